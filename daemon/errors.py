@@ -1,0 +1,47 @@
+"""The three fates of a failure, and the interruptions that are no picture's failure.
+
+A picture that cannot be painted is a JobError: it goes to failed/ with its reason and the daemon carries on.
+Settings that cannot work are a ConfigError: exit 78. Anything else is a bug or a sick device: the process that
+has it ends and is replaced.
+"""
+
+from collections.abc import Sequence
+
+
+class JobError(Exception):
+    """This picture cannot be painted: `reason` says why, `advice` what to do, both for a photographer."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(reason, advice)
+        self.reason = reason
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.advice}"
+
+
+class ConfigError(Exception):
+    """The settings cannot work: one line per problem, each with its dotted name and what would be right."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class Stopped(Exception):
+    """The daemon is stopping: the job in hand goes back to the inbox for the next start."""
+
+
+class Unsettled(Exception):
+    """The photo changed after it was claimed: its writer was not done, so it goes back to the inbox."""
+
+
+class Hindered(Exception):
+    """Nothing can be painted for the moment and no picture is to blame: put it back, wait, try again."""
+
+
+class Died(Exception):
+    """A child process ended, or was ended because it gave no sign of life, before it answered."""
