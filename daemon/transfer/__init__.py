@@ -1,0 +1,37 @@
+"""The paper in torch, numpy in and numpy out: `Stylizer(device=…, weights=…).paint(content, style, recipe)`.
+
+Importing this package does not import torch; using `Stylizer` does.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from .recipe import PRESETS, DeviceError, Recipe, RecipeError, Step, deepest_layer, require
+from .weights import Weights, WeightsError
+
+if TYPE_CHECKING:
+    from .stylizer import Stylizer
+
+__all__ = [
+    "PRESETS",
+    "DeviceError",
+    "Recipe",
+    "RecipeError",
+    "Step",
+    "Stylizer",
+    "Weights",
+    "WeightsError",
+    "deepest_layer",
+    "require",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Stylizer":
+        # Read once, when torch loads: threads that spin while they wait for each other gain a third on a quiet
+        # machine, and where anything else wants the cores everything takes up to ten times as long.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        from .stylizer import Stylizer
+
+        return Stylizer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,88 @@
+"""The formulas of Gatys, Ecker, Bethge 2015 (arXiv:1508.06576), in its letters.
+
+F and P are features (1, N, H, W) of the painting and of the content: N feature maps of M = H·W pixels (the paper's
+N_l and M_l). G and A are the painting's and the style's statistics. Every loss is a scalar tensor. Each departure
+from the paper is marked on its line.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch.nn.functional as nn_f
+from torch import Tensor
+
+FLOOR = 0.01  # of a layer's energy: below it, a variance is one of a one-colour picture, and divides nothing
+SPECK = 1e-6  # the same for a layer without any energy: a black picture
+
+
+class Moments(NamedTuple):
+    """What the style loss compares: of one layer, or of the pixels themselves."""
+
+    second: Tensor  # (N, N): Gram matrix / M, or the covariance
+    mean: Tensor | None  # (N,), with a covariance
+
+
+def maps(F: Tensor) -> Tensor:
+    """(1, N, H, W) → (M, N), without a copy where the features are channels_last."""
+    return F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
+
+
+def gram(F: Tensor) -> Moments:
+    """Eq. 3, G_ij = Σ_k F_ik F_jk, per pixel."""
+    f = maps(F)
+    return Moments(f.T @ f / f.shape[0], None)  # departure: / M, so that pictures of any size compare
+
+
+def covariance(F: Tensor) -> Moments:
+    """The Gram matrix of the features less their mean, and that mean."""
+    f = maps(F)
+    mean = f.mean(0)
+    f = f - mean  # departure: centred; a mean apart leaves more of the Gram matrix to the texture
+    return Moments(f.T @ f / f.shape[0], mean)
+
+
+def blend(moments: Sequence[tuple[Moments, float]]) -> Moments:
+    """The average of several pictures' moments by weight."""
+    total = sum(weight for _, weight in moments)
+    parts = [(m, weight / total) for m, weight in moments]
+    means = [m.mean * w for m, w in parts if m.mean is not None]
+    second = sum((m.second * w for m, w in parts[1:]), parts[0][0].second * parts[0][1])
+    return Moments(second, sum(means[1:], means[0]) if means else None)
+
+
+def style(G: Moments, A: Moments) -> Tensor:
+    """Eq. 4, E_l = Σ (G_ij - A_ij)² / (4 N² M²), with the tutorial's constants."""
+    N = A.second.shape[0]
+    return ((G.second - A.second) / N).square().mean()  # departure: Gram / (N·M) and its mean square, no 1/4
+
+
+def relative_style(G: Moments, A: Moments) -> Tensor:
+    """The error relative to the target, so that one style weight serves every layer and set of weights."""
+    N, trace = A.second.shape[0], A.second.diagonal().sum()
+    energy = trace if A.mean is None else trace + A.mean.square().sum()
+    floor = FLOOR * energy / N + SPECK  # variance of one map
+    E = (G.second - A.second).square().sum() / (A.second.square().sum() + N * floor**2)  # departure: relative
+    if G.mean is None or A.mean is None:
+        return E
+    return E + (G.mean - A.mean).square().sum() / (trace + N * floor)  # departure: the mean, apart
+
+
+def content(F: Tensor, P: Tensor) -> Tensor:
+    """Eq. 1, L_content = ½ Σ (F_ij - P_ij)², with the tutorial's constants."""
+    return (F - P).square().mean()  # departure: the mean, no ½
+
+
+def content_scale(P: Tensor) -> Tensor:
+    """The mean variance of P's feature maps: what makes the content loss relative."""
+    p = maps(P)
+    return p.var(0, correction=0).mean() + FLOOR * p.square().mean() + SPECK
+
+
+def palette(x: Tensor) -> tuple[Moments, ...]:
+    """x (1, 3, H, W) → mean and covariance of its colours, pixel by pixel and in patches of 8 × 8."""
+    return covariance(x), covariance(nn_f.avg_pool2d(x, 8))  # departure: the paper has no such term
+
+
+def total_variation(x: Tensor) -> Tensor:
+    """Mean square difference of neighbouring pixels."""  # departure: from Johnson 2016; the paper has none
+    return (x[..., 1:] - x[..., :-1]).square().mean() + (x[..., 1:, :] - x[..., :-1, :]).square().mean()

@@ -1,0 +1,179 @@
+"""The resident painter: network and style targets stay on the device, per picture only the content is new."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import colors, losses
+from .devices import device_name, find_device
+from .download import Progress
+from .optimizer import LBFGS, Evaluate
+from .recipe import PRESETS, Level, Recipe, Step, counted, deepest_layer, levels, require, smallest_side
+from .targets import Picture, StylePictures, Target, Targets, resized, statistic, tensor
+from .vgg import VGG
+from .weights import load
+
+STEPS_PER_LOOK = 10  # at a GPU's loss: each look waits for the device
+OnStep = Callable[[Step], None]
+
+
+class Stylizer:
+    """VGG19 on a device, ready to paint. Not to be used by two threads at a time."""
+
+    def __init__(
+        self,
+        device: str = "auto",
+        weights: str | Path = "auto",
+        threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """WeightsError, DeviceError. threads: of the CPU, None for torch's choice; progress: of a download."""
+        self._device = find_device(device)
+        self.device, self.device_name = str(self._device), device_name(self._device)
+        if threads is not None:
+            self.threads = threads
+        self.weights, tensors = load(weights, progress=progress)
+        self._vgg = VGG(tensors, self._device)
+        self._targets = Targets(self._vgg, self._device)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads for painting; they are the process's, not this object's."""
+        return torch.get_num_threads()
+
+    @threads.setter
+    def threads(self, count: int) -> None:
+        torch.set_num_threads(count)
+
+    @property
+    def targets_computed(self) -> int:
+        """Style targets computed since the start; those that were still there do not count."""
+        return self._targets.computed
+
+    def paint(
+        self,
+        content: Picture,
+        style: Picture | StylePictures,
+        recipe: Recipe = PRESETS["fine"],
+        on_step: OnStep | None = None,
+    ) -> Picture:
+        """content (H, W, 3), style of any size → painting (H, W, 3); all float32 sRGB in [0, 1].
+
+        The style comes at the scale wanted beside the full painting; several pictures blend by their weights.
+        RecipeError where these weights are not deep enough. What `on_step` raises ends the painting. The same
+        input gives the same bits on as many threads of a CPU.
+        """
+        require(recipe, self.weights.deepest)
+        photo, pictures = _checked(content, "content"), _weighted(style)
+        if recipe.keep_colors == "statistics":
+            pictures = [(colors.statistics(picture, photo), weight) for picture, weight in pictures]
+        with torch.no_grad():
+            painting = self._painted(photo, pictures, recipe, on_step or (lambda _: None))
+        return colors.luminance(painting, photo) if recipe.keep_colors == "luminance" else painting
+
+    def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
+        """The loss that `paint` minimises at full size, and its gradient: x (1, 3, H, W) → (), (1, 3, H, W)."""
+        require(recipe, self.weights.deepest)
+        c = tensor(_checked(content, "content"), smallest_side(deepest_layer(recipe))).to(self._device)
+        with torch.no_grad():
+            return self._objective(c, self._targets.get(_weighted(style), recipe, 1.0), recipe)
+
+    def _painted(self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep) -> Picture:
+        """Coarse to fine: each scale starts from the last one's painting."""
+        full = tensor(photo, smallest_side(deepest_layer(recipe)))
+        plan = levels(recipe, *full.shape[2:])
+        c = x = torch.empty(0)
+        for scale, level in enumerate(plan):
+            below, c = c, resized(full, (level.height, level.width)).clamp(0, 1).to(self._device)
+            x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
+            evaluate = self._objective(c, self._targets.get(pictures, recipe, level.fraction), recipe)
+            x = self._optimized(evaluate, x, recipe.history, plan, scale, on_step)
+        height, width = photo.shape[:2]
+        return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
+
+    def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
+        """x at the coarsest scale, of c's shape."""
+        if recipe.start == "noise":
+            noise = torch.Generator().manual_seed(recipe.seed)  # the CPU's, so that every device starts alike
+            return torch.rand(c.shape, generator=noise).to(c.device)
+        if recipe.start == "style":
+            heaviest = max(pictures, key=lambda picture: picture[1])[0]
+            return resized(tensor(heaviest, 1), c.shape[2:]).clamp(0, 1).to(c.device)
+        return c
+
+    def _objective(self, c: Tensor, A: Target, recipe: Recipe) -> Evaluate:
+        """The loss of a picture of c's shape, and its gradient."""
+        content_layers, style_layers = recipe.content_layers, recipe.style_layers
+        layers = {name for name, _ in content_layers + style_layers}
+        P = self._vgg.features(c, [name for name, _ in content_layers], recipe.pooling)
+        scale = {name: losses.content_scale(P[name]) if recipe.normalized else 1.0 for name in P}
+        moments, style = statistic(recipe), losses.relative_style if recipe.normalized else losses.style
+        alpha, beta = recipe.alpha * recipe.content_weight, recipe.beta * recipe.style_weight
+        palette, tv = beta * recipe.palette, recipe.tv * recipe.smoothness
+
+        def loss(x: Tensor) -> Tensor:
+            F = self._vgg.features(x, layers, recipe.pooling)
+            L = alpha * _sum(w * losses.content(F[k], P[k]) / scale[k] for k, w in content_layers)
+            L = L + beta * _sum(w * style(moments(F[k]), A.layers[k]) for k, w in style_layers)
+            if palette:
+                pairs = zip(losses.palette(x), A.palette, strict=True)
+                L = L + palette * _sum(losses.relative_style(G, a) / len(A.palette) for G, a in pairs)
+            return L + tv * losses.total_variation(x) if tv else L
+
+        def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                x = x.detach().requires_grad_(True)
+                L = loss(x)
+                (gradient,) = torch.autograd.grad(L, x)
+            return L.detach(), gradient
+
+        return evaluate
+
+    def _optimized(
+        self, evaluate: Evaluate, x: Tensor, history: int, plan: Sequence[Level], scale: int, on_step: OnStep
+    ) -> Tensor:
+        """The best picture found with this level's evaluations; the first of them is the start's own."""
+        last = plan[scale].evaluations
+        every = 1 if self._device.type == "cpu" else STEPS_PER_LOOK
+        optimizer = LBFGS(evaluate, x, history)
+        for i in range(1, last + 1):
+            if i > 1:
+                optimizer.step()
+            if i % every == 0 or i == last:
+                on_step(counted(plan, scale, i, float(optimizer.best_loss)))
+        return optimizer.best
+
+
+def _carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:
+    """The painting of the scale below at c's, with the content's own detail, which the scale below has not seen."""
+    x = resized(x, c.shape[2:])
+    if recipe.start == "content":
+        x = x + c - resized(below, c.shape[2:])
+    return x.clamp(0, 1)
+
+
+def _checked(picture: Picture, name: str) -> Picture:
+    """ValueError for what is no picture; values beyond [0, 1] are clipped, what is no number is black."""
+    picture = np.asarray(picture, dtype=np.float32)
+    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+        raise ValueError(f"{name}: an array of shape {picture.shape} is no picture (H, W, 3)")
+    return np.clip(np.nan_to_num(picture), 0, 1)
+
+
+def _weighted(style: Picture | StylePictures) -> StylePictures:
+    """One style picture or several, as several; ValueError for weights that do not add up to anything."""
+    if isinstance(style, np.ndarray):
+        return [(_checked(style, "style"), 1.0)]
+    weights = [weight for _, weight in style]
+    if not weights or not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) == 0:
+        raise ValueError(f"style: the weights {weights} are not numbers of at least 0, one of them above")
+    return [(_checked(picture, "style"), float(weight)) for picture, weight in style if weight > 0]
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    first, *rest = terms
+    return sum(rest, first)

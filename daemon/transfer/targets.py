@@ -1,0 +1,92 @@
+"""What a painting is to resemble: the style pictures' statistics, kept on the device from one picture to the next."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as nn_f
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import losses
+from .losses import Moments
+from .recipe import Recipe, deepest_layer, smallest_side
+from .vgg import VGG
+
+Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1] sRGB
+StylePictures = Sequence[tuple[Picture, float]]  # each with its weight
+
+KEPT = 32  # styles × settings × scales; a few MB each at most
+
+
+class Target(NamedTuple):
+    """A style's statistics at one scale, on the device."""
+
+    layers: dict[str, Moments]
+    palette: tuple[Moments, ...]
+
+
+class Targets:
+    """The last targets used; a style picture counts as another as soon as one of its values is."""
+
+    def __init__(self, vgg: VGG, device: torch.device) -> None:
+        self._vgg, self._device = vgg, device
+        self._kept: OrderedDict[tuple[object, ...], Target] = OrderedDict()
+        self.computed = 0  # so many times since the start a target was not there yet
+
+    def get(self, pictures: StylePictures, recipe: Recipe, fraction: float) -> Target:
+        """The target at this fraction of the pictures' size."""
+        hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
+        layers = tuple(name for name, _ in recipe.style_layers)
+        least = smallest_side(deepest_layer(recipe))
+        key = (hashes, layers, recipe.pooling, recipe.statistic, fraction, least)
+        if key not in self._kept:
+            self._kept[key] = self._computed(pictures, recipe, fraction, least)
+            self.computed += 1
+        self._kept.move_to_end(key)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+    def _computed(self, pictures: StylePictures, recipe: Recipe, fraction: float, least: int) -> Target:
+        layers, moments = [name for name, _ in recipe.style_layers], statistic(recipe)
+        found: list[tuple[dict[str, Moments], tuple[Moments, ...], float]] = []
+        for picture, weight in pictures:
+            full = tensor(picture, least)
+            s = resized(full, [max(least, round(side * fraction)) for side in full.shape[2:]])
+            s = s.clamp(0, 1).to(self._device)
+            S = self._vgg.features(s, layers, recipe.pooling)
+            found.append(({name: moments(S[name]) for name in layers}, losses.palette(s), weight))
+        return Target(
+            {name: losses.blend([(A[name], weight) for A, _, weight in found]) for name in layers},
+            tuple(losses.blend([(p[i], weight) for _, p, weight in found]) for i in range(len(found[0][1]))),
+        )
+
+
+def statistic(recipe: Recipe) -> Callable[[Tensor], Moments]:
+    """What this recipe compares of a layer."""
+    return losses.covariance if recipe.statistic == "covariance" else losses.gram
+
+
+def tensor(picture: Picture, least: int) -> Tensor:
+    """(H, W, 3) → (1, 3, H', W'), sides shorter than `least` lengthened by repeating their last pixels."""
+    height, width = picture.shape[:2]
+    if min(height, width) < least:
+        picture = np.pad(picture, ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0)), mode="edge")
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+
+
+def resized(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Bicubic, antialiased where it shrinks; may leave [0, 1] by a little."""
+    if tuple(x.shape[2:]) == tuple(shape):
+        return x
+    if x.device.type == "mps":  # has no such filter
+        return resized(x.cpu(), shape).to(x.device)
+    return nn_f.interpolate(x, size=list(shape), mode="bicubic", antialias=True)
+
+
+def _digest(picture: Picture) -> bytes:
+    return hashlib.blake2b(picture.tobytes() + repr(picture.shape).encode(), digest_size=16).digest()

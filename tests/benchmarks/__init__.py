@@ -1,0 +1,1 @@
+"""Measurements that anyone can rerun; run by hand, never by pytest."""

@@ -1,0 +1,76 @@
+import pickle
+import subprocess
+import sys
+
+import pytest
+from torchvision.models.vgg import cfgs, make_layers
+
+from daemon.transfer.recipe import LAYERS, PRESETS, RecipeError, Step, deepest_layer, levels, recipe, require
+
+
+def test_layers_are_named_in_torchvisions_order() -> None:
+    kinds = {"Conv2d": "conv", "ReLU": "relu", "MaxPool2d": "pool"}
+    features = make_layers(cfgs["E"], batch_norm=False)
+    assert [name.rstrip("0123456789_") for name in LAYERS] == [kinds[type(layer).__name__] for layer in features]
+    assert LAYERS[28] == "conv5_1"
+
+
+def test_tutorial_is_the_seeds_recipe() -> None:
+    tutorial = PRESETS["tutorial"]
+    assert dict(tutorial.style_layers) == dict.fromkeys(("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"), 1)
+    assert tutorial.content_layers == (("conv2_2", 1.0),)
+    assert (tutorial.alpha, tutorial.beta, tutorial.tv, tutorial.palette) == (1.0, 1e6, 0.0, 0.0)
+    assert (tutorial.pooling, tutorial.statistic, tutorial.start) == ("max", "gram", "content")
+    assert sum(fraction**2 * evaluations for fraction, evaluations in tutorial.scales) == 300
+
+
+def test_gatys_is_the_papers_recipe() -> None:
+    gatys = PRESETS["gatys"]
+    assert [name for name, _ in gatys.style_layers] == [f"relu{block}_1" for block in (1, 2, 3, 4, 5)]
+    assert [name for name, _ in gatys.content_layers] == ["relu4_2"]
+    assert gatys.pooling == "average"
+
+
+def test_settings_change_the_preset_and_nothing_else() -> None:
+    changed = recipe("draft", style_weight=2, seed=7, keep_colors="luminance")
+    assert (changed.style_weight, changed.seed, changed.keep_colors) == (2, 7, "luminance")
+    assert recipe("draft", style_weight=1.0) == PRESETS["draft"]
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe("fine", style_weight=-1, start="sketch", seed=1.5, smoothness=float("nan"), style_scale=0, brush=1)
+    for name in ("style_weight", "start", "seed", "smoothness", "style_scale", "brush: no such setting"):
+        assert name in str(caught.value)
+    with pytest.raises(RecipeError, match="'finest' is not one of fine, tutorial, gatys, draft"):
+        recipe("finest")
+
+
+def test_weights_that_are_not_deep_enough_are_refused_with_the_way_out() -> None:
+    require(recipe("tutorial"), "relu3_1")
+    require(recipe("gatys"), "pool5")
+    with pytest.raises(RecipeError, match=r"preset: gatys needs layer relu5_1.*end at relu3_1.*`styled weights`"):
+        require(recipe("gatys"), "relu3_1")
+    assert deepest_layer(recipe("fine")) == "relu3_1"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_levels_go_from_coarse_to_the_full_size(preset: str) -> None:
+    plan = levels(PRESETS[preset], 300, 401)
+    assert [(level.height, level.width) for level in plan] == [(150, 200), (300, 401)]
+
+
+def test_a_scale_too_small_is_left_out_and_its_work_goes_to_the_full_size() -> None:
+    (only,) = levels(PRESETS["tutorial"], 16, 4000)
+    assert (only.height, only.width, only.evaluations) == (16, 4000, 300)
+
+
+def test_the_daemon_reads_recipes_weights_and_steps_without_torch() -> None:
+    step = pickle.dumps(Step(1, 2, 0.5, 1, 1))
+    code = (
+        "import pickle, sys, daemon.transfer, daemon.transfer.recipe, daemon.transfer.weights as w\n"
+        f"assert pickle.loads({step!r}).loss == 0.5\n"
+        "assert w.describe('embedded').deepest == 'relu3_1'\n"
+        "assert not {'torch', 'numpy', 'torchvision', 'safetensors'} & set(sys.modules), sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,205 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+
+from daemon.transfer import DeviceError, RecipeError, Stylizer
+from daemon.transfer.recipe import PRESETS, Recipe, Start, Step, recipe
+
+from .conftest import Picture, scene
+from .test_vgg import random_weights
+
+BRIEF = replace(PRESETS["fine"], scales=((0.5, 4), (1.0, 4)))
+
+
+def tinted(picture: Picture, *rgb: float) -> Picture:
+    return picture * np.array(rgb, dtype=np.float32)
+
+
+def healthy(painting: Picture, content: Picture) -> bool:
+    """A finite float32 picture in [0, 1] of the content's shape."""
+    assert painting.shape == content.shape
+    assert painting.dtype == np.float32
+    assert np.isfinite(painting).all()
+    return bool(painting.min() >= 0 and painting.max() <= 1)
+
+
+@pytest.fixture
+def threads(stylizer: Stylizer) -> Iterator[int]:
+    before = stylizer.threads
+    yield before
+    stylizer.threads = before
+
+
+def test_a_painting_takes_the_styles_look_and_keeps_the_content(stylizer: Stylizer) -> None:
+    """The loss falls at each scale, far; the painting is neither picture, and nearer the style's colours."""
+    content, style = scene(48, 64, 1), tinted(scene(40, 72, 2), 1.0, 0.5, 0.2)
+    steps: list[Step] = []
+    painting = stylizer.paint(content, style, recipe("draft"), steps.append)
+    assert healthy(painting, content)
+    for scale in {step.scale for step in steps}:
+        losses = [step.loss for step in steps if step.scale == scale]
+        assert losses[-1] < 0.5 * losses[0]
+        assert losses == sorted(losses, reverse=True)
+
+    def colour_distance(picture: Picture) -> float:
+        return float(np.abs(picture.mean((0, 1)) - style.mean((0, 1))).max())
+
+    assert colour_distance(painting) < 0.5 * colour_distance(content)
+    assert np.corrcoef(painting.mean(2).ravel(), content.mean(2).ravel())[0, 1] > 0.3
+
+
+@pytest.mark.parametrize("preset", ["fine", "tutorial", "draft"])
+def test_steps_count_every_evaluation_up_to_the_last(stylizer: Stylizer, preset: str) -> None:
+    short = replace(PRESETS[preset], scales=((0.5, 3), (1.0, 5)))
+    steps: list[Step] = []
+    stylizer.paint(scene(70, 64, 1), scene(40, 40, 2), short, steps.append)
+    assert [step.step for step in steps] == list(range(1, 9))
+    assert {(step.steps, step.scales) for step in steps} == {(8, 2)}
+    assert [step.scale for step in steps] == [1] * 3 + [2] * 5
+    done = [step.done for step in steps]
+    assert done == sorted(done)
+    assert done[-1] == 1
+
+
+def test_what_on_step_raises_ends_the_painting(stylizer: Stylizer) -> None:
+    class Enough(Exception):
+        pass
+
+    def stop(step: Step) -> None:
+        if step.step == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        stylizer.paint(scene(32, 32), scene(32, 32, 1), BRIEF, stop)
+
+
+def test_the_same_input_gives_the_same_bits(stylizer: Stylizer) -> None:
+    content, style = scene(40, 48, 1), scene(40, 40, 2)
+    noisy = replace(BRIEF, start="noise", seed=3)
+    first = stylizer.paint(content, style, noisy)
+    assert np.array_equal(first, stylizer.paint(content, style, noisy))
+    assert np.array_equal(first, Stylizer(device="cpu", weights="embedded").paint(content, style, noisy))
+    assert not np.array_equal(first, stylizer.paint(content, style, replace(noisy, seed=4)))
+
+
+@pytest.mark.parametrize("start", ["noise", "style"])
+def test_starts_from_something_else_than_the_content(stylizer: Stylizer, start: Start) -> None:
+    content = scene(40, 48, 1)
+    painting = stylizer.paint(content, scene(33, 60, 2), replace(BRIEF, start=start))
+    assert healthy(painting, content)
+    assert not np.array_equal(painting, stylizer.paint(content, scene(33, 60, 2), BRIEF))
+
+
+def test_a_second_painting_recomputes_no_style_target_and_a_changed_style_does(stylizer: Stylizer) -> None:
+    content, style = scene(64, 64, 1), scene(48, 56, 2)
+    stylizer.paint(content, style, BRIEF)
+    before = stylizer.targets_computed
+    stylizer.paint(scene(64, 96, 5), style.copy(), replace(BRIEF, style_weight=3.0, seed=1))
+    assert stylizer.targets_computed == before
+    changed = style.copy()
+    changed[5, 5, 0] += 0.25
+    stylizer.paint(content, changed, BRIEF)
+    assert stylizer.targets_computed == before + 2  # one for each scale
+    stylizer.paint(content, style, replace(BRIEF, pooling="max"))
+    assert stylizer.targets_computed == before + 4
+
+
+def test_style_pictures_blend_by_their_weights(stylizer: Stylizer) -> None:
+    """A picture with itself changes nothing, nor does one of weight 0; with another one it is in between."""
+    content, red, blue = scene(32, 32, 1), tinted(scene(32, 40, 2), 1, 0.2, 0.2), tinted(scene(40, 32, 3), 0.2, 0.2, 1)
+    longer = replace(BRIEF, scales=((1.0, 15),))
+    alone = stylizer.paint(content, red, longer)
+    assert np.allclose(alone, stylizer.paint(content, [(red, 1), (red, 3)], longer), atol=1e-2)
+    assert np.array_equal(alone, stylizer.paint(content, [(red, 2), (blue, 0)], longer))
+    other = stylizer.paint(content, blue, longer)
+    mixed = stylizer.paint(content, [(red, 1), (blue, 1)], longer)
+    balance = [float(np.mean(p[..., 0] - p[..., 2])) for p in (alone, mixed, other)]
+    assert balance[0] > balance[1] + 0.05 > balance[2] + 0.1
+
+
+@pytest.mark.parametrize("preset", ["fine", "tutorial", "draft"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (16, 16), (90, 2)])
+def test_the_smallest_and_narrowest_pictures_are_painted(
+    stylizer: Stylizer, preset: str, shape: tuple[int, int]
+) -> None:
+    short = replace(PRESETS[preset], scales=((0.5, 2), (1.0, 3)))
+    content = scene(*shape, seed=1)
+    assert healthy(stylizer.paint(content, scene(24, 30, 2), short), content)
+    assert healthy(stylizer.paint(scene(24, 30, 2), content, short), scene(24, 30, 2))
+
+
+@pytest.mark.parametrize("preset", ["fine", "tutorial"])
+@pytest.mark.parametrize("value", [0.0, 0.35, 1.0])
+def test_pictures_of_one_colour_give_no_nan(stylizer: Stylizer, preset: str, value: float) -> None:
+    short = replace(PRESETS[preset], scales=((1.0, 8),))
+    flat, picture = np.full((24, 24, 3), value, np.float32), scene(24, 28)
+    steps: list[Step] = []
+    assert healthy(stylizer.paint(flat, picture, short, steps.append), flat)
+    assert healthy(stylizer.paint(picture, flat, short, steps.append), picture)
+    assert healthy(stylizer.paint(flat, flat, short, steps.append), flat)
+    assert np.isfinite([step.loss for step in steps]).all()
+
+
+def test_keep_colors_luminance_keeps_the_photos_hues(stylizer: Stylizer) -> None:
+    grey = np.repeat(scene(32, 32, 1)[..., :1], 3, axis=2)
+    painting = stylizer.paint(grey, scene(32, 32, 2), replace(BRIEF, keep_colors="luminance"))
+    assert healthy(painting, grey)
+    assert np.ptp(painting, axis=2).max() < 1e-4
+
+
+def test_keep_colors_statistics_keeps_the_photos_mean(stylizer: Stylizer) -> None:
+    content, style = tinted(scene(32, 32, 1), 0.3, 0.9, 0.3), tinted(scene(32, 32, 2), 0.9, 0.1, 0.5)
+    longer = replace(BRIEF, scales=((1.0, 20),))
+    far, near = (
+        np.abs(stylizer.paint(content, style, how).mean((0, 1)) - content.mean((0, 1)))
+        for how in (longer, replace(longer, keep_colors="statistics"))
+    )
+    assert near.max() < 0.4 * far.max()
+
+
+def test_a_preset_too_deep_for_the_weights_is_refused_before_anything_is_painted(stylizer: Stylizer) -> None:
+    with pytest.raises(RecipeError, match="needs layer relu5_1"):
+        stylizer.paint(scene(32, 32), scene(32, 32), recipe("gatys"))
+
+
+def test_gatys_paints_with_deep_weights(tmp_path: Path) -> None:
+    save_file(random_weights(), tmp_path / "deep.safetensors")
+    deep = Stylizer(device="cpu", weights=tmp_path / "deep.safetensors")
+    assert (deep.weights.kind, deep.weights.deepest) == ("file", "pool5")
+    short: Recipe = replace(PRESETS["gatys"], scales=((0.5, 2), (1.0, 3)))
+    steps: list[Step] = []
+    content = scene(10, 40, 1)
+    assert healthy(deep.paint(content, scene(20, 16, 2), short, steps.append), content)
+    assert steps[-1].loss < steps[0].loss
+
+
+def test_threads_can_be_changed_while_it_lives(stylizer: Stylizer, threads: int) -> None:
+    stylizer.threads = threads + 1
+    assert stylizer.threads == threads + 1
+    assert healthy(stylizer.paint(scene(16, 16), scene(16, 16, 1), BRIEF), scene(16, 16))
+
+
+def test_says_where_it_paints() -> None:
+    here = Stylizer(device="cpu")
+    assert here.device == "cpu"
+    assert here.device_name
+    with pytest.raises(DeviceError, match=r"device: cuda:99 is not on this machine, which has .*cpu"):
+        Stylizer(device="cuda:99")
+
+
+@pytest.mark.parametrize("broken", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 4), np.float32), np.zeros((0, 4, 3))])
+def test_what_is_no_picture_is_refused(stylizer: Stylizer, broken: Picture) -> None:
+    with pytest.raises(ValueError, match="is no picture"):
+        stylizer.paint(broken, scene(8, 8), BRIEF)
+    with pytest.raises(ValueError, match="is no picture"):
+        stylizer.paint(scene(8, 8), broken, BRIEF)
+
+
+def test_style_weights_that_add_up_to_nothing_are_refused(stylizer: Stylizer) -> None:
+    for weights in ([0.0], [-1.0], [float("nan")], []):
+        with pytest.raises(ValueError, match="style: the weights"):
+            stylizer.paint(scene(8, 8), [(scene(8, 8), weight) for weight in weights], BRIEF)

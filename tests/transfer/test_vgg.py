@@ -1,0 +1,66 @@
+from collections.abc import Mapping
+from functools import cache
+from typing import Literal
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
+from torchvision.transforms.functional import normalize
+
+from daemon.transfer.recipe import LAYERS
+from daemon.transfer.vgg import VGG
+
+
+@cache
+def _random_weights() -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    features = make_layers(cfgs["E"], batch_norm=False)  # vgg19's, without its large classifier
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.normal_(layer.get_parameter("bias"), std=0.1)
+    return {f"features.{name}": tensor for name, tensor in features.state_dict().items()}
+
+
+def random_weights(depth: int = len(LAYERS)) -> dict[str, Tensor]:
+    """torchvision's own first `depth` layers, He-random, the same at each call."""
+    return {name: tensor for name, tensor in _random_weights().items() if int(name.split(".")[1]) < depth}
+
+
+@pytest.fixture(scope="module")
+def weights() -> Mapping[str, Tensor]:
+    return random_weights()
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_features_are_torchvisions(weights: Mapping[str, Tensor], pooling: Literal["max", "average"]) -> None:
+    """Every layer, kept at once, is what torchvision's own modules give when run up to it alone."""
+    x = torch.rand(1, 3, 37, 50)
+    kept = VGG(weights, torch.device("cpu")).features(x, LAYERS, pooling)
+    features = torchvision.models.vgg19(weights=None).features
+    features.load_state_dict({name.removeprefix("features."): v for name, v in weights.items()})
+    y = normalize(x, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    assert list(kept) == list(LAYERS)
+    with torch.no_grad():
+        for name, layer in zip(LAYERS, features, strict=True):
+            average = pooling == "average" and isinstance(layer, nn.MaxPool2d)
+            y = nn.AvgPool2d(2, 2)(y) if average else layer(y.clone())
+            torch.testing.assert_close(kept[name], y, rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_below_the_deepest_layer_is_computed() -> None:
+    """With weights down to conv3_1 only, its layers work; there is nothing to compute a deeper one from."""
+    shallow = VGG(random_weights(LAYERS.index("conv3_1") + 1), torch.device("cpu"))
+    assert list(shallow.features(torch.rand(1, 3, 16, 16), {"relu1_1", "relu3_1"}, "max")) == ["relu1_1", "relu3_1"]
+    with pytest.raises(KeyError):
+        shallow.features(torch.rand(1, 3, 16, 16), {"conv3_2"}, "max")
+
+
+def test_weights_take_no_gradient(weights: Mapping[str, Tensor]) -> None:
+    x = torch.rand(1, 3, 16, 16, requires_grad=True)
+    y = VGG(weights, torch.device("cpu")).features(x, {"relu2_1"}, "max")["relu2_1"]
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert gradient.abs().max() > 0
+    assert all(tensor.grad is None and not tensor.requires_grad for tensor in weights.values())
