@@ -1,0 +1,168 @@
+"""Any of Pillow's modes and any colour profile → sRGB in [0, 1]."""
+
+import io
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageCms
+
+log = logging.getLogger("styled")
+
+Floats = NDArray[np.float32]
+
+BAND = 256  # rows converted at once, so that a large picture is never held twice at full precision
+SPACES = {"RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab", "L": "GRAY"}  # mode → what its profile calls itself
+# What Pillow multiplies PNG's grey levels by, and leaves alone in the one that tRNS declares transparent.
+GREY_STEPS = {"L;2": 85, "L;4": 17}
+
+
+def mend_transparency(image: Image.Image) -> None:
+    """Bring PNG's transparent colour to the 8 bits that the pixels will have. Before the picture is decoded."""
+    key = image.info.get("transparency")
+    tiles = getattr(image, "tile", None)
+    if image.format != "PNG" or not tiles:
+        return
+    if tiles[0].args == "RGB;16B" and isinstance(key, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+    elif tiles[0].args in GREY_STEPS and isinstance(key, int):
+        image.info["transparency"] = min(key * GREY_STEPS[tiles[0].args], 255)
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """`image` in a mode that can be scaled and that `to_srgb` knows: L, LA, F (in [0, 1]), RGB, RGBA, CMYK, LAB."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _deep_grey(image)
+    if image.mode == "CMYK":
+        # Pillow takes every CMYK JPEG for inverted, as Adobe's are; one without Adobe's mark is not.
+        inverted = image.format in ("JPEG", "MPO") and "adobe" not in image.info
+        return ImageChops.invert(image) if inverted else image
+    if image.mode == "LAB":
+        return image
+    colour = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    mode = colour + "A" * image.has_transparency_data
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _deep_grey(image: Image.Image) -> Image.Image:
+    """Grey of 12, 16 or 32 bits, or floats, in [0, 1] as mode F; as LA where one level is transparent."""
+    values = np.asarray(image)
+    grey = values.astype(np.float32)
+    np.nan_to_num(grey, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    grey /= _white(image, float(grey.max()))
+    np.clip(grey, 0, 1, out=grey)
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(262) == 0:  # TIFF's PhotometricInterpretation "white is zero", which Pillow minds in 8 bits only
+        np.subtract(1, grey, out=grey)
+    key = image.info.get("transparency")
+    if not isinstance(key, int):
+        return Image.fromarray(grey)
+    alpha = np.where(values == key, 0, 255).astype(np.uint8)
+    levels = np.rint(grey * 255).astype(np.uint8)
+    return Image.merge("LA", (Image.fromarray(levels), Image.fromarray(alpha)))
+
+
+def _white(image: Image.Image, peak: float) -> float:
+    """The value that is white: by the file's own word for 16 bits; for wider ones by the brightest pixel.
+
+    Nothing in a file of 32-bit numbers says what white is: the least of the usual scales that holds them all.
+    """
+    if image.mode.startswith("I;16"):
+        bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]
+        return float(2 ** min(max(bits, 1), 16) - 1)
+    scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    return next((scale for scale in scales if peak <= scale), peak)
+
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Floats, Floats | None]:
+    """(H, W, 3) sRGB in [0, 1], and alpha (H, W), or None where all is opaque, of an image made by `plain`.
+
+    Where alpha is 0 the colour is the mean of what can be seen, so that no hidden colour is painted.
+    """
+    alpha = None
+    if image.mode in ("LA", "RGBA"):
+        channel = image.getchannel("A")
+        alpha = None if channel.getextrema() == (255, 255) else _unit(channel)
+        image = image.convert(image.mode[:-1])
+    if image.mode in ("L", "F"):
+        pixels = _grey(image, _grey_table(profile))
+    else:
+        pixels = _unit(_convert(image, profile))
+    if alpha is not None:
+        _fill_hidden(pixels, alpha)
+    return pixels, alpha
+
+
+def _unit(image: Image.Image) -> Floats:
+    """8-bit channels as floats in [0, 1], a band of rows at a time."""
+    width, height = image.size
+    bands = len(image.getbands())
+    out = np.empty((height, width, bands) if bands > 1 else (height, width), np.float32)
+    for top in range(0, height, BAND):
+        rows = image.crop((0, top, width, min(top + BAND, height)))
+        np.divide(np.asarray(rows), np.float32(255), out=out[top : top + BAND])
+    return out
+
+
+def _grey(image: Image.Image, table: Floats) -> Floats:
+    """Grey levels (mode L, or F in [0, 1]) through `table` (256, 3), between whose entries F is interpolated."""
+    levels = np.asarray(image)
+    if image.mode == "L":
+        return np.take(table, levels, axis=0)
+    out = np.empty((*levels.shape, 3), np.float32)
+    for top in range(0, len(levels), BAND):
+        rows = slice(top, top + BAND)
+        for channel in range(3):
+            out[rows, :, channel] = np.interp(levels[rows] * 255, np.arange(256), table[:, channel])
+    return out
+
+
+def _grey_table(profile: bytes | None) -> Floats:
+    """(256, 3): the sRGB colour of each grey level. A profile for RGB on a grey picture is common, and meant."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    source = _parsed(profile)
+    if source is not None and _space(source) == SPACES["RGB"]:
+        ramp = ramp.convert("RGB")
+    table: Floats = _unit(_convert(ramp, profile))[0]
+    return table
+
+
+def _fill_hidden(pixels: Floats, alpha: Floats) -> None:
+    weight = float(alpha.sum(dtype=np.float64))
+    mean = (alpha.ravel() @ pixels.reshape(-1, 3)) / weight if weight else np.full(3, 0.5)
+    pixels[alpha == 0] = mean
+
+
+def _convert(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """L, RGB, CMYK or LAB → RGB in sRGB. A broken profile, or one for another kind of picture, is ignored."""
+    source: Any = _parsed(profile)
+    if source is not None and _space(source) != SPACES[image.mode]:
+        log.warning("its colour profile is for %s, the picture is %s: ignored", _space(source), image.mode)
+        source = None
+    if source is None and image.mode == "LAB":
+        source = ImageCms.createProfile("LAB")
+    if source is None:
+        return image.convert("RGB")
+    intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+    try:
+        srgb = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(source, srgb, image.mode, "RGB", intent, flags)
+    except ImageCms.PyCMSError as error:
+        log.warning("its colour profile cannot be used and is ignored: %s", error)
+        return image.convert("RGB")
+    return ImageCms.applyTransform(image, transform) or image
+
+
+def _parsed(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
+    if not profile:
+        return None
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except (OSError, ValueError, TypeError, ImageCms.PyCMSError) as error:
+        log.warning("its colour profile is broken and is ignored: %s", error)
+        return None
+
+
+def _space(profile: ImageCms.ImageCmsProfile) -> str:
+    return str(profile.profile.xcolor_space).strip()

@@ -1,0 +1,111 @@
+"""EXIF: which way is up, and what a painting may keep of it."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import ExifTags, Image
+from PIL.ExifTags import IFD, Base
+
+log = logging.getLogger("styled")
+
+LARGEST_VALUE = 4096  # bytes or numbers; more is no word about a photograph
+LARGEST_EXIF = 60_000  # bytes: JPEG holds 65,533 in one block
+
+# Of the first directory only what is about the photograph: in a TIFF it also says where the pixels are.
+DESCRIPTION = frozenset(
+    {Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright}
+    | {Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject, Base.Rating}
+)
+# Of the second, all that EXIF itself defines but this: makers' own data and serial numbers; what would be wrong
+# of the painting (its size, places in the photo, its colour space, files that go with it).
+LEFT_OUT = frozenset(
+    {Base.MakerNote, Base.BodySerialNumber, Base.LensSerialNumber, Base.CameraOwnerName, Base.ImageUniqueID}
+    | {Base.ExifImageWidth, Base.ExifImageHeight, Base.ExifInteroperabilityOffset, Base.RelatedSoundFile}
+    | {0x9214, Base.SubjectLocation, Base.ColorSpace, Base.DeviceSettingDescription}
+)
+EXPOSURE = frozenset(
+    {int(tag) for tag in Base if 0x9000 <= tag <= 0x92FF or 0xA000 <= tag <= 0xA4FF}
+    | {int(tag) for tag in Base if 0x8822 <= tag <= 0x8835}
+    | {int(Base.ExposureTime), int(Base.FNumber)}
+) - {int(tag) for tag in (*LEFT_OUT, Base.GPSInfo)}
+LOCATION = frozenset(int(tag) for tag in ExifTags.GPS)
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ON_THEIR_SIDE = (5, 6, 7, 8)  # orientations that swap width and height
+
+
+def exif_of(image: Image.Image) -> Image.Exif:
+    """The picture's EXIF, empty if there is none or it is broken."""
+    try:
+        return image.getexif()
+    except Exception as error:  # struct.error, SyntaxError, ValueError …
+        log.warning("its EXIF data is broken and is ignored: %s", error)
+        return Image.Exif()
+
+
+def orientation(image: Image.Image, exif: Image.Exif) -> int:
+    """EXIF's 1 … 8; 1 where the decoder has turned the pixels already."""
+    if image.format in ("TIFF", "HEIF"):
+        return 1
+    turn = exif.get(Base.Orientation, 1)
+    return turn if turn in TURNS else 1
+
+
+def kept(exif: Image.Exif, location: bool) -> bytes:
+    """What a painting carries over of `exif`, without orientation and thumbnail; b"" if that is nothing."""
+    out = Image.Exif()
+    try:
+        out_details = _storable(exif.get_ifd(IFD.Exif), EXPOSURE, IFD.Exif)
+        gps = _storable(exif.get_ifd(IFD.GPSInfo), LOCATION, IFD.GPSInfo) if location else {}
+        for tag, value in _storable(exif, DESCRIPTION, None).items():
+            out[tag] = value
+        for group, values in ((IFD.Exif, out_details), (IFD.GPSInfo, gps)):
+            if values:
+                out[group] = values
+        data = out.tobytes() if len(out) else b""
+    except Exception as error:  # its directories may point anywhere
+        log.warning("its EXIF data is broken and is left out: %s", error)
+        return b""
+    return data if len(data) <= LARGEST_EXIF else b""
+
+
+def upright(metadata: bytes) -> bytes:
+    """`metadata` with the word that the picture stands upright, for a file that is written."""
+    if not metadata:
+        return b""
+    exif = Image.Exif()
+    exif.load(metadata)
+    exif[Base.Orientation] = 1
+    return exif.tobytes()
+
+
+def _storable(values: Mapping[int, Any], tags: frozenset[int], group: int | None) -> dict[int, Any]:
+    """Those `tags` of `values` that can be written again; a damaged file's may hold anything."""
+    found = {}
+    for tag in sorted(tags & set(values)):
+        value = values[tag]
+        if isinstance(value, str) and not value.isascii():
+            value = value.encode("latin-1", "replace")  # Pillow reads text as Latin-1 and writes only ASCII
+        trial = Image.Exif()
+        try:
+            if hasattr(value, "__len__") and len(value) > LARGEST_VALUE:
+                continue
+            if group is None:
+                trial[tag] = value
+            else:
+                trial[group] = {tag: value}
+            trial.tobytes()
+        except Exception as error:
+            log.debug("EXIF tag %d cannot be kept: %s", tag, error)
+            continue
+        found[tag] = value
+    return found

@@ -1,0 +1,84 @@
+"""An open file → a picture: upright, scaled, in sRGB."""
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from daemon.pictures import colour, metadata
+from daemon.pictures.profiles import implied_profile
+from daemon.pictures.refusals import check_megapixels, decoding, refuse_raw, refuse_unfilled
+from daemon.pictures.scaling import draft, scaled, target_size
+
+# Nothing else is tried: no PostScript, no Photoshop. JPEG finds MPO; AVIF goes before HEIF, which takes its files, too.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture."""
+
+    pixels: NDArray[np.float32]
+    """(H, W, 3) sRGB in [0, 1], upright."""
+    alpha: NDArray[np.float32] | None
+    """(H, W) in [0, 1]; None where all is opaque."""
+    format: str
+    """"JPEG", "PNG" … as the file itself says."""
+    metadata: bytes
+    """EXIF to carry over, without orientation, thumbnail, serial numbers and, unless asked for, location."""
+    original_size: tuple[int, int]
+    """(width, height), upright, before scaling."""
+
+
+def read(
+    file: BinaryIO, *, max_megapixels: float, size: int | None = None, enlarge: bool = True, location: bool = False
+) -> Picture:
+    """The first picture in `file`, its long side scaled to `size` pixels, or smaller ones left alone.
+
+    JobError: it is no picture, is damaged, or has more than `max_megapixels`, which is known before it is
+    decoded. OSError: the disk's. Nothing else, whatever the bytes.
+    """
+    with decoding(file) as data:
+        refuse_unfilled(data)
+        image = open_picture(data)
+        check_megapixels(image.size, max_megapixels)
+        colour.mend_transparency(image)
+        whole = image.size
+        box = draft(image, target_size(whole, size, enlarge))
+        image.load()
+        if box is None:
+            whole = image.size  # a container's header may have said otherwise
+            check_megapixels(whole, max_megapixels)
+        exif = metadata.exif_of(image)
+        turn = metadata.orientation(image, exif)
+        profile = implied_profile(image, exif)
+        keep = metadata.kept(exif, location)
+        kind = image.format or ""
+        image = scaled(colour.plain(image), target_size(whole, size, enlarge), box)
+        if turn in metadata.TURNS:
+            image = image.transpose(metadata.TURNS[turn])
+        pixels, alpha = colour.to_srgb(image, profile)
+        return Picture(pixels, alpha, kind, keep, _turned(whole, turn))
+
+
+def probe(file: BinaryIO) -> tuple[str, int, int]:
+    """(format, width, height), upright, from the header alone. Errors as `read`'s."""
+    with decoding(file) as data:
+        image = open_picture(data)
+        # Pillow would decode a PNG to look for EXIF behind its pixels
+        has_exif = "exif" in image.info or image.format != "PNG"
+        turn = metadata.orientation(image, metadata.exif_of(image)) if has_exif else 1
+        return (image.format or "", *_turned(image.size, turn))
+
+
+def open_picture(data: BinaryIO) -> Image.Image:
+    """The header's word on the picture. JobError: a RAW file. Else whatever Pillow raises."""
+    image = Image.open(data, formats=FORMATS)
+    refuse_raw(image)
+    return image
+
+
+def _turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
+    return (size[1], size[0]) if turn in metadata.ON_THEIR_SIDE else size

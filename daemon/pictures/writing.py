@@ -1,0 +1,103 @@
+"""A painting → an open file, and the proof that it is there."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageFile
+
+from daemon.errors import JobError
+from daemon.formats import LONGEST_SIDE, OutputFormat
+from daemon.pictures import metadata as exif
+from daemon.pictures.colour import BAND, Floats
+from daemon.pictures.reading import open_picture
+from daemon.pictures.refusals import decoding, warnings_silenced
+
+ICC_DATE = slice(24, 36)  # where a profile says when it was made: the same painting, the same bytes
+
+
+def write(
+    file: BinaryIO,
+    pixels: Floats,
+    alpha: Floats | None,
+    *,
+    format: OutputFormat,  # noqa: A002  (what everybody calls it)
+    quality: int,
+    metadata: bytes = b"",
+) -> None:
+    """Encode `pixels` (H, W, 3) sRGB in [0, 1] and `alpha` (H, W) at the end of what `file` holds.
+
+    JPEG has no alpha: the picture is laid on white. `quality` (1 … 100) is JPEG's and WebP's. ValueError: a pixel
+    is no number, or a side is longer than the format holds (see formats.output_format). OSError: the disk's.
+    """
+    height, width = pixels.shape[:2]
+    if max(width, height) > LONGEST_SIDE[format]:
+        raise ValueError(f"{width} x {height} pixels do not fit into {format}")
+    image = Image.fromarray(_eight_bit(pixels, alpha, on_white=format == "jpeg"))
+    keep = exif.upright(metadata)
+    with warnings_silenced():
+        if format == "jpeg":
+            with _room_for_jpeg(width * height + len(keep)):
+                image.save(
+                    file, "JPEG", quality=quality, subsampling=0, optimize=True, icc_profile=srgb_profile(), exif=keep
+                )
+        elif format == "webp":
+            image.save(file, "WEBP", quality=quality, exact=True, icc_profile=srgb_profile(), exif=keep)
+        else:
+            image.save(file, "PNG", compress_level=4, icc_profile=srgb_profile(), exif=keep or None)
+    file.flush()
+
+
+def verify(file: BinaryIO, size: tuple[int, int]) -> None:
+    """Decode `file` whole. OSError (EIO): it is not a picture of `size` (width, height), so the disk failed."""
+    try:
+        with decoding(file) as data:
+            image = open_picture(data)
+            image.load()
+    except JobError as error:
+        raise OSError(errno.EIO, f"the painting does not read back from the disk: {error.reason}") from error
+    if image.size != size:
+        raise OSError(errno.EIO, f"the painting reads back as {image.size}, not as {size}")
+
+
+@cache
+def srgb_profile() -> bytes:
+    """The profile that says sRGB."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[ICC_DATE] = bytes.fromhex("07d0 0001 0001 0000 0000 0000")
+    return bytes(profile)
+
+
+def _eight_bit(pixels: Floats, alpha: Floats | None, *, on_white: bool) -> NDArray[np.uint8]:
+    """(H, W, 3 or 4), rounded to the nearest of 0 … 255; what is outside [0, 1] is clipped."""
+    height, width = pixels.shape[:2]
+    channels = 3 if alpha is None or on_white else 4
+    out = np.empty((height, width, channels), np.uint8)
+    for top in range(0, height, BAND):
+        rows = slice(top, top + BAND)
+        band = np.asarray(pixels[rows], np.float32)
+        if alpha is not None:
+            cover = np.asarray(alpha[rows, :, None], np.float32)
+            band = band * cover + (1 - cover) if on_white else np.concatenate((band, cover), axis=2)
+        if not np.isfinite(band).all():
+            raise ValueError("the painting holds values that are no numbers")
+        out[rows] = np.rint(np.clip(band, 0, 1) * 255)
+    return out
+
+
+@contextmanager
+def _room_for_jpeg(pixels: int) -> Iterator[None]:
+    """An optimised JPEG is encoded in one piece, for which Pillow's guess is short at high qualities.
+
+    4 bytes per pixel hold the worst (noise of full contrast at quality 100 takes 3.3).
+    """
+    before = ImageFile.MAXBLOCK
+    ImageFile.MAXBLOCK = max(before, 4 * pixels + 65_536)
+    try:
+        yield
+    finally:
+        ImageFile.MAXBLOCK = before
