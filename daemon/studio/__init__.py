@@ -1,0 +1,1 @@
+"""The studio: every picture that ships with the package, drawn by code from fixed seeds."""
