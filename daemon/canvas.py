@@ -1,0 +1,76 @@
+"""Arrays that travel between processes by descriptor, so that no pixel ever passes through the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:  # the daemon process holds canvases without importing numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Handle:
+    """An open file descriptor that is closed with its last owner and that `processes` can send along."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    @classmethod
+    def open(cls, path: os.PathLike[str] | str, flags: int, mode: int = 0o666) -> Handle:
+        """Open `path` by os.open's flags, never following a link in its last component."""
+        return cls(os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode))
+
+    def file(self, mode: str = "rb") -> BinaryIO:
+        """A binary file object on a duplicate: closing it leaves this handle open; the offset is shared."""
+        duplicate: Any = os.fdopen(os.dup(self.fd), mode)
+        return duplicate  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A float32 array of `shape` in anonymous shared memory; it is freed with the last descriptor."""
+
+    handle: Handle
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: NDArray[np.floating[Any]]) -> Canvas:
+        """Copy `array`, of any shape, into a new canvas."""
+        import numpy as np
+
+        handle = Handle(_anonymous_file())
+        os.ftruncate(handle.fd, max(array.size * 4, 1))
+        with mmap.mmap(handle.fd, 0) as memory:
+            target = np.frombuffer(memory, np.float32, array.size)
+            target[:] = array.reshape(-1)
+            del target  # or the map could not be closed
+        return cls(handle, array.shape)
+
+    def array(self) -> NDArray[np.float32]:
+        """The array, mapped and not copied; writing to it is an error."""
+        import numpy as np
+
+        memory = mmap.mmap(self.handle.fd, 0, access=mmap.ACCESS_READ)
+        count = int(np.prod(self.shape))
+        return np.frombuffer(memory, np.float32, count).reshape(self.shape)
+
+
+def _anonymous_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("styled-canvas")
+    with tempfile.TemporaryFile() as file:  # macOS has no memfd
+        return os.dup(file.fileno())

@@ -1,0 +1,115 @@
+"""Painter processes: the VGG19 and the style targets stay resident, one process per device.
+
+A painter gets arrays and gives arrays and knows no folder. It ends itself at anything that is not the picture's
+or the settings' fault, because a device that failed once cannot be trusted; the pool replaces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from daemon.canvas import Canvas
+from daemon.errors import ConfigError, JobError
+from daemon.processes import Child, Pool
+from daemon.transfer.recipe import Recipe, RecipeError, Step
+
+if TYPE_CHECKING:
+    from daemon.transfer import Stylizer
+
+PATIENCE = 900.0  # seconds without a step after which a painter counts as hung
+OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a painter paints with, as it says when it is ready."""
+
+    device: str  # "cpu", "cuda:0"
+    device_name: str
+    weights: str  # "embedded", "imagenet" or a path
+    weights_sha256: str
+    deepest_layer: str  # the last one that the weights have
+
+
+class Painter:
+    """One painter, held by one job at a time."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    def paint(
+        self,
+        content: Canvas,
+        style: Sequence[tuple[Canvas, float]],
+        recipe: Recipe,
+        threads: int | None,
+        on_step: OnStep,
+    ) -> Canvas:
+        """A painting of `content`'s shape. `style`: pictures and their weights. JobError, Died, Stopped."""
+        painting: Canvas = self._child.call(
+            "paint", content, tuple(style), recipe, threads, progress=on_step, patience=PATIENCE
+        )
+        return painting
+
+
+class Painters:
+    """One painter process per device."""
+
+    def __init__(self, devices: Sequence[str], weights: str) -> None:
+        self.pool = Pool([Child("painter", _Painter, device, weights) for device in devices])
+        self._equipment: Equipment | None = None
+
+    @contextmanager
+    def take(self) -> Iterator[Painter]:
+        """A painter that is ready, for this job alone. ConfigError: its device or weights cannot be had."""
+        with self.pool.take() as child:
+            self._equipment = child.hello
+            yield Painter(child)
+
+    def equipment(self) -> Equipment:
+        """What the first painter that was ready paints with; waits for it. Errors as `take`."""
+        while self._equipment is None:
+            with self.take():
+                pass
+        return self._equipment
+
+
+class _Painter:
+    """What lives in a painter process."""
+
+    def __init__(self, device: str, weights: str) -> None:
+        from daemon.transfer import DeviceError, Stylizer, WeightsError
+
+        try:
+            self.stylizer: Stylizer = Stylizer(device=device, weights=weights)
+        except DeviceError as error:
+            raise ConfigError([f"device: {error}"]) from None
+        except WeightsError as error:
+            raise ConfigError([f"weights: {error}"]) from None
+        used = self.stylizer.weights
+        self.hello = Equipment(
+            self.stylizer.device,
+            self.stylizer.device_name,
+            str(used.path) if used.kind == "file" else used.kind,
+            used.sha256,
+            used.deepest,
+        )
+
+    def paint(
+        self,
+        content: Canvas,
+        style: tuple[tuple[Canvas, float], ...],
+        recipe: Recipe,
+        threads: int | None,
+        progress: Callable[..., None],
+    ) -> Canvas:
+        if threads is not None:
+            self.stylizer.threads = threads
+        pictures = [(picture.array(), weight) for picture, weight in style]
+        try:
+            return Canvas.of(self.stylizer.paint(content.array(), pictures, recipe, on_step=progress))
+        except RecipeError as error:
+            raise JobError(f"Its settings cannot work: {error}", "Change the settings and try again.") from None

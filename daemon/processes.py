@@ -1,0 +1,304 @@
+"""Child processes that answer calls: start, call, progress, death and replacement.
+
+They are spawned, never forked, so that they inherit no lock and no thread; they ignore the terminal's Ctrl+C,
+which is the daemon's to handle; and they end when their parent does, however it ends.
+"""
+
+import contextlib
+import io
+import logging
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import get_context, parent_process, reduction, resource_tracker
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from daemon.canvas import Handle
+from daemon.errors import ConfigError, Died, JobError, Stopped
+
+log = logging.getLogger("styled")
+_spawn = get_context("spawn")
+Progress = Callable[..., None]
+
+
+class _Pickler(pickle.Pickler):
+    """Takes the descriptors out of a message, because they travel beside its bytes."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.handles: list[Handle] = []
+
+    def persistent_id(self, obj: object) -> int | None:
+        if not isinstance(obj, Handle):
+            return None
+        self.handles.append(obj)
+        return len(self.handles) - 1
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, handles: list[Handle]) -> None:
+        super().__init__(file)
+        self.handles = handles
+
+    def persistent_load(self, pid: int) -> Handle:
+        return self.handles[pid]
+
+
+def send(connection: Connection, message: object) -> None:
+    """Send any picklable message; a Handle in it arrives as a descriptor of the receiver's own."""
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer)
+    pickler.dump(message)
+    connection.send_bytes(len(pickler.handles).to_bytes(2, "big") + buffer.getvalue())
+    for handle in pickler.handles:
+        reduction.send_handle(connection, handle.fd, None)
+
+
+def receive(connection: Connection) -> Any:
+    """The next message. EOFError or OSError: the other side is gone."""
+    data = connection.recv_bytes()
+    count = int.from_bytes(data[:2], "big")
+    handles = [Handle(reduction.recv_handle(connection)) for _ in range(count)]
+    return _Unpickler(io.BytesIO(data[2:]), handles).load()
+
+
+class Child:
+    """One child process around one resident object: `factory(*arguments)` is made in the child and stays there.
+
+    The object's `hello` attribute comes back with the first answer; `call` runs one of its methods, which may
+    report through the `progress` keyword it is given. One caller at a time; `kill` may come from any thread.
+    """
+
+    def __init__(self, name: str, factory: Callable[..., Any], *arguments: object) -> None:
+        self.name = name
+        self.hello: Any = None
+        self._is_up = False
+        self._factory = factory
+        self._arguments = arguments
+        self._process: Any = None
+        self._connection: Connection | None = None
+
+    def start(self) -> None:
+        """Start the process without waiting for it; a no-op while it runs."""
+        if self.running:
+            return
+        self._is_up = False
+        ours, theirs = _spawn.Pipe()
+        self._connection = ours
+        self._process = _spawn.Process(
+            target=_serve, args=(theirs, self._factory, self._arguments), name=self.name, daemon=True
+        )
+        resource_tracker.ensure_running()
+        with _ctrl_c_held():  # until the child ignores it by itself
+            self._process.start()
+        theirs.close()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    def ready(self) -> Any:
+        """Start if need be and wait for `hello`. Errors: what the factory raised, or Died."""
+        self.start()
+        if not self._is_up:
+            self.hello = self._answer(None, None)
+            self._is_up = True
+        return self.hello
+
+    def call(
+        self, method: str, *arguments: object, progress: Progress | None = None, patience: float | None = None
+    ) -> Any:
+        """Run `method` in the child. `patience`: seconds without a sign of life after which it is killed."""
+        self.ready()
+        assert self._connection is not None
+        try:
+            send(self._connection, (method, arguments))
+        except OSError:
+            raise Died(self._obituary()) from None
+        return self._answer(progress, patience)
+
+    def kill(self) -> None:
+        """End the process at once; a call in hand raises Died."""
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+
+    def close(self) -> None:
+        """Kill the process, wait for its end and give its descriptors back."""
+        self.kill()
+        if self._process is not None:
+            self._process.join()
+            self._process.close()
+            self._process = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _answer(self, progress: Progress | None, patience: float | None) -> Any:
+        assert self._connection is not None
+        while True:
+            if not wait([self._connection], patience):
+                self.kill()
+                raise Died(f"the {self.name} gave no sign of life for {patience:.0f} s")
+            try:
+                kind, value = receive(self._connection)
+            except (EOFError, OSError):
+                raise Died(self._obituary()) from None
+            if kind == "result":
+                return value
+            if kind == "progress" and progress is not None:
+                progress(*value)
+            elif kind == "log":
+                log.log(*value)
+            elif kind == "error":
+                raise value
+            elif kind == "crash":
+                self._process.join(5)
+                raise Died(f"the {self.name} broke down:\n{value.rstrip()}")
+
+    def _obituary(self) -> str:
+        self._process.join(5)
+        code = self._process.exitcode
+        if code is None:
+            self.kill()
+            return f"the {self.name} closed its line"
+        if code < 0:
+            return f"the {self.name} was ended by {signal.Signals(-code).name}"
+        return f"the {self.name} ended with exit code {code}"
+
+
+class Pool:
+    """A few like children; whoever needs one takes it for a while. A dead one is replaced by the next taker."""
+
+    RETRY_SECONDS = (1.0, 5.0, 30.0)  # between attempts to start a child that does not come up
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self.children = tuple(children)
+        self._idle = list(children)
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+
+    def start(self) -> None:
+        """Start all of them, so that they load side by side."""
+        for child in self.children:
+            child.start()
+
+    @contextlib.contextmanager
+    def take(self) -> Iterator[Child]:
+        """A child that is up, for this caller alone. Stopped: the pool is closing. ConfigError: from its start."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._idle or self._closed.is_set())
+            if self._closed.is_set():
+                raise Stopped
+            child = self._idle.pop(0)
+        try:
+            self._bring_up(child)
+            yield child
+        except Died:
+            if self._closed.is_set():
+                raise Stopped from None
+            raise
+        finally:
+            with self._changed:
+                self._idle.append(child)
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Kill all children; every call in hand ends with Stopped."""
+        self._closed.set()
+        with self._changed:
+            self._changed.notify_all()
+        for child in self.children:
+            child.kill()
+
+    def _bring_up(self, child: Child) -> None:
+        for attempt in range(10**9):
+            if self._closed.is_set():
+                raise Stopped
+            if not child.running:
+                child.close()
+            try:
+                child.ready()
+                if self._closed.is_set():  # closed while it was starting: `close` may have missed it
+                    child.kill()
+                    raise Stopped
+                return
+            except Died as death:
+                pause = self.RETRY_SECONDS[min(attempt, len(self.RETRY_SECONDS) - 1)]
+                if not self._closed.is_set():
+                    why = str(death) if attempt == 0 else str(death).splitlines()[-1]  # one traceback is enough
+                    log.error("the %s does not start; trying again in %.0f s: %s", child.name, pause, why)
+                self._closed.wait(pause)
+
+
+@contextlib.contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Forward(logging.Handler):
+    """A child's log lines are the daemon's: they go up the same line as its answers."""
+
+    def __init__(self, answer: Callable[[str, object], None]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._answer("log", (record.levelno, "%s", record.getMessage()))
+
+
+def _serve(connection: Connection, factory: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+    """The child's life: make the object, answer calls, end with the parent or at the first surprise."""
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    lock = threading.Lock()
+
+    def answer(kind: str, value: object) -> None:
+        with lock:
+            send(connection, (kind, value))
+
+    log.addHandler(_Forward(answer))
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    try:
+        try:
+            resident = factory(*arguments)
+            answer("result", resident.hello)
+        except ConfigError as error:
+            answer("error", error)
+            return
+        while True:
+            method, parameters = receive(connection)
+            try:
+                result = getattr(resident, method)(*parameters, progress=lambda *p: answer("progress", p))
+                answer("result", result)
+            except (ConfigError, JobError) as error:
+                answer("error", error)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the daemon is gone
+    except BaseException:
+        with contextlib.suppress(OSError):
+            answer("crash", traceback.format_exc(limit=-8))
+        os._exit(1)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+    time.sleep(0.2)  # let an answer in hand get out of the way
+    os._exit(0)

@@ -1,0 +1,178 @@
+"""Children that answer calls: real processes, really killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from daemon.canvas import Canvas, Handle
+from daemon.errors import ConfigError, Died, JobError, Stopped
+from daemon.processes import Child, Pool
+from tests.conftest import wait_until
+
+
+class Resident:
+    """What lives in the test's children."""
+
+    def __init__(self, mood: str = "good") -> None:
+        if mood == "misconfigured":
+            raise ConfigError(["device: there is no cuda:7"])
+        if mood == "sick":
+            raise RuntimeError("the device is on fire")
+        self.hello = os.getpid()
+
+    def double(self, canvas: Canvas, progress: Callable[..., None]) -> Canvas:
+        for step in range(3):
+            progress(step)
+        return Canvas.of(canvas.array() * 2)
+
+    def refuse(self, progress: Callable[..., None]) -> None:
+        raise JobError("It is blurred.", "Hold still.")
+
+    def break_down(self, progress: Callable[..., None]) -> None:
+        raise RuntimeError("an illegal memory access")
+
+    def hang(self, progress: Callable[..., None]) -> None:
+        time.sleep(1000)
+
+    def read(self, handle: Handle, progress: Callable[..., None]) -> bytes:
+        with handle.file() as file:
+            return file.read()
+
+    def mask(self, progress: Callable[..., None]) -> bool:
+        return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    child = Child("painter", Resident)
+    yield child
+    child.close()
+
+
+def test_arrays_and_files_go_there_and_back_by_descriptor(child: Child, tmp_path: object) -> None:
+    seen: list[int] = []
+    result = child.call("double", Canvas.of(np.full((3, 4), 0.25)), progress=seen.append)
+    assert (result.array() == 0.5).all()
+    assert seen == [0, 1, 2]
+    read, write = os.pipe()
+    os.write(write, b"photo")
+    os.close(write)
+    assert child.call("read", Handle(read)) == b"photo"
+
+
+def test_a_bad_picture_is_refused_and_the_child_goes_on(child: Child) -> None:
+    pid = child.ready()
+    with pytest.raises(JobError, match=r"It is blurred\. Hold still\."):
+        child.call("refuse")
+    assert child.ready() == pid
+    assert child.running
+
+
+def test_whatever_nobody_foresaw_ends_the_child_with_its_traceback(child: Child) -> None:
+    with pytest.raises(Died, match="an illegal memory access"):
+        child.call("break_down")
+    assert not child.running
+
+
+def test_a_killed_child_is_noticed_at_once(child: Child) -> None:
+    pid = child.ready()
+    threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+    with pytest.raises(Died, match="ended by SIGKILL"):
+        child.call("hang")
+
+
+def test_a_hung_child_is_killed_when_patience_ends(child: Child) -> None:
+    with pytest.raises(Died, match="no sign of life"):
+        child.call("hang", patience=0.3)
+    wait_until(lambda: not child.running)
+
+
+def test_wrong_settings_come_back_as_they_are() -> None:
+    child = Child("painter", Resident, "misconfigured")
+    with pytest.raises(ConfigError, match="no cuda:7"):
+        child.ready()
+    child.close()
+
+
+def test_the_terminals_ctrl_c_is_not_for_children(child: Child) -> None:
+    assert child.call("mask")
+    os.kill(child.ready(), signal.SIGINT)
+    assert child.call("mask")
+
+
+def test_children_end_with_their_parent_however_it_ends() -> None:
+    code = (
+        "from daemon.processes import Child\n"
+        "from tests.test_processes import Resident\n"
+        "import time\n"
+        "if __name__ == '__main__':\n"
+        "    child = Child('reader', Resident)\n"
+        "    print(child.ready(), flush=True)\n"
+        "    child.call('hang')\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: not _alive(pid), 10)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_dead_child_is_replaced_for_the_next_taker() -> None:
+    pool = Pool([Child("reader", Resident)])
+    with pool.take() as child:
+        first = child.hello
+        os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not pool.children[0].running)
+    with pool.take() as child:
+        assert child.hello != first
+        assert child.call("mask")
+    pool.close()
+    pool.children[0].close()
+
+
+def test_closing_a_pool_stops_whoever_works_or_waits() -> None:
+    pool = Pool([Child("painter", Resident)])
+    ended: list[type[BaseException]] = []
+
+    def work() -> None:
+        try:
+            with pool.take() as child:
+                child.call("hang")
+        except BaseException as error:
+            ended.append(type(error))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: pool.children[0].hello is not None)
+    pool.close()
+    for thread in threads:
+        thread.join(10)
+    assert ended == [Stopped] * 3
+    pool.children[0].close()
+
+
+def test_a_child_that_does_not_start_is_tried_again_and_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
+    pool = Pool([Child("painter", Resident, "sick")])
+    threading.Timer(1.5, pool.close).start()
+    with pytest.raises(Stopped), pool.take():
+        pass
+    pool.children[0].close()
