@@ -1,0 +1,163 @@
+"""One picture's journey, with real readers and with painters of the test's own, in real processes."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from daemon.board import Board
+from daemon.canvas import Canvas
+from daemon.claims import Claims
+from daemon.config import Config, load
+from daemon.errors import Died, Hindered
+from daemon.folders import Folders
+from daemon.job import Journey
+from daemon.listing import Arrival, Signature
+from daemon.painters import Equipment, Painters
+from daemon.processes import Child, Pool
+from daemon.readers import Readers
+from daemon.transfer.recipe import Recipe, Step
+from tests.conftest import jpeg
+
+
+class Quick:
+    """Paints at once: the photo, inverted; notes the style pictures it got in a file."""
+
+    def __init__(self, notes: str) -> None:
+        self.hello = Equipment("cpu", "a test", "embedded", "", "relu3_1")
+        self.notes = Path(notes)
+
+    def paint(
+        self,
+        content: Canvas,
+        style: tuple[tuple[Canvas, float], ...],
+        recipe: Recipe,
+        threads: int | None,
+        progress: Callable[..., None],
+    ) -> Canvas:
+        progress(Step(1, 1, 0.5, 1, 1, 1.0))
+        with self.notes.open("a") as file:
+            file.write("".join(f"{picture.array().mean():.3f} x {weight:g}\n" for picture, weight in style))
+        return Canvas.of(1 - content.array())
+
+
+class Deadly(Quick):
+    """Dies on every picture, as a driver that breaks down would have it."""
+
+    def paint(self, *arguments: object, **keywords: object) -> Canvas:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+@pytest.fixture
+def config(root: Path) -> Config:
+    return load(root / "config.yaml")
+
+
+@pytest.fixture
+def journey(root: Path, config: Config) -> Iterator[Journey]:
+    folders = Folders(root)
+    folders.prepare(config.styles)
+    painters = Painters([], "embedded")
+    painters.pool = Pool([Child("painter", Quick, str(root / "notes"))])
+    journey = Journey(Claims(folders), Readers(1), painters, Board())
+    yield journey
+    for child in (*journey.painters.pool.children, *journey.readers.pool.children):
+        child.close()
+
+
+def drop(root: Path, name: str = "photo.png", content: bytes = b"") -> Arrival:
+    path = root / "inbox/alpha" / name
+    path.write_bytes(content or jpeg(kind="PNG"))
+    return Arrival("alpha", "", name, str(path), Signature.of(path.stat()))
+
+
+def test_a_picture_goes_the_whole_way(root: Path, config: Config, journey: Journey) -> None:
+    journey.run(drop(root), config)
+    with Image.open(root / "outbox/alpha/photo.png") as painting, Image.open(root / "done/alpha/photo.png") as photo:
+        painted, original = np.asarray(painting), np.asarray(photo.resize(painting.size, Image.Resampling.LANCZOS))
+    assert np.abs(painted.astype(int) - (255 - original.astype(int))).mean() < 3
+    assert (journey.board.delivered, journey.board.failed, journey.board.steps) == (1, 0, 1)
+    assert not journey.board.tasks()
+
+
+def test_a_changed_style_picture_is_used_from_the_next_photo_on(root: Path, config: Config, journey: Journey) -> None:
+    journey.run(drop(root, "a.png"), config)
+    journey.run(drop(root, "b.png"), config)
+    Image.new("RGB", (60, 60), "white").save(root / "alpha.png")
+    journey.run(drop(root, "c.png"), config)
+    first, second, third = (root / "notes").read_text().splitlines()
+    assert first == second
+    assert third == "1.000 x 1"
+
+
+def test_a_picture_that_ends_its_painter_three_times_is_set_aside(
+    root: Path, config: Config, journey: Journey, caplog: pytest.LogCaptureFixture
+) -> None:
+    journey.painters.pool = Pool([Child("painter", Deadly, str(root / "notes"))])
+    journey.run(drop(root), config)
+    reason = (root / "failed/alpha/photo.png.txt").read_text()
+    assert "broke down on it 3 times: the painter was ended by SIGKILL" in reason
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 3 + ["ERROR"]
+    assert journey.board.failed == 1
+
+
+def test_a_style_picture_that_is_gone_blames_no_photo(root: Path, config: Config, journey: Journey) -> None:
+    (root / "alpha.png").unlink()
+    with pytest.raises(Hindered, match=r"the style picture .*alpha\.png cannot be read"):
+        journey.run(drop(root), config)
+    assert (root / "inbox/alpha/photo.png").exists()
+    assert not (root / "failed/alpha").exists()
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"a shopping list", "not a picture"), (jpeg()[:600], "breaks off")])
+def test_a_bad_picture_fails_with_its_reason(
+    root: Path, config: Config, journey: Journey, content: bytes, reason: str
+) -> None:
+    journey.run(drop(root, "bad.jpg", content), config)
+    assert reason in (root / "failed/alpha/bad.jpg.txt").read_text()
+    assert (root / "failed/alpha/bad.jpg").read_bytes() == content
+
+
+def test_an_empty_file_fails_with_its_reason(root: Path, config: Config, journey: Journey) -> None:
+    path = root / "inbox/alpha/empty.jpg"
+    path.touch()
+    journey.run(Arrival("alpha", "", "empty.jpg", str(path), Signature.of(path.stat())), config)
+    assert "The file is empty." in (root / "failed/alpha/empty.jpg.txt").read_text()
+
+
+def test_a_photo_that_grows_while_it_is_painted_goes_back(
+    root: Path, config: Config, journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrival = drop(root)
+    writer = open(arrival.path, "ab")  # noqa: SIM115 (it outlives the claim)
+    deliver = journey.claims.easel
+
+    def late_writer(claim: object) -> Path:
+        writer.write(b"more")
+        writer.close()
+        return deliver(claim)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(journey.claims, "easel", late_writer)
+    journey.run(arrival, config)
+    assert (root / "inbox/alpha/photo.png").read_bytes().endswith(b"more")
+    assert not list((root / "outbox").rglob("*.png"))
+
+
+def test_a_reader_that_dies_alone_is_not_the_pictures_fault(
+    root: Path, config: Config, journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, deaths = journey.readers.read, iter([True, False, False])  # the photo's two tries, the style's one
+
+    def mortal(*arguments: object, **keywords: object) -> object:
+        if next(deaths):
+            raise Died("the reader was ended by SIGKILL")
+        return read(*arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(journey.readers, "read", mortal)
+    journey.run(drop(root), config)
+    assert (root / "outbox/alpha/photo.png").exists()
