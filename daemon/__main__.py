@@ -1,6 +1,14 @@
-"""`python -m daemon` is the same command as `styled`."""
+"""The command, by either name: `styled` and `python -m daemon`.
 
-from daemon.cli import main
+It stays almost empty because spawned children import their parent's main module again.
+"""
+
+
+def main() -> None:
+    from daemon.cli import run_command
+
+    run_command()
+
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,85 @@
+"""What `styled check` and `styled status` know without a running daemon's help. Nothing here changes a file."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from daemon.config import Config
+from daemon.errors import ConfigError, Died, JobError
+from daemon.folders import Folders, Lock
+from daemon.listing import look
+from daemon.names import shown
+from daemon.transfer.recipe import LAYERS, RecipeError, require
+from daemon.transfer.weights import WeightsError, describe
+
+
+def check_all(config: Config, *, deep: bool) -> None:
+    """ConfigError: everything about folders, rights, style pictures and weights that would stop a start."""
+    from daemon import pictures
+
+    def probe(path: Path) -> None:
+        with path.open("rb") as file:
+            pictures.probe(file)
+
+    problems = Folders(config.root).problems()
+    deepest = LAYERS[-1]  # what weights that are yet to be fetched will have
+    try:
+        if config.weights != "imagenet":
+            deepest = describe(config.weights).deepest
+    except WeightsError as error:
+        problems.append(f"weights: {error}")
+    problems += style_problems(config, deepest, probe)
+    if deep and not problems:
+        problems += _model_problems(config)
+    if problems:
+        raise ConfigError(problems)
+
+
+def style_problems(config: Config, deepest: str, probe: Callable[[Path], object]) -> list[str]:
+    """Styles whose pictures `probe` cannot read, or whose preset needs a layer beyond `deepest`."""
+    problems = []
+    for name, style in config.styles.items():
+        try:
+            require(config.settings(name).recipe, deepest)
+        except RecipeError as error:
+            problems.append(f"styles.{name}: {error}")
+        for picture in style.all_pictures:
+            try:
+                probe(picture.file)
+            except (OSError, JobError, Died) as error:
+                problems.append(f"styles.{name}.picture: {picture.file} cannot be read: {error}")
+    return problems
+
+
+def what_would_happen(config: Config) -> Iterator[str]:
+    """One line for each file that lies in the inbox now."""
+    if not Folders(config.root).inbox.is_dir():
+        return  # the first start makes it
+    for path, verdict in look(Folders(config.root).inbox, config.styles, config.default_style):
+        yield f"  {shown(str(path))}: {verdict}"
+
+
+def read_status(root: Path) -> dict[str, Any]:
+    """The board of the daemon that runs on `root`; state "not running" if none does."""
+    work = Folders(root).work
+    if not Lock(work / "lock").is_held():
+        return {"root": str(root), "state": "not running"}
+    try:
+        found: dict[str, Any] = json.loads((work / "status.json").read_text())
+    except (OSError, ValueError):  # it has the lock and has not said anything yet
+        found = {"state": "starting", "device": "", "weights": "", "jobs": [], "waiting": {}}
+        found |= {"delivered": 0, "failed": 0, "last_failure": ""}
+    return {"root": str(root), **found}
+
+
+def _model_problems(config: Config) -> list[str]:
+    from daemon.transfer import DeviceError, Stylizer
+
+    try:
+        Stylizer(device=config.device, weights=config.weights)
+    except DeviceError as error:
+        return [f"device: {error}"]
+    except WeightsError as error:
+        return [f"weights: {error}"]
+    return []

@@ -1,0 +1,179 @@
+"""The commands, their arguments and their exit codes. Only here does anything exit."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from daemon import __version__
+from daemon.errors import ConfigError, JobError
+
+EXIT_FAILURE = 1  # restarting may cure it
+EXIT_CONFIG = 78  # the configuration is wrong (sysexits.h: EX_CONFIG); systemd must not restart
+
+app = typer.Typer(
+    name="styled",
+    help="The style daemon: drop photographs into a folder, collect paintings from another.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The configuration; by default config.yaml here, then /etc/styled/config.yaml."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def run_command() -> None:
+    """The process's way in: what a command raises becomes words and an exit code."""
+    try:
+        app()
+    except ConfigError as error:
+        print("The configuration is wrong:", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  {problem}", file=sys.stderr)
+        sys.exit(EXIT_CONFIG)
+    except JobError as error:
+        print(f"{error.reason}\n{error.advice}", file=sys.stderr)
+        sys.exit(EXIT_FAILURE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"styled {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: ConfigOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Paint what is in the inbox, then exit.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what needs a person.")] = False,
+) -> None:
+    """Watch the inbox and paint what is dropped there, until Ctrl+C."""
+    from daemon.config import find, load
+    from daemon.console import Console
+    from daemon.service import Service, handle_signals
+
+    path = find(config)
+    settings = load(path)
+    with Console(settings, verbosity=verbose - quiet) as console:
+        service = Service(path, settings, console.refresh)
+        handle_signals(service)
+        try:
+            code = service.run(once=once)
+        except ConfigError:
+            raise
+        except Exception:
+            logging.getLogger("styled").critical("the daemon broke down", exc_info=True)
+            code = EXIT_FAILURE
+    raise typer.Exit(code)
+
+
+@app.command()
+def paint(
+    photo: Annotated[Path, typer.Argument(help="The photograph.", dir_okay=False, exists=True)],
+    style: Annotated[str, typer.Argument(help="The style picture: a file, or builtin:starry and its like.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the painting goes; .png, .jpg or .webp.")],
+    preset: Annotated[str, typer.Option(help="fine, tutorial, gatys or draft.")] = "fine",
+    size: Annotated[str, typer.Option(help="Long side in pixels, auto, or original.")] = "auto",
+    style_weight: Annotated[float, typer.Option(help="More than 1: more of the style.")] = 1.0,
+    keep_colors: Annotated[str, typer.Option(help="no, luminance or statistics.")] = "no",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    weights: Annotated[str, typer.Option(help="auto, embedded, imagenet or a file.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+) -> None:
+    """Paint one photograph in the style of one picture, without folders or configuration."""
+    from daemon.single import paint_one
+
+    settings: dict[str, Any] = {
+        "preset": preset,
+        "size": int(size) if size.isdecimal() else size,
+        "style_weight": style_weight,
+        "keep_colors": keep_colors,
+    }
+    seconds = paint_one(photo, style, out, settings, device=device, weights=weights, overwrite=overwrite)
+    print(f"{out}  ({seconds:.1f} s)")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the demonstration.")] = Path("styled-demo"),
+    size: Annotated[int, typer.Option(min=16, help="Long side of the paintings, in pixels.")] = 256,
+) -> None:
+    """Run the whole daemon on pictures that ship with it, and say where to look."""
+    from daemon.demo import run_demo
+
+    raise typer.Exit(run_demo(folder, size))
+
+
+@app.command()
+def check(
+    config: ConfigOption = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Also load the model on its device.")] = False,
+) -> None:
+    """Validate the configuration, the folders and the rights, and say what would happen to each waiting file."""
+    from daemon.checks import check_all, what_would_happen
+    from daemon.config import find, load
+
+    path = find(config)
+    settings = load(path)
+    check_all(settings, deep=deep)
+    print(f"{path}: the configuration is right.")
+    for line in what_would_happen(settings):
+        print(line)
+
+
+@app.command()
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Say what a running daemon is doing."""
+    from daemon.checks import read_status
+    from daemon.config import find, load
+
+    found = read_status(load(find(config)).root)
+    if as_json:
+        print(json.dumps(found))
+    elif found["state"] == "not running":
+        print(f"No daemon runs on {found['root']}. Start one with: styled run")
+    else:
+        waiting = ", ".join(f"{style} {count}" for style, count in found["waiting"].items() if count)
+        print(f"{found['state']} on {found['device']} with {found['weights']} weights")
+        for job in found["jobs"]:
+            step = f", step {job['step']}/{job['steps']}, loss {job['loss']:.4g}" if job["step"] else ""
+            left = f", {job['seconds_left']:.0f} s left" if job["seconds_left"] is not None else ""
+            print(f"  {job['file']}: {job['stage']}{step}{left}")
+        print(f"{sum(found['waiting'].values())} waiting" + (f" ({waiting})" if waiting else ""))
+        print(f"{found['delivered']} painted, {found['failed']} failed since its start")
+        if found["last_failure"]:
+            print(f"last failure: {found['last_failure']}")
+
+
+@app.command()
+def weights(
+    url: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Fetch, verify and store the ImageNet weights, once; the daemon uses them from its next start on."""
+    from daemon.console import fetching
+    from daemon.transfer.weights import WeightsError, fetch
+
+    try:
+        with fetching("VGG19, ImageNet") as progress:
+            stored = fetch(url=url, progress=progress)
+    except WeightsError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(EXIT_FAILURE) from None
+    print(f"{stored.path}\nSHA-256 {stored.sha256}, layers down to {stored.deepest}")
+    print("`weights: auto` uses them from the daemon's next start on.")

@@ -1,0 +1,203 @@
+"""Everything a person sees while it runs: a live view on a terminal, plain lines elsewhere, journald's priorities.
+
+The rest of the daemon only logs and keeps the board; this is the one place that prints.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import IO, Any, Self
+
+from rich.console import Console as Terminal
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from daemon.board import Board, Task
+from daemon.config import Config
+from daemon.transfer.recipe import Step
+
+log = logging.getLogger("styled")
+_LOOKS = {logging.DEBUG: "dim", logging.INFO: "", logging.WARNING: "yellow", logging.ERROR: "red"}
+# sd-daemon(3)
+_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class Console(logging.Handler):
+    """Shows log lines and, on a terminal, the board below them. Use as a context manager."""
+
+    def __init__(self, config: Config | None = None, *, verbosity: int = 0, stream: IO[str] | None = None) -> None:
+        super().__init__({-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG))
+        self._config = config
+        self._terminal = Terminal(file=stream or sys.stderr, highlight=False)
+        self._journal = _goes_to_journal(self._terminal.file)
+        self._live: Live | None = None
+        self._greeted = verbosity < 0
+        if self._terminal.is_terminal and verbosity >= 0:
+            self._live = Live(console=self._terminal, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        log.addHandler(self)
+        log.setLevel(min(self.level, logging.INFO))
+        log.propagate = False
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+        log.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
+        with contextlib.suppress(OSError):  # the terminal was closed: nobody reads it, and the work goes on
+            if self._terminal.is_terminal:
+                self._terminal.print(_line(record, text))
+            else:
+                self._plain(record, text)
+
+    def refresh(self, board: Board) -> None:
+        """Draw the board as it is now; the service calls this several times a second."""
+        if board.state == "watching" and not self._greeted and self._config is not None:
+            self._greeted = True
+            if self._terminal.is_terminal:
+                self._terminal.print(_greeting(self._config, board))
+            else:
+                log.info("ready: %s", _one_line(self._config, board))
+        if self._live is not None:
+            with contextlib.suppress(OSError):
+                self._live.update(_view(board, self._terminal.width), refresh=True)
+
+    def _plain(self, record: logging.LogRecord, text: str) -> None:
+        priority = f"<{_PRIORITIES.get(record.levelno, 5)}>" if self._journal else ""
+        stamp = "" if self._journal else time.strftime("%Y-%m-%d %H:%M:%S ")
+        level = "" if self._journal or record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        tail = _tail(record)
+        for line in (text + (f" {tail}" if tail else "")).splitlines():
+            print(f"{priority}{stamp}{level}{line}", file=self._terminal.file, flush=True)
+
+
+@contextlib.contextmanager
+def painting(name: str) -> Iterator[Any]:
+    """A bar for one picture painted without the daemon; gives the callback for its steps."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=1.0, said="")
+
+        def on_step(step: Step) -> None:
+            bar.update(task, completed=step.done, said=f"step {step.step}/{step.steps}  loss {step.loss:.4g}")
+
+        yield on_step
+
+
+@contextlib.contextmanager
+def fetching(what: str) -> Iterator[Any]:
+    """A bar for a download; gives the callback for (bytes done, bytes in all)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def _goes_to_journal(stream: IO[str]) -> bool:
+    """systemd.exec(5): JOURNAL_STREAM names the device and inode of the journal's socket."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def _tail(record: logging.LogRecord) -> str:
+    seconds, path = getattr(record, "seconds", None), getattr(record, "path", None)
+    parts = [f"in {_duration(seconds)}"] if seconds is not None else []
+    return " ".join([*parts, *([f"→ {path}"] if path else [])])
+
+
+def _line(record: logging.LogRecord, text: str) -> Text:
+    line = Text(time.strftime("%H:%M:%S  "), style="dim")
+    mark = {logging.ERROR: "✗ ", logging.WARNING: "! "}.get(record.levelno, "")
+    if hasattr(record, "seconds"):
+        mark = "✓ "
+        line.append(mark, style="green")
+        line.append(text)
+    else:
+        line.append(mark + text, style=_LOOKS.get(record.levelno, ""))
+    if tail := _tail(record):
+        line.append(" " + tail, style="dim")
+    return line
+
+
+def _greeting(config: Config, board: Board) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in _facts(config, board):
+        grid.add_row(name, value)
+    return Panel(grid, title="[bold]styled[/]", title_align="left", border_style="blue", expand=False)
+
+
+def _facts(config: Config, board: Board) -> list[tuple[str, str]]:
+    styles = [f"{name} (default)" if name == config.default_style else name for name in config.styles]
+    return [
+        ("device", board.device),
+        ("weights", board.weights),
+        ("styles", ", ".join(styles)),
+        ("drop", f"{config.root / 'inbox'}/<style>/"),
+        ("collect", f"{config.root / 'outbox'}/<style>/"),
+    ]
+
+
+def _one_line(config: Config, board: Board) -> str:
+    return "; ".join(f"{name} {value}" for name, value in _facts(config, board))
+
+
+def _view(board: Board, width: int) -> RenderableType:
+    """One line per job in hand and one for the rest."""
+    tasks = Table.grid(padding=(0, 2))
+    for _ in range(5):
+        tasks.add_column(no_wrap=True, overflow="ellipsis")
+    for task in board.tasks():
+        tasks.add_row(*_row(task, max(width // 3, 12)))
+    waiting = ", ".join(f"{style} {count}" for style, count in board.waiting.items() if count)
+    total = sum(board.waiting.values())
+    line = Text(f"{board.state}", style="bold")
+    line.append(f"  {total} waiting" + (f" ({waiting})" if waiting else ""))
+    line.append(f"  {board.delivered} painted", style="green" if board.delivered else "")
+    line.append(f"  {board.failed} failed", style="red" if board.failed else "")
+    return Group(tasks, line)
+
+
+def _row(task: Task, name_width: int) -> tuple[RenderableType, ...]:
+    name = Text(task.name, style="bold")
+    name.truncate(name_width, overflow="ellipsis")
+    if task.step is None:
+        return name, Text(task.stage, style="dim"), Text(""), Text(""), Text("")
+    left = task.seconds_left(time.monotonic())
+    return (
+        name,
+        ProgressBar(total=1.0, completed=task.step.done, width=24),
+        Text(f"step {task.step.step}/{task.step.steps}"),
+        Text(f"loss {task.step.loss:.4g}"),
+        Text(f"{_duration(left)} left" if left is not None else task.stage, style="cyan"),
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

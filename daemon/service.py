@@ -1,0 +1,272 @@
+"""The daemon's life: startup → main loop → shutdown.
+
+Signal handlers only set flags; the main loop looks at them a few times a second. The first Ctrl+C or TERM ends
+the loop, a second one forces.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from daemon.board import Board, post
+from daemon.canvas import Handle
+from daemon.checks import style_problems
+from daemon.claims import Claims
+from daemon.config import Config, describe_changes, load
+from daemon.errors import ConfigError, Hindered, Stopped
+from daemon.folders import Folders, Lock
+from daemon.inbox import Inbox
+from daemon.job import Journey
+from daemon.painters import Equipment, Painters
+from daemon.readers import Readers
+
+log = logging.getLogger("styled")
+
+TICK_SECONDS = 0.25
+STATUS_SECONDS = 1.0
+SHUTDOWN_SECONDS = 4.0  # of the five that are promised
+PAUSES = (2.0, 5.0, 15.0, 60.0)  # seconds between tries while something hinders
+
+
+class Service:
+    """One daemon on one root. `run` is its whole life; `stop` may be called from any thread."""
+
+    def __init__(self, path: Path, config: Config, on_tick: Callable[[Board], None] = lambda board: None) -> None:
+        self.path = path
+        self.config = config
+        self.board = Board()
+        self.stopping = threading.Event()
+        self.reload_wanted = False
+        self._on_tick = on_tick
+        self._crash: BaseException | None = None
+        self._workers: list[threading.Thread] = []
+        self._saved = SavedFile(path)
+        self._posted = 0.0
+        self.folders = Folders(config.root)
+        self.lock = Lock(self.folders.work / "lock")
+        self.claims = Claims(self.folders)
+        self.readers = Readers(2)
+        self.painters = Painters([config.device], str(config.weights))
+        self.journey = Journey(self.claims, self.readers, self.painters, self.board)
+        self.inbox: Inbox | None = None
+
+    def run(self, *, once: bool = False) -> int:
+        """Until `stop` or, with `once`, until the inbox is empty. Returns the exit code. ConfigError: settings."""
+        try:
+            self.startup(once)
+            self.main_loop(once)
+        finally:
+            self.shutdown()
+        if self._crash is not None:
+            raise self._crash
+        return 3 if once and self.board.failed else 0
+
+    def stop(self) -> None:
+        self.stopping.set()
+
+    # startup
+
+    def startup(self, once: bool) -> None:
+        """Folders, lock, recovery, doorbell. Pictures are claimed while the painter is still loading."""
+        self.folders.prepare(self.config.styles)
+        self.lock.acquire()
+        self.readers.pool.start()
+        self.painters.pool.start()
+        finished, returned = self.claims.recover()
+        if finished or returned:
+            log.info("after the last run: %d jobs finished, %d pictures put back into the inbox", finished, returned)
+        self.inbox = Inbox(
+            self.folders.inbox,
+            styles=self.config.styles,
+            default_style=self.config.default_style,
+            settle_seconds=self.config.settle_seconds,
+            once=once,
+        )
+        for number in range(len(self.painters.pool.children) + 2):  # one more decodes, one more encodes
+            worker = threading.Thread(target=self._work, args=(self.inbox,), name=f"job-{number}", daemon=True)
+            worker.start()
+            self._workers.append(worker)
+        threading.Thread(target=self._get_ready, name="ready", daemon=True).start()
+
+    def _get_ready(self) -> None:
+        """In a thread of its own, so that signals and the console go on while the model loads."""
+        with contextlib.suppress(Stopped), self._crash_ends_all():
+            equipment = self.painters.equipment()
+            self._check_styles(self.config, equipment)
+            self.board.device, self.board.weights = equipment.device_name, equipment.weights
+            self.board.state = "watching"
+            notify("READY=1")
+
+    def _check_styles(self, config: Config, equipment: Equipment) -> None:
+        """ConfigError: a style whose pictures are no pictures, or whose preset needs layers the weights lack."""
+
+        def probe(path: Path) -> None:
+            self.readers.probe(Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC)))
+
+        if problems := style_problems(config, equipment.deepest_layer, probe):
+            raise ConfigError(problems)
+
+    # main loop
+
+    def main_loop(self, once: bool) -> None:
+        while not self.stopping.is_set():
+            self._tick()
+            if once and not any(worker.is_alive() for worker in self._workers):
+                return
+            # not while the painter is still loading: to judge new settings one must know its weights
+            if self.board.state == "watching" and (self._saved.changed() or self.reload_wanted):
+                self.reload_wanted = False
+                self.reload()
+            self.stopping.wait(TICK_SECONDS)
+
+    def _tick(self) -> None:
+        if self.inbox is not None:
+            self.board.waiting = self.inbox.waiting()
+        now = time.monotonic()
+        if now - self._posted >= STATUS_SECONDS and self.inbox is not None:
+            self._posted = now
+            with contextlib.suppress(OSError):  # a full disk hides the status but stops nothing
+                post(self.board, self.folders.work / "status.json")
+        self._on_tick(self.board)
+
+    def _work(self, inbox: Inbox) -> None:
+        """One worker: take the next picture, do the whole journey, again, until the stop."""
+        tries = 0  # in a row that something hindered
+        with contextlib.suppress(Stopped), self._crash_ends_all():
+            while (arrival := inbox.take(self.stopping)) is not None:
+                wait, config = 0.0, self.config
+                try:
+                    if arrival.style in config.styles:  # or a reload took the style away just now
+                        self.journey.run(arrival, config)
+                    tries = 0
+                except (Hindered, OSError) as error:
+                    wait = PAUSES[min(tries, len(PAUSES) - 1)]
+                    tries += 1
+                    log.error("cannot paint for %s now: %s; trying again in %.0f s", arrival.style, error, wait)
+                    if isinstance(error, OSError):  # the disk's trouble is every picture's
+                        self.stopping.wait(wait)
+                finally:
+                    inbox.release(arrival, wait)
+
+    @contextlib.contextmanager
+    def _crash_ends_all(self) -> Iterator[None]:
+        """What nobody foresaw in a thread ends the daemon, which is then started afresh."""
+        try:
+            yield
+        except Stopped:
+            raise
+        except BaseException as error:
+            self._crash = self._crash or error
+            self.stopping.set()
+
+    # reload
+
+    def reload(self) -> None:
+        """Take the new settings, or keep the running ones and say everything that is wrong with the new."""
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            new = load(self.path)
+            Folders(self.config.root).prepare(new.styles)
+            self._check_styles(new, self.painters.equipment())
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("config.yaml: %s", problem)
+            log.error("config.yaml was not taken; the running settings stay as they are")
+        except Stopped:
+            return
+        else:
+            self._take(new)
+        notify("READY=1")
+
+    def _take(self, new: Config) -> None:
+        for setting in self.config.changes_that_need_restart(new):
+            log.warning("%s was changed; that takes effect at the next start", setting)
+        changes = describe_changes(self.config, new)
+        log.info("config.yaml was read again: %s", "; ".join(changes) or "nothing has changed")
+        for name in self.config.styles.keys() - new.styles.keys():
+            log.info("the style %s is gone; its folders are left as they are", name)
+        self.config = new
+        assert self.inbox is not None
+        self.inbox.configure(styles=new.styles, default_style=new.default_style, settle_seconds=new.settle_seconds)
+
+    # shutdown
+
+    def shutdown(self) -> None:
+        """No more pictures; painters and readers are stopped, and every job in hand goes back."""
+        notify("STOPPING=1")
+        self.board.state = "stopping"
+        self.stopping.set()
+        if self.inbox is not None:
+            self.inbox.wake()
+        self.painters.pool.close()
+        self.readers.pool.close()
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
+        for worker in self._workers:
+            worker.join(max(deadline - time.monotonic(), 0))
+        if self.inbox is not None:
+            self.inbox.close()
+        self.board.state = "stopped"
+        with contextlib.suppress(OSError):
+            if self.lock.acquired:
+                post(self.board, self.folders.work / "status.json")
+        self.lock.release()
+
+
+def handle_signals(service: Service) -> None:
+    """TERM and INT stop, and force the second time; HUP reloads."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if service.stopping.is_set():
+            if sys.stderr.isatty():
+                os.write(2, b"\x1b[?25h\n")  # the live view hides the cursor
+            os._exit(128 + number)
+        service.stop()
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        service.reload_wanted = True
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, reload)
+
+
+def notify(*lines: str) -> None:
+    """Tell systemd (sd_notify(3)); without a supervisor that listens, nothing."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line, contextlib.suppress(OSError):
+        line.sendto("\n".join(lines).encode(), address)
+
+
+class SavedFile:
+    """Notices that a file was saved, in whatever way an editor does that, once it has stood still for a moment."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._taken = self._last = self._look()
+
+    def changed(self) -> bool:
+        """Whether it differs from when this last was true, and not from the last call."""
+        before, self._last = self._last, self._look()
+        if self._last is None or self._last != before or self._last == self._taken:
+            return False
+        self._taken = self._last
+        return True
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
