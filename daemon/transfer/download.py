@@ -18,12 +18,13 @@ class DownloadError(RuntimeError):
     """The file did not come whole; the message says what came instead and what to do."""
 
 
-def download(url: str, file: IO[bytes], progress: Progress | None = None, timeout: float = TIMEOUT) -> None:
+def download(url: str, file: IO[bytes], progress: Progress | None = None, timeout: float | None = None) -> None:
     """What the URL gives, into `file`, rewound; DownloadError for all that a network can do, OSError for the disk.
 
     Where the file's name carries the first digits of its SHA-256, as torch.hub has it (vgg19-dcbb9e9d.pth), they
     are checked.
     """
+    timeout = timeout or TIMEOUT
     host, name = urlsplit(url).netloc, urlsplit(url).path.rpartition("/")[2]
     digest, done = hashlib.sha256(), 0
     with _opened(url, host, name, timeout) as answer:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal
 
-from .download import TIMEOUT, DownloadError, Progress, download
 from .recipe import LAYERS
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .download import Progress
 
 EMBEDDED: Final = Path(__file__).parent.parent / "assets" / "embedded.safetensors"
 EMBEDDED_SHA256: Final = "727a01fdfc13ac6fa4fb63a931c51fa96a63db89b08fd54c88d259cffbf348e3"
@@ -66,8 +67,8 @@ def describe(source: str | Path = "auto", cache: Path | None = None) -> Weights:
 def load(
     source: str | Path = "auto",
     cache: Path | None = None,
-    progress: Progress | None = None,
-    timeout: float = TIMEOUT,
+    progress: "Progress | None" = None,
+    timeout: float | None = None,
 ) -> tuple[Weights, dict[str, "Tensor"]]:
     """The record and the tensors `features.N.weight|bias` (float32) of auto, embedded, imagenet or a path.
 
@@ -85,8 +86,8 @@ def load(
 def fetch(
     url: str | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
-    timeout: float = TIMEOUT,
+    progress: "Progress | None" = None,
+    timeout: float | None = None,
 ) -> Weights:
     """Download torchvision's VGG19, verify it, store its convolutions; nothing to do where they are stored.
 
@@ -95,6 +96,8 @@ def fetch(
     full SHA-256 of that file is not published: those digits are checked on the way in, and the full SHA-256 of
     what is stored is noted beside it and checked on each load.
     """
+    from .download import DownloadError, download  # http and ssl take long to import, and are seldom needed
+
     folder = cache or cache_folder()
     if stored(folder):
         try:
