@@ -5,23 +5,30 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-from daemon.pictures.reading import read
+from daemon.pictures.reading import probe, read
 from daemon.pictures.writing import write
 
-CELL = 400  # pixels, the longest side of a picture
-GAP = 16  # pixels
+HEIGHT = 300  # pixels, of every picture
+GAP = 12  # pixels
 
 
 def sheet(rows: Sequence[Sequence[Path]], file: BinaryIO) -> None:
     """Write a JPEG into `file` with the pictures of each row side by side, on white. JobError, OSError."""
-    columns = max(len(row) for row in rows)
-    paper = np.ones((len(rows) * (CELL + GAP) + GAP, columns * (CELL + GAP) + GAP, 3), np.float32)
-    for i, row in enumerate(rows):
-        for j, path in enumerate(row):
-            with path.open("rb") as picture:
-                pixels = read(picture, max_megapixels=1000, size=CELL).pixels
-            top = GAP + i * (CELL + GAP) + (CELL - pixels.shape[0]) // 2
-            left = GAP + j * (CELL + GAP) + (CELL - pixels.shape[1]) // 2
-            paper[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    pictures = [[_picture(path) for path in row] for row in rows]
+    width = max(sum(picture.shape[1] + GAP for picture in row) for row in pictures) + GAP
+    paper = np.ones((len(rows) * (HEIGHT + GAP) + GAP, width, 3), np.float32)
+    for number, row in enumerate(pictures):
+        top, left = GAP + number * (HEIGHT + GAP), GAP
+        for picture in row:
+            paper[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+            left += picture.shape[1] + GAP
     write(file, paper, None, format="jpeg", quality=92)
+
+
+def _picture(path: Path) -> NDArray[np.float32]:
+    with path.open("rb") as file:
+        _, width, height = probe(file)
+        file.seek(0)
+        return read(file, max_megapixels=1000, size=max(1, round(max(width, height) * HEIGHT / height))).pixels[:HEIGHT]
