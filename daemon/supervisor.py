@@ -82,7 +82,8 @@ class Supervisor:
         if now - self._told >= STATUS_SECONDS:
             self._told = now
             self._tell(status_line(board, self._per_hour(now, board.delivered)))
-        if self._watchdog and listing is not None and now - self._fed >= self._watchdog / 4:
+        watched = bool(self._watchdog) and board.state == "watching"  # it is armed with READY=1
+        if watched and listing is not None and now - self._fed >= self._watchdog / 4:
             self._feed(now, stuck(board, listing, now))
 
     def _tell(self, status: str) -> None:

@@ -104,6 +104,9 @@ make_environment() {
     find_python
     # shellcheck disable=SC2086 # no option is no argument
     "$PYTHON" -m venv --clear $venv_options "$HOME_DIR"
+    if [ -n "$venv_options" ]; then # the old setuptools that Python 3.11 puts there would hide the system's
+        "$HOME_DIR/bin/python" -m pip uninstall --quiet --yes setuptools
+    fi
     say "made     the environment $HOME_DIR with $PYTHON"
 }
 

@@ -67,7 +67,7 @@ def test_the_watchdog_is_fed_four_times_in_its_time_while_all_gets_on(systemd: S
     clock = Clock()
     line = supervisor(systemd, clock)
     for _ in range(32):
-        line.tick(Board(), Listing())
+        line.tick(Board(state="watching"), Listing())
         clock.now += 0.25
     assert systemd.heard().count("WATCHDOG=1") == 4
 
@@ -78,13 +78,15 @@ def test_the_watchdog_is_not_fed_while_the_inbox_is_not_listed(
     clock, listing = Clock(), Listing(is_fresh=False, scan_age=200.0)
     line = supervisor(systemd, clock)
     for _ in range(20):
-        line.tick(Board(), listing)
+        line.tick(Board(state="watching"), listing)
         clock.now += 1
         listing.scan_age += 1
     assert "WATCHDOG=1" not in systemd.heard()
     assert [record.levelname for record in caplog.records] == ["ERROR"]  # said once
     listing.is_fresh = True
     line.tick(Board(), listing)
+    assert "WATCHDOG=1" not in systemd.heard()  # while it starts or stops, other limits hold
+    line.tick(Board(state="watching"), listing)
     assert "WATCHDOG=1" in systemd.heard()
 
 
@@ -110,7 +112,7 @@ def test_each_step_is_a_sign_of_life() -> None:
 @pytest.mark.parametrize("environment", [{"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}, {}, {"WATCHDOG_USEC": "x"}])
 def test_a_watchdog_that_is_not_ours_is_not_fed(environment: dict[str, str], tmp_path: Path) -> None:
     systemd = Systemd(str(tmp_path / "notify"))
-    Supervisor({"NOTIFY_SOCKET": systemd.address, **environment}).tick(Board(), Listing())
+    Supervisor({"NOTIFY_SOCKET": systemd.address, **environment}).tick(Board(state="watching"), Listing())
     assert [message.split("=")[0] for message in systemd.heard()] == ["STATUS"]
     systemd.socket.close()
 
