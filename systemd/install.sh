@@ -110,13 +110,21 @@ make_environment() {
     say "made     the environment $HOME_DIR with $PYTHON"
 }
 
-# A wheel first, so that the same version built anew replaces the old one and its dependencies are only added to.
+# As a wheel, and the package that was there goes first: the same version, built anew, has to replace it, while the
+# dependencies are only added to.
 install_package() {
     wheels=$(mktemp -d)
     trap 'rm -rf "$wheels"' EXIT
-    "$HOME_DIR/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$wheels" "$source"
-    "$HOME_DIR/bin/python" -m pip install --quiet --disable-pip-version-check "$wheels"/*.whl
-    "$HOME_DIR/bin/python" -m pip install --quiet --no-deps --no-index --force-reinstall "$wheels"/*.whl
+    export PIP_DISABLE_PIP_VERSION_CHECK=1
+    pip="$HOME_DIR/bin/python -m pip"
+    case $source in
+    *.whl) cp "$source" "$wheels" ;;
+    *) $pip wheel --quiet --no-deps --wheel-dir "$wheels" "$source" ;;
+    esac
+    if [ -e "$HOME_DIR/bin/styled" ]; then
+        $pip install --quiet --no-deps --no-index --force-reinstall "$wheels"/*.whl
+    fi
+    $pip install --quiet "$wheels"/*.whl
     say "installed $("$HOME_DIR/bin/styled" --version) from $source"
 }
 

@@ -89,7 +89,9 @@ class Box:
     def leader(self) -> int | None:
         """The process id, out here, of the systemd that is process 1 in there."""
         below = _descendants(self._process.pid)
-        return next((pid for pid, parent in below if _name(pid) == "systemd" and _name(parent) == "systemd-nspawn"), None)
+        return next(
+            (pid for pid, parent in below if _name(pid) == "systemd" and _name(parent) == "systemd-nspawn"), None
+        )
 
     def wait_for_boot(self, not_leader: int | None = None, seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
