@@ -71,5 +71,5 @@ def test_the_manual_names_every_command() -> None:
     from daemon.cli import app
 
     manual = (HOMES / "styled.1").read_text()
-    commands = get_command(app).list_commands(None)  # type: ignore[attr-defined, arg-type]
+    commands = get_command(app).list_commands(None)  # type: ignore[attr-defined]
     assert [name for name in commands if f".B {name}\n" not in manual] == []

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 STATE = "/var/lib/styled"
 SETTINGS = CONFIG.replace("root: .", f"root: {STATE}")
 SLOW = "preset: fine\nsize: 112\n"  # a sidecar: some ten seconds, in which to interfere
-INSTALL = "sh /srv/checkout/systemd/install.sh --system-packages"
+SHARED = "/opt/styled/share/styled/systemd"  # where a wheel puts the folder systemd/ in its environment
 # what a test machine may lower: how long the daemon may be silent
 DROP_IN = "[Service]\nWatchdogSec=8\nTimeoutAbortSec=2\n"
 numbers = itertools.count(1)
@@ -54,10 +54,11 @@ def service(installed: Box) -> Box:
     return installed
 
 
-def install(machine: Box, arguments: str = "") -> str:
+def install(machine: Box, folder: str = "/srv/checkout/systemd", wheel: str = "") -> str:
     """The real script, with its Python and pip's variables from outside, because the machine has no network."""
     pip = "PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 PIP_CONFIG_FILE=/dev/null PIP_NO_CACHE_DIR=1"
-    return machine.sh(f"{pip} PYTHON={machine.python} {INSTALL} {arguments}", seconds=240)
+    script = f"sh {folder}/install.sh --system-packages {wheel}"
+    return machine.sh(f"{pip} PYTHON={machine.python} {script}", seconds=240)
 
 
 def soon(condition: Callable[[], object], machine: Box, seconds: float = 90) -> None:
@@ -110,10 +111,9 @@ def state_of(machine: Box) -> str:
 
 def score(machine: Box, *drop_ins: str) -> float:
     """What `systemd-analyze security` says of the unit that is shipped, with these drop-ins."""
-    share = "/opt/styled/share/styled/systemd"
     there = "d=$(mktemp -d); mkdir $d/scored.service.d; "  # not its own name, or what is installed would count, too
-    there += f"cp {share}/styled.service $d/scored.service; "
-    there += "".join(f"cp {share}/drop-ins/{name}.conf $d/scored.service.d/; " for name in drop_ins)
+    there += f"cp {SHARED}/styled.service $d/scored.service; "
+    there += "".join(f"cp {SHARED}/drop-ins/{name}.conf $d/scored.service.d/; " for name in drop_ins)
     assert machine.sh(f"{there} systemd-analyze verify --man=no $d/scored.service") == ""
     said = machine.sh(f"{there} systemd-analyze security --offline=true --no-pager $d/scored.service")
     found = re.search(r"Overall exposure level for scored\.service: ([0-9.]+)", said)
@@ -138,10 +138,10 @@ def test_installing_twice_and_again_after_uninstalling_leaves_the_same_and_touch
     (wheel,) = tmp_path.glob("*.whl")
     machine.sh("mkdir -p /srv/wheel")
     machine.put(f"/srv/wheel/{wheel.name}", wheel.read_bytes())
-    assert "kept" in install(machine, f"/srv/wheel/{wheel.name}")
+    assert "kept" in install(machine, SHARED, f"/srv/wheel/{wheel.name}")
     assert state_of(machine) == before
     pictures = machine.sh(f"sha256sum {STATE}/*/*.jpg /etc/styled/config.yaml")
-    machine.sh("sh /opt/styled/share/styled/systemd/uninstall.sh")
+    machine.sh(f"sh {SHARED}/uninstall.sh")
     assert machine.sh(f"sha256sum {STATE}/*/*.jpg /etc/styled/config.yaml") == pictures
     assert not machine.sh("find /opt/styled /usr/local -name '*styled*' 2>/dev/null || true").strip()
     install(machine)
@@ -215,7 +215,9 @@ def test_a_daemon_that_stands_still_is_started_again_by_the_watchdog(service: Bo
     before = service.show("MainPID")
     service.sh(f"kill -STOP {before['MainPID']}")
     soon(restarted(service, before), service)
-    assert "Watchdog timeout" in service.sh("journalctl -u styled --no-pager")
+    log = service.sh("journalctl -u styled --no-pager")
+    assert "Watchdog timeout" in log
+    assert "in main_loop" in log  # where its threads stood
     soon(delivered(service, drop(service, "beta")), service)
 
 
