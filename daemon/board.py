@@ -5,7 +5,7 @@ supervisor's watchdog read it. It leaves the process as plain JSON, so that `sty
 import json
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ STAGES = ("claimed", "reading", "waiting for a painter", "painting", "delivering
 
 @dataclass(slots=True)
 class Task:
-    """One job in hand. `started` is when its painting began, by the monotonic clock."""
+    """One job in hand. By the monotonic clock: `started` is when its painting began, `moved` when it last got on."""
 
     name: str
     style: str
     stage: str = "claimed"
     step: Step | None = None
     started: float = 0.0
+    moved: float = field(default_factory=time.monotonic)
 
     def seconds_left(self, now: float) -> float | None:
         """By the share of the work done so far; None until that says something."""
@@ -55,13 +56,15 @@ class Board:
         with self._lock:
             task = self._tasks[job]
             task.stage = stage
+            task.moved = time.monotonic()
             if stage == "painting":
-                task.started = time.monotonic()
+                task.started = task.moved
 
     def step(self, job: str, step: Step) -> None:
         with self._lock:
             self.steps += 1
             self._tasks[job].step = step
+            self._tasks[job].moved = time.monotonic()
 
     def end(self, job: str) -> None:
         with self._lock:
@@ -76,7 +79,7 @@ class Board:
     def tasks(self) -> list[Task]:
         """Copies of the jobs in hand, oldest first."""
         with self._lock:
-            return [Task(t.name, t.style, t.stage, t.step, t.started) for t in self._tasks.values()]
+            return [replace(task) for task in self._tasks.values()]
 
     def as_dict(self) -> dict[str, Any]:
         now = time.monotonic()

@@ -34,13 +34,17 @@ def run_command() -> None:
     try:
         app()
     except ConfigError as error:
-        print("The configuration is wrong:", file=sys.stderr)
-        for problem in error.problems:
-            print(f"  {problem}", file=sys.stderr)
+        _complain("\n  ".join(["The configuration is wrong:", *error.problems]))
         sys.exit(EXIT_CONFIG)
     except JobError as error:
-        print(f"{error.reason}\n{error.advice}", file=sys.stderr)
+        _complain(f"{error.reason}\n{error.advice}")
         sys.exit(EXIT_FAILURE)
+
+
+def _complain(text: str) -> None:
+    from daemon.console import complain
+
+    complain(text)
 
 
 def _version(wanted: bool) -> None:

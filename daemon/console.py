@@ -5,7 +5,6 @@ The rest of the daemon only logs and keeps the board; this is the one place that
 
 import contextlib
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from daemon import journal
 from daemon.board import Board, Task
 from daemon.config import Config
 from daemon.transfer.recipe import Step
@@ -38,7 +38,7 @@ class Console(logging.Handler):
         super().__init__({-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG))
         self._config = config
         self._terminal = Terminal(file=stream or sys.stderr, highlight=False)
-        self._journal = _goes_to_journal(self._terminal.file)
+        self._journal = journal.goes_there(self._terminal.file)
         self._live: Live | None = None
         self._greeted = verbosity < 0
         if self._terminal.is_terminal and verbosity >= 0:
@@ -82,12 +82,26 @@ class Console(logging.Handler):
                 self._live.update(_view(board, self._terminal.width), refresh=True)
 
     def _plain(self, record: logging.LogRecord, text: str) -> None:
-        priority = f"<{_PRIORITIES.get(record.levelno, 5)}>" if self._journal else ""
-        stamp = "" if self._journal else time.strftime("%Y-%m-%d %H:%M:%S ")
-        level = "" if self._journal or record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         tail = _tail(record)
-        for line in (text + (f" {tail}" if tail else "")).splitlines():
-            print(f"{priority}{stamp}{level}{line}", file=self._terminal.file, flush=True)
+        text += f" {tail}" if tail else ""
+        priority = _PRIORITIES.get(record.levelno, 5)
+        if self._journal and journal.send(text, priority, _fields(record)):
+            return
+        before = f"<{priority}>"
+        if not self._journal:
+            level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+            before = time.strftime("%Y-%m-%d %H:%M:%S ") + level
+        for line in text.splitlines():
+            print(f"{before}{line}", file=self._terminal.file, flush=True)
+
+
+def complain(text: str) -> None:
+    """On standard error, what ends the command; in the journal as an error."""
+    priority = _PRIORITIES[logging.ERROR]
+    if not journal.goes_there(sys.stderr):
+        print(text, file=sys.stderr)
+    elif not journal.send(text, priority, {}):
+        print("\n".join(f"<{priority}>{line}" for line in text.splitlines()), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -112,19 +126,16 @@ def fetching(what: str) -> Iterator[Any]:
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
-def _goes_to_journal(stream: IO[str]) -> bool:
-    """systemd.exec(5): JOURNAL_STREAM names the device and inode of the journal's socket."""
-    try:
-        status = os.fstat(stream.fileno())
-    except (OSError, ValueError, AttributeError):
-        return False
-    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
-
-
 def _tail(record: logging.LogRecord) -> str:
     seconds, path = getattr(record, "seconds", None), getattr(record, "path", None)
     parts = [f"in {_duration(seconds)}"] if seconds is not None else []
     return " ".join([*parts, *([f"→ {path}"] if path else [])])
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """What `journalctl` can select by."""
+    known = {"STYLED_STYLE": "style", "STYLED_FILE": "path", "STYLED_SECONDS": "seconds"}
+    return {field: getattr(record, name) for field, name in known.items() if hasattr(record, name)}
 
 
 def _line(record: logging.LogRecord, text: str) -> Text:

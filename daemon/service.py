@@ -5,10 +5,10 @@ the loop, a second one forces.
 """
 
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -27,6 +27,7 @@ from daemon.inbox import Inbox
 from daemon.job import Journey
 from daemon.painters import Equipment, Painters
 from daemon.readers import Readers
+from daemon.supervisor import Restarts, Supervisor
 
 log = logging.getLogger("styled")
 
@@ -57,6 +58,8 @@ class Service:
         self.painters = Painters([config.device], str(config.weights))
         self.journey = Journey(self.claims, self.readers, self.painters, self.board)
         self.inbox: Inbox | None = None
+        self.supervisor = Supervisor()
+        self._restarts = Restarts(self.folders.work / "restarts")
 
     def run(self, *, once: bool = False) -> int:
         """Until `stop` or, with `once`, until the inbox is empty. Returns the exit code. ConfigError: settings."""
@@ -65,6 +68,8 @@ class Service:
             self.main_loop(once)
         finally:
             self.shutdown()
+        if self._crash is None or isinstance(self._crash, ConfigError):
+            self._restarts.ended_well()
         if self._crash is not None:
             raise self._crash
         return 3 if once and self.board.failed else 0
@@ -78,6 +83,7 @@ class Service:
         """Folders, lock, recovery, doorbell. Pictures are claimed while the painter is still loading."""
         self.folders.prepare(self.config.styles)
         self.lock.acquire()
+        self._pause_after_crashes()
         self.readers.pool.start()
         self.painters.pool.start()
         finished, returned = self.claims.recover()
@@ -96,14 +102,27 @@ class Service:
             self._workers.append(worker)
         threading.Thread(target=self._get_ready, name="ready", daemon=True).start()
 
+    def _pause_after_crashes(self) -> None:
+        """Whoever starts us again after each crash must not keep the machine busy with it."""
+        if not self.supervisor.listens:
+            return
+        row, seconds = self._restarts.begin()
+        if seconds:
+            log.warning("the daemon ended unexpectedly %d times in a row; it begins in %.0f s", row, seconds)
+            self.supervisor.notify(f"STATUS=begins in {seconds:.0f} s, after {row} unexpected ends in a row")
+            self.stopping.wait(seconds)
+
     def _get_ready(self) -> None:
         """In a thread of its own, so that signals and the console go on while the model loads."""
         with contextlib.suppress(Stopped), self._crash_ends_all():
             equipment = self.painters.equipment()
             self._check_styles(self.config, equipment)
             self.board.device, self.board.weights = equipment.device_name, equipment.weights
+            while not (self.inbox and self.inbox.health().is_fresh):  # watched, and listed once
+                if self.stopping.wait(0.05):
+                    return
             self.board.state = "watching"
-            notify("READY=1")
+            self.supervisor.notify("READY=1")
 
     def _check_styles(self, config: Config, equipment: Equipment) -> None:
         """ConfigError: a style whose pictures are no pictures, or whose preset needs layers the weights lack."""
@@ -135,6 +154,7 @@ class Service:
             self._posted = now
             with contextlib.suppress(OSError):  # a full disk hides the status but stops nothing
                 post(self.board, self.folders.work / "status.json")
+        self.supervisor.tick(self.board, self.inbox.health() if self.inbox else None)
         self._on_tick(self.board)
 
     def _work(self, inbox: Inbox) -> None:
@@ -171,7 +191,7 @@ class Service:
 
     def reload(self) -> None:
         """Take the new settings, or keep the running ones and say everything that is wrong with the new."""
-        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self.supervisor.reloading()
         try:
             new = load(self.path)
             Folders(self.config.root).prepare(new.styles)
@@ -184,7 +204,7 @@ class Service:
             return
         else:
             self._take(new)
-        notify("READY=1")
+        self.supervisor.notify("READY=1")
 
     def _take(self, new: Config) -> None:
         for setting in self.config.changes_that_need_restart(new):
@@ -201,7 +221,7 @@ class Service:
 
     def shutdown(self) -> None:
         """No more pictures; painters and readers are stopped, and every job in hand goes back."""
-        notify("STOPPING=1")
+        self.supervisor.stopping(SHUTDOWN_SECONDS + 2)
         self.board.state = "stopping"
         self.stopping.set()
         if self.inbox is not None:
@@ -233,20 +253,10 @@ def handle_signals(service: Service) -> None:
     def reload(number: int, frame: FrameType | None) -> None:
         service.reload_wanted = True
 
+    faulthandler.enable()  # ABRT, by which systemd's watchdog ends us, shows where each thread stands
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, reload)
-
-
-def notify(*lines: str) -> None:
-    """Tell systemd (sd_notify(3)); without a supervisor that listens, nothing."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line, contextlib.suppress(OSError):
-        line.sendto("\n".join(lines).encode(), address)
 
 
 class SavedFile:

@@ -13,11 +13,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each line may import only from lines above it; the order in which a picture's way is built up.
 LAYERS = (
     ("errors", "formats", "transfer"),
-    ("names", "mounts", "canvas"),
+    ("names", "mounts", "canvas", "journal"),
     ("listing", "folders", "processes", "pictures", "plainly"),
     ("settling", "doorbell", "claims", "config", "readers", "painters", "board"),
     ("notices",),
-    ("inbox", "job", "checks"),
+    ("inbox", "job", "checks", "supervisor"),
     ("console", "service"),
     ("demo", "single"),
     ("cli",),

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -209,20 +210,33 @@ def test_a_preset_that_the_weights_cannot_serve_exits_78_and_names_the_way_out(r
     assert "styled weights" in daemon.text()
 
 
-def test_it_tells_systemd_when_it_is_ready_and_when_it_stops(root: Path, tmp_path: Path) -> None:
-    import socket
-
+def test_it_tells_systemd_when_it_is_ready_what_it_does_and_when_it_stops(root: Path, tmp_path: Path) -> None:
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(address)
         supervisor.settimeout(60)
-        environment = {**os.environ, "NOTIFY_SOCKET": address}
+
+        def heard(line: str) -> list[str]:
+            """All messages up to the first that holds this line."""
+            messages = [supervisor.recv(4000).decode()]
+            while line not in messages[-1].splitlines():
+                messages.append(supervisor.recv(4000).decode())
+            return messages
+
+        environment = {**os.environ, "NOTIFY_SOCKET": address, "WATCHDOG_USEC": "2000000"}
         command = [sys.executable, "-m", "daemon", "run", "--config", str(root / "config.yaml")]
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-            assert supervisor.recv(1000) == b"READY=1"
+            assert any(message.startswith("STATUS=starting") for message in heard("READY=1"))
+            heard("STATUS=nothing in hand; 0 waiting; 0 painted, 0 failed")
+            heard("WATCHDOG=1")
+            process.send_signal(signal.SIGHUP)
+            assert any(message.startswith("RELOADING=1\nMONOTONIC_USEC=") for message in heard("READY=1"))
+            (root / "inbox/alpha/photo.jpg").write_bytes(jpeg())
+            heard("STATUS=nothing in hand; 0 waiting; 1 painted, 0 failed")
             process.terminate()
-            assert supervisor.recv(1000) == b"STOPPING=1"
+            heard("STOPPING=1")
             assert process.wait(10) == 0
+    assert not leftovers(root)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
