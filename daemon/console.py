@@ -20,7 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from daemon import journal
+from daemon import journald
 from daemon.board import Board, Task
 from daemon.config import Config
 from daemon.transfer.recipe import Step
@@ -38,7 +38,7 @@ class Console(logging.Handler):
         super().__init__({-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG))
         self._config = config
         self._terminal = Terminal(file=stream or sys.stderr, highlight=False)
-        self._journal = journal.goes_there(self._terminal.file)
+        self._journal = journald.goes_there(self._terminal.file)
         self._live: Live | None = None
         self._greeted = verbosity < 0
         if self._terminal.is_terminal and verbosity >= 0:
@@ -85,7 +85,7 @@ class Console(logging.Handler):
         tail = _tail(record)
         text += f" {tail}" if tail else ""
         priority = _PRIORITIES.get(record.levelno, 5)
-        if self._journal and journal.send(text, priority, _fields(record)):
+        if self._journal and journald.send(text, priority, _fields(record)):
             return
         before = f"<{priority}>"
         if not self._journal:
@@ -98,9 +98,9 @@ class Console(logging.Handler):
 def complain(text: str) -> None:
     """On standard error, what ends the command; in the journal as an error."""
     priority = _PRIORITIES[logging.ERROR]
-    if not journal.goes_there(sys.stderr):
+    if not journald.goes_there(sys.stderr):
         print(text, file=sys.stderr)
-    elif not journal.send(text, priority, {}):
+    elif not journald.send(text, priority, {}):
         print("\n".join(f"<{priority}>{line}" for line in text.splitlines()), file=sys.stderr)
 
 

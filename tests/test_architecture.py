@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each line may import only from lines above it; the order in which a picture's way is built up.
 LAYERS = (
     ("errors", "formats", "transfer"),
-    ("names", "mounts", "canvas", "journal"),
+    ("names", "mounts", "canvas", "journald"),
     ("listing", "folders", "processes", "pictures", "plainly"),
     ("settling", "doorbell", "claims", "config", "readers", "painters", "board"),
     ("notices",),

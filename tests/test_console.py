@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import journal
+from daemon import journald
 from daemon.board import Board
 from daemon.config import load
 from daemon.console import Console
@@ -99,7 +99,7 @@ def test_quiet_says_only_what_needs_a_person_and_verbose_says_more(root: Path, b
 
 
 def test_every_line_in_the_journal_has_its_priority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "ADDRESS", str(tmp_path / "nobody listens here"))
+    monkeypatch.setattr(journald, "ADDRESS", str(tmp_path / "nobody listens here"))
     with (tmp_path / "journal").open("w+") as stream:
         status = os.fstat(stream.fileno())
         monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from daemon import journal
+from daemon import journald
 from daemon.console import Console, complain
 
 
 @pytest.fixture
-def journald(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     address = str(tmp_path / "socket")
-    monkeypatch.setattr(journal, "ADDRESS", address)
+    monkeypatch.setattr(journald, "ADDRESS", address)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(address)
         listener.settimeout(10)
@@ -44,13 +44,13 @@ def stream_of_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_painting_is_an_entry_with_its_style_file_and_seconds(
-    journald: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    entries: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = stream_of_journal(tmp_path, monkeypatch)
     with path.open("w") as stream, Console(stream=stream):
         extra = {"style": "starry", "path": "/outbox/starry/a.jpg", "seconds": 1.5}
         logging.getLogger("styled").info("painted %s", "starry/a.jpg", extra=extra)
-    assert fields(journald.recv(4000)) == {
+    assert fields(entries.recv(4000)) == {
         "MESSAGE": "painted starry/a.jpg in 1.5 s → /outbox/starry/a.jpg",
         "PRIORITY": "6",
         "SYSLOG_IDENTIFIER": "styled",
@@ -61,21 +61,21 @@ def test_a_painting_is_an_entry_with_its_style_file_and_seconds(
     assert path.read_text() == ""
 
 
-def test_a_traceback_is_one_entry(journald: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_traceback_is_one_entry(entries: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = stream_of_journal(tmp_path, monkeypatch)
     with path.open("w") as stream, Console(stream=stream):
         try:
             raise RuntimeError("a bug")
         except RuntimeError:
             logging.getLogger("styled").error("broke down", exc_info=True)
-    entry = fields(journald.recv(10_000))
+    entry = fields(entries.recv(10_000))
     assert entry["PRIORITY"] == "3"
     assert entry["MESSAGE"].startswith("broke down\nTraceback")
     assert entry["MESSAGE"].endswith("RuntimeError: a bug")
 
 
 def test_what_ends_the_command_is_an_error_in_the_journal_and_plain_text_elsewhere(
-    journald: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    entries: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     complain("wrong")
     assert capsys.readouterr().err == "wrong\n"
@@ -83,7 +83,7 @@ def test_what_ends_the_command_is_an_error_in_the_journal_and_plain_text_elsewhe
     with path.open("w") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
         complain("very\nwrong")
-        assert fields(journald.recv(4000))["PRIORITY"] == "3"
-        os.unlink(journal.ADDRESS)
+        assert fields(entries.recv(4000))["PRIORITY"] == "3"
+        os.unlink(journald.ADDRESS)
         complain("very\nwrong")
     assert path.read_text() == "<3>very\n<3>wrong\n"
