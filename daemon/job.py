@@ -15,7 +15,7 @@ from daemon.canvas import Canvas, Handle
 from daemon.claims import Claim, Claims
 from daemon.config import Config, Settings, StylePicture, load_sidecar
 from daemon.errors import Died, Hindered, JobError, Unsettled
-from daemon.formats import extension_of, output_format
+from daemon.formats import OutputFormat, extension_of, output_format
 from daemon.listing import Arrival, Signature
 from daemon.names import MASK, SIDECAR, shown
 from daemon.painters import Painter, Painters
@@ -85,8 +85,6 @@ class Journey:
         file = self.claims.open(claim, signature)
         sidecar = self.claims.companion(claim, SIDECAR)
         own = load_sidecar(_text(sidecar), claim.name + SIDECAR) if sidecar else None
-        if self.claims.companion(claim, MASK):
-            raise JobError("Masks are not painted yet.", "Take the mask away and try again.")
         return Job(claim, signature, file, config.settings(claim.style, own), config)
 
     def read(self, job: Job) -> Photo:
@@ -118,7 +116,15 @@ class Journey:
                 self.board.stage(job.claim.id, "painting")
                 return self._paint_with(painter, job, photo, style)
 
-        return _persist(once, "It could not be painted: the painter process broke down on it")
+        painting = _persist(once, "It could not be painted: the painter process broke down on it")
+        mask = self.claims.companion(job.claim, MASK)
+        if mask is None:
+            return painting
+        limit = job.config.max_megapixels
+        return _persist(
+            lambda: self.readers.masked(painting, photo.pixels, mask, limit),
+            "Its mask could not be decoded: the reader process broke down on it",
+        )
 
     def _paint_with(self, painter: Painter, job: Job, photo: Photo, style: list[tuple[Canvas, float]]) -> Canvas:
         def on_step(step: Step) -> None:
@@ -132,18 +138,18 @@ class Journey:
         output = job.config.output
         kind = output_format(photo.format, output.format, photo.size)
         easel = self.claims.easel(job.claim)
-        self.readers.write(
-            Handle.open(easel, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-            painting,
-            photo.alpha,
-            format=kind,
-            quality=output.quality,
-            metadata=photo.metadata,
+        _persist(
+            lambda: self._write(easel, photo, painting, kind, output.quality),
+            "Its painting could not be encoded: the reader process broke down on it",
         )
-        self.readers.verify(Handle.open(easel, os.O_RDONLY), photo.size)
         self.claims.check_unchanged(job.claim, job.signature)
         delete = job.config.originals == "delete"
         return self.claims.deliver(job.claim, extension_of(kind, job.claim.name), delete_original=delete)
+
+    def _write(self, easel: Path, photo: Photo, painting: Canvas, kind: OutputFormat, quality: int) -> None:
+        file = Handle.open(easel, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self.readers.write(file, painting, photo.alpha, format=kind, quality=quality, metadata=photo.metadata)
+        self.readers.verify(Handle.open(easel, os.O_RDONLY), photo.size)
 
 
 class StylePictures:

@@ -40,6 +40,11 @@ class Readers:
         photo: Photo = self._call("read", file, limits)
         return photo
 
+    def masked(self, painting: Canvas, photo: Canvas, mask: Handle, max_megapixels: float) -> Canvas:
+        """The painting where the mask is white, the photo where it is black."""
+        blend: Canvas = self._call("masked", painting, photo, mask, max_megapixels)
+        return blend
+
     def probe(self, file: Handle) -> tuple[str, int, int]:
         """(format, width, height) from the header alone."""
         header: tuple[str, int, int] = self._call("probe", file)
@@ -74,6 +79,15 @@ class _Reader:
         alpha = Canvas.of(picture.alpha) if picture.alpha is not None else None
         pixels = Canvas.of(picture.pixels)
         return Photo(pixels, alpha, picture.format, picture.metadata, picture.original_size)
+
+    def masked(
+        self, painting: Canvas, photo: Canvas, mask: Handle, max_megapixels: float, progress: Callable[..., None]
+    ) -> Canvas:
+        from daemon import pictures
+
+        with mask.file() as stream:
+            blend = pictures.masked(painting.array(), photo.array(), stream, max_megapixels=max_megapixels)
+        return Canvas.of(blend)
 
     def probe(self, file: Handle, progress: Callable[..., None]) -> tuple[str, int, int]:
         from daemon import pictures

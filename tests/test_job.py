@@ -1,5 +1,7 @@
 """One picture's journey, with real readers and with painters of the test's own, in real processes."""
 
+import dataclasses
+import io
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -123,6 +125,31 @@ def test_a_bad_picture_fails_with_its_reason(
     assert (root / "failed/alpha/bad.jpg").read_bytes() == content
 
 
+def drop_with_mask(root: Path, mask: bytes) -> Arrival:
+    arrival = drop(root)
+    (root / "inbox/alpha/photo.png.mask.png").write_bytes(mask)
+    return dataclasses.replace(arrival, companions=("photo.png.mask.png",))
+
+
+def test_a_mask_paints_where_it_is_white_and_keeps_the_photo_where_it_is_black(
+    root: Path, config: Config, journey: Journey
+) -> None:
+    halves = io.BytesIO()
+    Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 2, 0).repeat(60, 1).repeat(40, 0)).save(halves, "PNG")
+    journey.run(drop_with_mask(root, halves.getvalue()), config)
+    with Image.open(root / "outbox/alpha/photo.png") as painting, Image.open(root / "done/alpha/photo.png") as photo:
+        result = np.asarray(painting, int)
+        original = np.asarray(photo.resize(painting.size, Image.Resampling.LANCZOS), int)
+    assert np.abs(result[:, :20] - original[:, :20]).mean() < 2
+    assert np.abs(result[:, -20:] - (255 - original[:, -20:])).mean() < 2
+    assert (root / "done/alpha/photo.png.mask.png").exists()
+
+
+def test_a_mask_that_is_no_picture_fails_its_photo(root: Path, config: Config, journey: Journey) -> None:
+    journey.run(drop_with_mask(root, b"this is no mask"), config)
+    assert "Its mask cannot be used" in (root / "failed/alpha/photo.png.txt").read_text()
+
+
 def test_an_empty_file_fails_with_its_reason(root: Path, config: Config, journey: Journey) -> None:
     path = root / "inbox/alpha/empty.jpg"
     path.touch()
@@ -148,16 +175,18 @@ def test_a_photo_that_grows_while_it_is_painted_goes_back(
     assert not list((root / "outbox").rglob("*.png"))
 
 
-def test_a_reader_that_dies_alone_is_not_the_pictures_fault(
-    root: Path, config: Config, journey: Journey, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", ["read", "write", "verify"])
+def test_a_reader_that_dies_once_is_not_the_pictures_fault(
+    root: Path, config: Config, journey: Journey, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    read, deaths = journey.readers.read, iter([True, False, False])  # the photo's two tries, the style's one
+    real, deaths = getattr(journey.readers, step), iter([True])
 
     def mortal(*arguments: object, **keywords: object) -> object:
-        if next(deaths):
+        if next(deaths, False):
             raise Died("the reader was ended by SIGKILL")
-        return read(*arguments, **keywords)  # type: ignore[arg-type]
+        return real(*arguments, **keywords)
 
-    monkeypatch.setattr(journey.readers, "read", mortal)
+    monkeypatch.setattr(journey.readers, step, mortal)
     journey.run(drop(root), config)
     assert (root / "outbox/alpha/photo.png").exists()
+    assert journey.board.failed == 0

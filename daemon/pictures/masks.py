@@ -1,0 +1,30 @@
+"""A mask beside a photo: white paints, black keeps the photograph, grey blends."""
+
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from daemon.errors import JobError
+from daemon.pictures.reading import read
+
+Pixels = NDArray[np.float32]
+
+
+def masked(painting: Pixels, photo: Pixels, mask: BinaryIO, *, max_megapixels: float) -> Pixels:
+    """painting and photo (H, W, 3) → (H, W, 3); the mask is scaled to them, whatever its size.
+
+    JobError: the mask is no picture. What is transparent in it counts as black.
+    """
+    try:
+        picture = read(mask, max_megapixels=max_megapixels)
+    except JobError as error:
+        raise JobError(f"Its mask cannot be used: {error.reason}", "Save the mask anew as PNG.") from None
+    grey = picture.pixels.mean(axis=2)
+    if picture.alpha is not None:
+        grey = grey * picture.alpha
+    height, width = painting.shape[:2]
+    scaled = Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR)
+    share = np.clip(np.asarray(scaled, np.float32), 0, 1)[..., None]
+    return share * painting + (1 - share) * photo
