@@ -43,6 +43,7 @@ class Board:
     delivered: int = 0
     failed: int = 0
     last_failure: str = ""
+    trouble: str = ""  # why nothing is painted now although pictures wait
     waiting: dict[str, int] = field(default_factory=dict)
     steps: int = 0  # evaluations in all: what the watchdog looks at
     _tasks: dict[str, Task] = field(default_factory=dict)
@@ -104,6 +105,7 @@ class Board:
             "delivered": self.delivered,
             "failed": self.failed,
             "last_failure": self.last_failure,
+            "trouble": shown(self.trouble),
         }
 
 

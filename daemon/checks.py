@@ -7,8 +7,9 @@ from typing import Any
 
 from daemon.config import Config
 from daemon.errors import ConfigError, Died, JobError
-from daemon.folders import Folders, Lock
+from daemon.folders import Folders
 from daemon.listing import look
+from daemon.lock import Lock
 from daemon.names import shown
 from daemon.transfer.recipe import LAYERS, RecipeError, require
 from daemon.transfer.weights import WeightsError, describe
@@ -69,7 +70,7 @@ def read_status(root: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((work / "status.json").read_text())
     except (OSError, ValueError):  # it has the lock and has not said anything yet
         found = {"state": "starting", "device": "", "weights": "", "jobs": [], "waiting": {}}
-        found |= {"delivered": 0, "failed": 0, "last_failure": ""}
+        found |= {"delivered": 0, "failed": 0, "last_failure": "", "trouble": ""}
     return {"root": str(root), **found}
 
 

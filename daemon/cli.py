@@ -155,6 +155,8 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     else:
         waiting = ", ".join(f"{style} {count}" for style, count in found["waiting"].items() if count)
         print(f"{found['state']} on {found['device']} with {found['weights']} weights")
+        if found["trouble"]:
+            print(f"paused: {found['trouble']}")
         for job in found["jobs"]:
             step = f", step {job['step']}/{job['steps']}, loss {job['loss']:.4g}" if job["step"] else ""
             left = f", {job['seconds_left']:.0f} s left" if job["seconds_left"] is not None else ""
@@ -163,6 +165,60 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print(f"{found['delivered']} painted, {found['failed']} failed since its start")
         if found["last_failure"]:
             print(f"last failure: {found['last_failure']}")
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    mend: Annotated[bool, typer.Option("--repair", help="Mend what can be mended without you.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Count every picture that was ever accepted, name each file that does not add up, and say what to do."""
+    from daemon.config import find, load
+    from daemon.doctor import examine, repair
+
+    settings = load(find(config))
+    report = examine(settings)
+    mended = repair(report) if mend else []
+    if mended:
+        report = examine(settings)
+    if as_json:
+        print(json.dumps(report.as_dict() | {"repaired": [finding.path for finding in mended]}))
+    else:
+        for finding in mended:
+            print(f"repaired: {finding.path}: {finding.what}")
+        for finding in report.findings:
+            print(f"{finding.path}: {finding.what}.\n  {finding.advice}")
+        parts = f"{report.delivered} delivered + {report.failed} failed + {report.waiting} waiting"
+        print(f"{report.accepted} accepted {'=' if report.adds_up else '≠'} {parts} + {report.in_work} in work")
+    raise typer.Exit(0 if report.adds_up and not report.findings else EXIT_FAILURE)
+
+
+@app.command()
+def retry(
+    files: Annotated[list[str] | None, typer.Argument(help="Pictures in failed/: a path, or style/photo.jpg.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every picture in failed/ that has its reason.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put failed pictures back into the inbox, with their sidecars, to be tried again."""
+    from daemon.config import find, load
+    from daemon.folders import Folders
+    from daemon.names import shown
+    from daemon.retry import all_failed
+    from daemon.retry import retry as put_back
+
+    if bool(files) == every:
+        raise JobError("Say which pictures to try again.", "styled retry FILE…, or styled retry --all")
+    folders = Folders(load(find(config)).root)
+    wanted = [str(path) for path in all_failed(folders)] if every else files or []
+    code = 0
+    for file in wanted:
+        try:
+            print(shown(str(put_back(folders, file))))
+        except (JobError, OSError) as error:
+            print(f"{shown(file)}: {error}", file=sys.stderr)
+            code = EXIT_FAILURE
+    raise typer.Exit(code)
 
 
 @app.command()

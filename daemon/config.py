@@ -95,6 +95,10 @@ _Quality = Annotated[int, Field(ge=1, le=100), _right("a whole number from 1 to 
 _YesNo = Annotated[bool, _right("yes or no")]
 _Originals = Annotated[Literal["keep", "delete"], _right("keep or delete")]
 _Seconds = Annotated[float, Field(ge=0.1, le=3600), _right("seconds, from 0.1 to 3600")]
+_Stall = Annotated[float, Field(ge=1, le=86_400), _right("seconds, from 1 to 86400")]
+_Days = Annotated[
+    Literal["ever"] | Annotated[float, Field(ge=0.01, le=36_500)], _right("ever, or days from 0.01 to 36500")
+]
 _Device = Annotated[
     str,
     Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$"),
@@ -204,6 +208,9 @@ class Config(_Group):
     threads: _Threads = "auto"  # of the CPU, for painting
     weights: Annotated[str, BeforeValidator(_weights)] = "auto"  # or the absolute path of a state_dict
     max_megapixels: _Megapixels = 200.0  # larger pictures are refused before they are decoded
+    stall_seconds: _Stall = 900.0  # s, a painter that does not get on for so long is replaced
+    keep_done_days: _Days = "ever"  # originals in done/ go after so many days
+    keep_failed_days: _Days = "ever"  # pictures in failed/, with their reasons, go after so many days
     output: Output = Output()
     recipe: Defaults = Defaults()
     styles: dict[str, Style] = {}

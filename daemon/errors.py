@@ -43,5 +43,17 @@ class Hindered(Exception):
     """Nothing can be painted for the moment and no picture is to blame: put it back, wait, try again."""
 
 
+class Halted(Hindered):
+    """The same, and no other picture could be painted either: the disk is full, the device fails on everything."""
+
+
+class Unreadable(Exception):
+    """The disk did not give the photo's bytes, though it may the next time."""
+
+
 class Died(Exception):
     """A child process ended, or was ended because it gave no sign of life, before it answered."""
+
+
+class PainterDied(Died):
+    """A painter did; unlike a reader, it has a device, which may be to blame."""

@@ -4,17 +4,19 @@ Each step is durable when it returns: files and the directories that name them a
 overwrites: a move onto a name that exists raises FileExistsError.
 """
 
+import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import secrets
-import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from daemon.errors import ConfigError
+from daemon.names import shown
 
+FORMAT = 1  # of work/: the records of jobs and the journal
+PROBE = ".styled-probe-"
 NAME_MAX = 255  # bytes of one name, on every filesystem we know
 _NOREPLACE = 1  # linux/fs.h: RENAME_NOREPLACE
 _AT_FDCWD = -100
@@ -31,6 +33,8 @@ class Folders:
         self.failed = root / "failed"
         self.done = root / "done"
         self.work = root / "work"
+        self.journal = self.work / "journal"
+        self.version = self.work / "version"
 
     @property
     def all(self) -> tuple[Path, ...]:
@@ -46,8 +50,46 @@ class Folders:
                 problems.append(f"root: cannot make the folder {folder}: {error.strerror}; make it, or give rights")
         if problems:
             raise ConfigError(problems)
-        if problems := [*self._nested(), *self._unmovable()]:
+        if problems := [*self._nested(), *self._unmovable(), *self._format()]:
             raise ConfigError(problems)
+
+    def make(self, folder: Path) -> None:
+        """mkdir -p below the root. FileNotFoundError: work/ is gone, and so perhaps is the disk that it was on; then
+        nothing is made where that disk was."""
+        if not self.work.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.work))
+        make(folder)
+
+    def trouble(self) -> str:
+        """Why no picture at all can be worked on now, "" if one can. Tries by writing a little."""
+        for folder in (self.work, self.inbox):
+            if not folder.is_dir():
+                return f"{folder} is missing"
+        probe = self.work / f"{PROBE}{secrets.token_hex(4)}"
+        try:
+            write_whole(probe, "." * 4096, probe.with_name(probe.name + ".tmp"))
+        except OSError as error:
+            return f"nothing can be written in {self.work} ({error.strerror})"
+        finally:
+            for each in (probe, probe.with_name(probe.name + ".tmp")):
+                with contextlib.suppress(OSError):
+                    each.unlink()
+        return ""
+
+    def locked_out(self, style: str, folder: str) -> str:
+        """Where a painting of this style could not be delivered for want of rights, "" if it could."""
+        for base in (self.outbox, self.done):
+            place = base / style / folder
+            if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):
+                return f"no right to write in {place}"
+        return ""
+
+    def room(self) -> tuple[int, int] | None:
+        """Free (bytes, files) in outbox/; None where the filesystem does not say."""
+        found = os.statvfs(self.outbox if self.outbox.is_dir() else self.root)
+        if not found.f_blocks:
+            return None
+        return found.f_bavail * found.f_frsize, found.f_favail if found.f_files else 1
 
     def problems(self) -> list[str]:
         """What `prepare` would refuse of the folders that exist, without making any."""
@@ -74,7 +116,9 @@ class Folders:
     def _unmovable(self) -> list[str]:
         """Rights lie (root, read-only mounts, ACLs), so a file is really made in work/ and moved everywhere."""
         problems = []
-        probe = self.work / f".probe-{secrets.token_hex(4)}"
+        for left in (each for folder in self.all for each in folder.glob(f"{PROBE}*")):
+            left.unlink(missing_ok=True)  # a start that was killed in between
+        probe = self.work / f"{PROBE}{secrets.token_hex(4)}"
         try:
             probe.touch(exist_ok=False)
         except OSError as error:
@@ -93,51 +137,18 @@ class Folders:
         probe.unlink(missing_ok=True)
         return problems
 
-
-class Lock:
-    """One daemon per root: the lock dies with its process and no child inherits it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._fd = -1
-
-    def acquire(self) -> None:
-        """ConfigError, naming the holder: another daemon has this root."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _format(self) -> list[str]:
+        """Claim work/ for this version, or refuse one that a newer styled has written."""
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(fd, 200).decode(errors="replace").strip() or "another process"
-            os.close(fd)
-            raise ConfigError(
-                [f"root: {self.path.parent.parent} is already looked after by {holder}; stop that daemon first"]
-            ) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"styled, process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        self._fd = fd
-
-    def release(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-    @property
-    def acquired(self) -> bool:
-        return self._fd >= 0
-
-    def is_held(self) -> bool:
-        """Whether some process holds it now."""
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+            if not self.version.exists():
+                write_whole(self.version, f"{FORMAT}\n", self.work / ".version.tmp")
+                return []
+            found = self.version.read_text(errors="replace").strip()
+        except OSError as error:
+            return [f"root: {self.version} cannot be read or made: {error.strerror}"]
+        if found == str(FORMAT):
+            return []
+        return [f"root: {self.work} has format {shown(found[:20])}, and this styled knows {FORMAT}; use the newer one"]
 
 
 def sync(path: Path) -> None:
@@ -157,12 +168,26 @@ def make(folder: Path) -> None:
         folder = folder.parent
     for each in reversed(missing):
         each.mkdir(exist_ok=True)  # a file of that name is an error, a folder made meanwhile is not
+        adopt(each, each.parent)
         sync(each.parent)
+
+
+def adopt(made: int | Path, folder: Path) -> None:
+    """Give what was made in `folder` that folder's group, if we may, so that whoever shares it can use it."""
+    group = folder.stat().st_gid
+    if os.stat(made).st_gid != group:
+        with contextlib.suppress(PermissionError):
+            os.chown(made, -1, group)
 
 
 def move(source: Path, target: Path) -> None:
     """Rename, never onto an existing name (FileExistsError), and make both directories durable."""
-    rename_new(source, target)
+    try:
+        rename_new(source, target)
+    except FileExistsError:
+        if not os.path.samestat(source.lstat(), target.lstat()) or source.lstat().st_nlink < 2:
+            raise
+        source.unlink()  # a power loss made only one half of an earlier move durable
     sync(target.parent)
     if source.parent != target.parent:
         sync(source.parent)
@@ -183,12 +208,21 @@ def rename_new(source: Path, target: Path) -> None:
 
 
 def write_whole(path: Path, text: str, temporary: Path) -> None:
-    """Write `path` so that it holds the old text or the new, never a part. `temporary` lies beside it."""
+    """Write `path` so that it holds the old text or the new, never a part. `temporary` lies beside it. OSError:
+    nothing has changed."""
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-    with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-        file.flush()
+    try:
+        adopt(fd, path.parent)
+        data = memoryview(text.encode("utf-8", "surrogateescape"))
+        while data:
+            data = data[os.write(fd, data) :]
         os.fsync(fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    finally:
+        os.close(fd)
     temporary.replace(path)
     sync(path.parent)
 

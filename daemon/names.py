@@ -87,3 +87,8 @@ def _shown(character: str) -> str:
     if character.isprintable() and character != "\\":
         return character
     return character.encode("unicode_escape").decode()
+
+
+def plain(text: str) -> str:
+    """Several lines of harmless text: all that `shown` escapes is escaped, but for the lines' ends."""
+    return "\n".join(line if line.isprintable() else shown(line) for line in text.split("\n"))

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daemon.canvas import Canvas
-from daemon.errors import ConfigError, JobError
-from daemon.processes import Child, Pool
+from daemon.errors import ConfigError, Died, JobError, PainterDied
+from daemon.pool import Pool
+from daemon.processes import Child
 from daemon.transfer.recipe import Recipe, RecipeError, Step
 
 if TYPE_CHECKING:
     from daemon.transfer import Stylizer
 
-PATIENCE = 900.0  # seconds without a step after which a painter counts as hung
 OnStep = Callable[[Step], None]
 
 
@@ -47,19 +47,25 @@ class Painter:
         recipe: Recipe,
         threads: int | None,
         on_step: OnStep,
+        patience: float,
     ) -> Canvas:
-        """A painting of `content`'s shape. `style`: pictures and their weights. JobError, Died, Stopped."""
-        painting: Canvas = self._child.call(
-            "paint", content, tuple(style), recipe, threads, progress=on_step, patience=PATIENCE
-        )
+        """A painting of `content`'s shape. `style`: pictures and their weights. `patience`: seconds without a step
+        after which the painter counts as hung. JobError, PainterDied, Stopped."""
+        parts = (content, tuple(style), recipe, threads)
+        try:
+            painting: Canvas = self._child.call("paint", *parts, progress=on_step, patience=patience)
+        except Died as death:
+            raise PainterDied(str(death)) from None
         return painting
 
 
 class Painters:
-    """One painter process per device."""
+    """One painter process per device. A painter that died must paint a small trial before it gets a picture."""
 
-    def __init__(self, devices: Sequence[str], weights: str) -> None:
-        self.pool = Pool([Child("painter", _Painter, device, weights) for device in devices])
+    def __init__(self, devices: Sequence[str], weights: str, resident: Callable[..., Any] | None = None) -> None:
+        """`resident` makes what lives in each process; what it must have, see _Painter."""
+        made = resident or _Painter
+        self.pool = Pool([Child("painter", made, device, weights) for device in devices], trial="try_out")
         self._equipment: Equipment | None = None
 
     @contextmanager
@@ -97,6 +103,16 @@ class _Painter:
             used.sha256,
             used.deepest,
         )
+
+    def try_out(self, progress: Callable[..., None]) -> None:
+        """A painting as small and quick as they come: whatever this device breaks down on, it is no picture."""
+        import numpy as np
+
+        from daemon.transfer.recipe import recipe
+
+        y, x = np.mgrid[0:48, 0:64].astype(np.float32) / 64
+        picture = np.stack([x, y, 1 - x], -1)
+        self.stylizer.paint(picture, [(picture[::-1].copy(), 1.0)], recipe("draft"), on_step=progress)
 
     def paint(
         self,

@@ -13,13 +13,13 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context, parent_process, reduction, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from daemon.canvas import Handle
-from daemon.errors import ConfigError, Died, JobError, Stopped
+from daemon.errors import ConfigError, Died, JobError
 
 log = logging.getLogger("styled")
 _spawn = get_context("spawn")
@@ -175,70 +175,6 @@ class Child:
         return f"the {self.name} ended with exit code {code}"
 
 
-class Pool:
-    """A few like children; whoever needs one takes it for a while. A dead one is replaced by the next taker."""
-
-    RETRY_SECONDS = (1.0, 5.0, 30.0)  # between attempts to start a child that does not come up
-
-    def __init__(self, children: Sequence[Child]) -> None:
-        self.children = tuple(children)
-        self._idle = list(children)
-        self._changed = threading.Condition()
-        self._closed = threading.Event()
-
-    def start(self) -> None:
-        """Start all of them, so that they load side by side."""
-        for child in self.children:
-            child.start()
-
-    @contextlib.contextmanager
-    def take(self) -> Iterator[Child]:
-        """A child that is up, for this caller alone. Stopped: the pool is closing. ConfigError: from its start."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._idle or self._closed.is_set())
-            if self._closed.is_set():
-                raise Stopped
-            child = self._idle.pop(0)
-        try:
-            self._bring_up(child)
-            yield child
-        except Died:
-            if self._closed.is_set():
-                raise Stopped from None
-            raise
-        finally:
-            with self._changed:
-                self._idle.append(child)
-                self._changed.notify()
-
-    def close(self) -> None:
-        """Kill all children; every call in hand ends with Stopped."""
-        self._closed.set()
-        with self._changed:
-            self._changed.notify_all()
-        for child in self.children:
-            child.kill()
-
-    def _bring_up(self, child: Child) -> None:
-        for attempt in range(10**9):
-            if self._closed.is_set():
-                raise Stopped
-            if not child.running:
-                child.close()
-            try:
-                child.ready()
-                if self._closed.is_set():  # closed while it was starting: `close` may have missed it
-                    child.kill()
-                    raise Stopped
-                return
-            except Died as death:
-                pause = self.RETRY_SECONDS[min(attempt, len(self.RETRY_SECONDS) - 1)]
-                if not self._closed.is_set():
-                    why = str(death) if attempt == 0 else str(death).splitlines()[-1]  # one traceback is enough
-                    log.error("the %s does not start; trying again in %.0f s: %s", child.name, pause, why)
-                self._closed.wait(pause)
-
-
 @contextlib.contextmanager
 def _ctrl_c_held() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -286,7 +222,7 @@ def _serve(connection: Connection, factory: Callable[..., Any], arguments: tuple
             try:
                 result = getattr(resident, method)(*parameters, progress=lambda *p: answer("progress", p))
                 answer("result", result)
-            except (ConfigError, JobError) as error:
+            except (ConfigError, JobError, *getattr(resident, "answers_with", ())) as error:
                 answer("error", error)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the daemon is gone

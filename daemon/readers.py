@@ -3,15 +3,24 @@
 A decoder that crashes or hangs takes its own process with it, and nothing else.
 """
 
+import contextlib
+import logging
 import os
+import resource
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from daemon.canvas import Canvas, Handle
-from daemon.processes import Child, Pool
+from daemon.names import shown
+from daemon.pool import Pool
+from daemon.processes import Child
 
+log = logging.getLogger("styled")
 PATIENCE = 300.0  # seconds for one picture; the largest that is allowed takes a tenth of that
+BASE_BYTES = 2 << 30  # of address space: the interpreter, its libraries, a style picture
+BYTES_PER_PIXEL = 64  # … and for each pixel, of which a CMYK TIFF with a profile needs the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +41,9 @@ class Photo:
 class Readers:
     """A small pool of reader processes. Errors of every call: JobError, Died, Stopped, OSError of the disk."""
 
-    def __init__(self, count: int) -> None:
-        self.pool = Pool([Child("reader", _Reader) for _ in range(count)])
+    def __init__(self, count: int, resident: Callable[..., Any] | None = None) -> None:
+        """`resident` makes what lives in each process; what it must have, see _Reader."""
+        self.pool = Pool([Child("reader", resident or _Reader) for _ in range(count)])
 
     def read(self, file: Handle, **limits: Any) -> Photo:
         """See pictures.read for the limits."""
@@ -67,13 +77,16 @@ class _Reader:
     """What lives in a reader process."""
 
     hello = None
+    answers_with = (OSError,)  # the disk's trouble, which is no reason to end
 
     def __init__(self) -> None:
+        _catch_stderr()
         import daemon.pictures  # noqa: F401  (loaded before the first picture needs it)
 
     def read(self, file: Handle, limits: dict[str, Any], progress: Callable[..., None]) -> Photo:
         from daemon import pictures
 
+        _limit_memory(limits["max_megapixels"])
         with file.file() as stream:
             picture = pictures.read(stream, **limits)
         alpha = Canvas.of(picture.alpha) if picture.alpha is not None else None
@@ -115,3 +128,25 @@ class _Reader:
 
         with file.file() as stream:
             pictures.verify(stream, size)
+
+
+def _limit_memory(max_megapixels: float) -> None:
+    """No picture within `max_megapixels` needs more; a file that claims so is refused for want of memory, and the
+    machine does not notice."""
+    with contextlib.suppress(ValueError, OSError):  # under a lower limit of the user's own
+        most = BASE_BYTES + int(max_megapixels * 1e6 * BYTES_PER_PIXEL)
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _catch_stderr() -> None:
+    """libtiff, libjpeg and the like complain on descriptor 2, in words for programmers: into the log with that."""
+    ours, theirs = os.pipe()
+    os.dup2(theirs, 2)
+    os.close(theirs)
+
+    def forward() -> None:
+        with os.fdopen(ours, errors="replace") as lines:
+            for line in lines:
+                log.debug("a decoder said: %s", shown(line.rstrip()[:500]))
+
+    threading.Thread(target=forward, name="stderr", daemon=True).start()

@@ -12,51 +12,64 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from daemon.board import Board, post
 from daemon.canvas import Handle
 from daemon.checks import style_problems
 from daemon.claims import Claims
 from daemon.config import Config, describe_changes, load
-from daemon.errors import ConfigError, Hindered, Stopped
-from daemon.folders import Folders, Lock
+from daemon.errors import ConfigError, Stopped
+from daemon.folders import Folders, make
 from daemon.inbox import Inbox
 from daemon.job import Journey
+from daemon.keeper import Keeper
+from daemon.lock import Lock
 from daemon.painters import Equipment, Painters
 from daemon.readers import Readers
+from daemon.saved import SavedFile
 from daemon.supervisor import Restarts, Supervisor
+from daemon.workers import Workers
 
 log = logging.getLogger("styled")
 
 TICK_SECONDS = 0.25
 STATUS_SECONDS = 1.0
 SHUTDOWN_SECONDS = 4.0  # of the five that are promised
-PAUSES = (2.0, 5.0, 15.0, 60.0)  # seconds between tries while something hinders
 
 
 class Service:
     """One daemon on one root. `run` is its whole life; `stop` may be called from any thread."""
 
-    def __init__(self, path: Path, config: Config, on_tick: Callable[[Board], None] = lambda board: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        on_tick: Callable[[Board], None] = lambda board: None,
+        *,
+        painter: Callable[..., Any] | None = None,
+        reader: Callable[..., Any] | None = None,
+    ) -> None:
+        """`painter` and `reader`: what lives in those processes, if it is not to be the usual."""
         self.path = path
         self.config = config
         self.board = Board()
         self.stopping = threading.Event()
         self.reload_wanted = False
         self._on_tick = on_tick
-        self._crash: BaseException | None = None
-        self._workers: list[threading.Thread] = []
         self._saved = SavedFile(path)
         self._posted = 0.0
         self.folders = Folders(config.root)
         self.lock = Lock(self.folders.work / "lock")
         self.claims = Claims(self.folders)
-        self.readers = Readers(2)
-        self.painters = Painters([config.device], str(config.weights))
+        self.readers = Readers(2, reader)
+        self.painters = Painters([config.device], str(config.weights), painter)
         self.journey = Journey(self.claims, self.readers, self.painters, self.board)
+        self.workers = Workers(self.folders, self.journey, lambda: self.config, self.stopping)
+        self.keeper = Keeper(self.folders, self.claims, self.lock, lambda: self.config)
         self.inbox: Inbox | None = None
         self.supervisor = Supervisor()
         self._restarts = Restarts(self.folders.work / "restarts")
@@ -68,10 +81,11 @@ class Service:
             self.main_loop(once)
         finally:
             self.shutdown()
-        if self._crash is None or isinstance(self._crash, ConfigError):
+        crash = self.workers.crash
+        if crash is None or isinstance(crash, ConfigError):
             self._restarts.ended_well()
-        if self._crash is not None:
-            raise self._crash
+        if crash is not None:
+            raise crash
         return 3 if once and self.board.failed else 0
 
     def stop(self) -> None:
@@ -81,8 +95,11 @@ class Service:
 
     def startup(self, once: bool) -> None:
         """Folders, lock, recovery, doorbell. Pictures are claimed while the painter is still loading."""
+        os.umask(os.umask(0) | 0o002)  # nothing that we make is anybody's to write
+        with contextlib.suppress(OSError):  # then `prepare` says what is wrong
+            make(self.folders.work)
+            self.lock.acquire()
         self.folders.prepare(self.config.styles)
-        self.lock.acquire()
         self._pause_after_crashes()
         self.readers.pool.start()
         self.painters.pool.start()
@@ -96,10 +113,8 @@ class Service:
             settle_seconds=self.config.settle_seconds,
             once=once,
         )
-        for number in range(len(self.painters.pool.children) + 2):  # one more decodes, one more encodes
-            worker = threading.Thread(target=self._work, args=(self.inbox,), name=f"job-{number}", daemon=True)
-            worker.start()
-            self._workers.append(worker)
+        self.workers.start(self.inbox, len(self.painters.pool.children) + 2)  # one more decodes, one more encodes
+        self.keeper.start(self.stopping)
         threading.Thread(target=self._get_ready, name="ready", daemon=True).start()
 
     def _pause_after_crashes(self) -> None:
@@ -114,7 +129,7 @@ class Service:
 
     def _get_ready(self) -> None:
         """In a thread of its own, so that signals and the console go on while the model loads."""
-        with contextlib.suppress(Stopped), self._crash_ends_all():
+        with contextlib.suppress(Stopped), self.workers.crash_ends_all():
             equipment = self.painters.equipment()
             self._check_styles(self.config, equipment)
             self.board.device, self.board.weights = equipment.device_name, equipment.weights
@@ -138,7 +153,7 @@ class Service:
     def main_loop(self, once: bool) -> None:
         while not self.stopping.is_set():
             self._tick()
-            if once and not any(worker.is_alive() for worker in self._workers):
+            if once and not self.workers.at_work:
                 return
             # not while the painter is still loading: to judge new settings one must know its weights
             if self.board.state == "watching" and (self._saved.changed() or self.reload_wanted):
@@ -149,6 +164,7 @@ class Service:
     def _tick(self) -> None:
         if self.inbox is not None:
             self.board.waiting = self.inbox.waiting()
+            self.board.trouble = self.painters.pool.trouble or self.readers.pool.trouble or self.workers.troubles.now
         now = time.monotonic()
         if now - self._posted >= STATUS_SECONDS and self.inbox is not None:
             self._posted = now
@@ -156,36 +172,6 @@ class Service:
                 post(self.board, self.folders.work / "status.json")
         self.supervisor.tick(self.board, self.inbox.health() if self.inbox else None)
         self._on_tick(self.board)
-
-    def _work(self, inbox: Inbox) -> None:
-        """One worker: take the next picture, do the whole journey, again, until the stop."""
-        tries = 0  # in a row that something hindered
-        with contextlib.suppress(Stopped), self._crash_ends_all():
-            while (arrival := inbox.take(self.stopping)) is not None:
-                wait, config = 0.0, self.config
-                try:
-                    if arrival.style in config.styles:  # or a reload took the style away just now
-                        self.journey.run(arrival, config)
-                    tries = 0
-                except (Hindered, OSError) as error:
-                    wait = PAUSES[min(tries, len(PAUSES) - 1)]
-                    tries += 1
-                    log.error("cannot paint for %s now: %s; trying again in %.0f s", arrival.style, error, wait)
-                    if isinstance(error, OSError):  # the disk's trouble is every picture's
-                        self.stopping.wait(wait)
-                finally:
-                    inbox.release(arrival, wait)
-
-    @contextlib.contextmanager
-    def _crash_ends_all(self) -> Iterator[None]:
-        """What nobody foresaw in a thread ends the daemon, which is then started afresh."""
-        try:
-            yield
-        except Stopped:
-            raise
-        except BaseException as error:
-            self._crash = self._crash or error
-            self.stopping.set()
 
     # reload
 
@@ -228,9 +214,7 @@ class Service:
             self.inbox.wake()
         self.painters.pool.close()
         self.readers.pool.close()
-        deadline = time.monotonic() + SHUTDOWN_SECONDS
-        for worker in self._workers:
-            worker.join(max(deadline - time.monotonic(), 0))
+        self.workers.join(SHUTDOWN_SECONDS)
         if self.inbox is not None:
             self.inbox.close()
         self.board.state = "stopped"
@@ -257,26 +241,3 @@ def handle_signals(service: Service) -> None:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, reload)
-
-
-class SavedFile:
-    """Notices that a file was saved, in whatever way an editor does that, once it has stood still for a moment."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._taken = self._last = self._look()
-
-    def changed(self) -> bool:
-        """Whether it differs from when this last was true, and not from the last call."""
-        before, self._last = self._last, self._look()
-        if self._last is None or self._last != before or self._last == self._taken:
-            return False
-        self._taken = self._last
-        return True
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_size, status.st_mtime_ns

@@ -60,10 +60,13 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: Cal
 class Daemon:
     """A real `styled run` in a process of its own, with its output kept."""
 
-    def __init__(self, root: Path, *arguments: str) -> None:
+    def __init__(self, root: Path, *arguments: str, fast: bool = False, powerless: bool = False) -> None:
+        """`fast`: with the painter of fast_daemon. `powerless`: even if we are root, like any other user."""
         self.root = root
         self.log = root / "log.txt"
-        command = [sys.executable, "-m", "daemon", "run", "--config", str(root / "config.yaml"), *arguments]
+        start = ["tests.fast_daemon"] if fast else ["daemon", "run"]
+        drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if powerless and os.getuid() == 0 else []
+        command = [*drop, sys.executable, "-m", *start, "--config", str(root / "config.yaml"), *arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
@@ -92,8 +95,8 @@ def start(root: Path) -> Iterator[Callable[..., Daemon]]:
     """Starts daemons on `root`; whatever still runs at the test's end is killed."""
     started: list[Daemon] = []
 
-    def begin(*arguments: str) -> Daemon:
-        started.append(Daemon(root, *arguments))
+    def begin(*arguments: str, at: Path = root, fast: bool = False, powerless: bool = False) -> Daemon:
+        started.append(Daemon(at, *arguments, fast=fast, powerless=powerless))
         return started[-1]
 
     yield begin

@@ -7,13 +7,14 @@ import pytest
 
 from daemon import folders
 from daemon.errors import ConfigError
-from daemon.folders import NAME_MAX, Folders, Lock, free_name, make, move, rename_new, write_whole
+from daemon.folders import NAME_MAX, Folders, free_name, make, move, rename_new, write_whole
+from daemon.lock import Lock
 
 
 def test_prepare_makes_every_folder_and_leaves_nothing_else(tmp_path: Path) -> None:
     Folders(tmp_path / "new").prepare(["starry", "night"])
     made = sorted(str(path.relative_to(tmp_path / "new")) for path in (tmp_path / "new").rglob("*"))
-    assert made == ["done", "failed", "inbox", "inbox/night", "inbox/starry", "outbox", "work"]
+    assert made == ["done", "failed", "inbox", "inbox/night", "inbox/starry", "outbox", "work", "work/version"]
 
 
 def test_nested_folders_are_refused(tmp_path: Path) -> None:

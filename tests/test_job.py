@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from daemon.board import Board
-from daemon.canvas import Canvas
+from daemon.canvas import Canvas, Handle
 from daemon.claims import Claims
 from daemon.config import Config, load
 from daemon.errors import Died, Hindered
@@ -20,8 +20,10 @@ from daemon.folders import Folders
 from daemon.job import Journey
 from daemon.listing import Arrival, Signature
 from daemon.painters import Equipment, Painters
-from daemon.processes import Child, Pool
+from daemon.pool import Pool
+from daemon.processes import Child
 from daemon.readers import Readers
+from daemon.records import Claim
 from daemon.transfer.recipe import Recipe, Step
 from tests.conftest import jpeg
 
@@ -101,7 +103,10 @@ def test_a_picture_that_ends_its_painter_three_times_is_set_aside(
     root: Path, config: Config, journey: Journey, caplog: pytest.LogCaptureFixture
 ) -> None:
     journey.painters.pool = Pool([Child("painter", Deadly, str(root / "notes"))])
-    journey.run(drop(root), config)
+    arrival = drop(root)
+    for tries in range(3):
+        assert Path(arrival.path).exists(), f"it goes back after {tries} deaths"
+        journey.run(arrival, config)
     reason = (root / "failed/alpha/photo.png.txt").read_text()
     assert "broke down on it 3 times: the painter was ended by SIGKILL" in reason
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3 + ["ERROR"]
@@ -162,14 +167,14 @@ def test_a_photo_that_grows_while_it_is_painted_goes_back(
 ) -> None:
     arrival = drop(root)
     writer = open(arrival.path, "ab")  # noqa: SIM115 (it outlives the claim)
-    deliver = journey.claims.easel
+    canvas = journey.claims.canvas
 
-    def late_writer(claim: object) -> Path:
+    def late_writer(claim: Claim) -> Handle:
         writer.write(b"more")
         writer.close()
-        return deliver(claim)  # type: ignore[arg-type]
+        return canvas(claim)
 
-    monkeypatch.setattr(journey.claims, "easel", late_writer)
+    monkeypatch.setattr(journey.claims, "canvas", late_writer)
     journey.run(arrival, config)
     assert (root / "inbox/alpha/photo.png").read_bytes().endswith(b"more")
     assert not list((root / "outbox").rglob("*.png"))
@@ -187,6 +192,9 @@ def test_a_reader_that_dies_once_is_not_the_pictures_fault(
         return real(*arguments, **keywords)
 
     monkeypatch.setattr(journey.readers, step, mortal)
-    journey.run(drop(root), config)
+    arrival = drop(root)
+    journey.run(arrival, config)
+    assert not journey.board.failed
+    journey.run(arrival, config)
     assert (root / "outbox/alpha/photo.png").exists()
     assert journey.board.failed == 0

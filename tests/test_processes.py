@@ -13,7 +13,8 @@ import pytest
 
 from daemon.canvas import Canvas, Handle
 from daemon.errors import ConfigError, Died, JobError, Stopped
-from daemon.processes import Child, Pool
+from daemon.pool import Pool
+from daemon.processes import Child
 from tests.conftest import wait_until
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from daemon.folders import Folders, Lock
+from daemon.folders import Folders
+from daemon.lock import Lock
 from tests.conftest import CONFIG, Daemon, jpeg, wait_until
 
 Start = Callable[..., Daemon]
@@ -29,7 +30,7 @@ def tree(root: Path, *folders: str) -> set[str]:
 
 def leftovers(root: Path) -> set[str]:
     """What lies in work/ besides the daemon's own files."""
-    return tree(root, "work") - {"work/lock", "work/status.json"}
+    return tree(root, "work") - {"work/lock", "work/status.json", "work/journal", "work/version"}
 
 
 def delivered(root: Path, name: str) -> Callable[[], bool]:

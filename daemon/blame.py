@@ -1,0 +1,47 @@
+"""Whose fault it is that a process died: the picture's or the machine's.
+
+In memory only, and counted only where the daemon lived on to see it: whoever kills the daemon blames nobody.
+"""
+
+import threading
+from collections import OrderedDict
+
+from daemon.listing import Signature
+
+TRIES = 3  # a picture that ends its painter or reader so often, alone, is set aside
+ROW = 3  # different pictures in a row that end their painter: then it is the device
+KEPT = 1000  # pictures whose deaths are remembered
+
+
+class Blame:
+    """What each picture has on its conscience. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._strikes: OrderedDict[Signature, int] = OrderedDict()
+        self._row: set[Signature] = set()  # ended a painter since the last painting that was finished
+        self._lock = threading.Lock()
+
+    def strike(self, picture: Signature, *, on_painter: bool) -> int:
+        """A process died on it. Returns how many have; 0: so many other pictures did the same, one after another,
+        that the device is to blame."""
+        with self._lock:
+            if on_painter:
+                self._row.add(picture)
+                if len(self._row) >= ROW:
+                    return 0
+            self._strikes[picture] = self._strikes.pop(picture, 0) + 1
+            while len(self._strikes) > KEPT:
+                self._strikes.popitem(last=False)
+            return self._strikes[picture]
+
+    def painted(self, picture: Signature) -> None:
+        """The device works: whatever died before did so for a reason of its own."""
+        with self._lock:
+            self._row.clear()
+            self._strikes.pop(picture, None)
+
+    def forget(self, picture: Signature) -> None:
+        """It was set aside; should it come back, it begins anew."""
+        with self._lock:
+            self._strikes.pop(picture, None)
+            self._row.discard(picture)

@@ -1,0 +1,123 @@
+"""The threads in which pictures travel: take the next one, do its whole journey, again, until the stop."""
+
+import contextlib
+import errno
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from daemon.config import Config
+from daemon.errors import Halted, Hindered, Stopped
+from daemon.folders import Folders
+from daemon.inbox import Inbox
+from daemon.job import AUTO_SIZE_GPU, Journey
+from daemon.listing import Arrival
+from daemon.names import shown
+from daemon.troubles import ALL, Troubles
+
+log = logging.getLogger("styled")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+SPARE = 1 << 20  # bytes: records, the journal, a thumbnail, the status
+BYTES_PER_PIXEL = 3  # of a painting: a PNG of noise has no less
+
+
+class Workers:
+    """A few threads on one inbox. What nobody foresaw ends them all and is kept in `crash`."""
+
+    def __init__(
+        self, folders: Folders, journey: Journey, settings: Callable[[], Config], stopping: threading.Event
+    ) -> None:
+        """`settings` gives the configuration of the moment."""
+        self.crash: BaseException | None = None
+        self.troubles = Troubles()
+        self._folders = folders
+        self._journey = journey
+        self._settings = settings
+        self._stopping = stopping
+        self._threads: list[threading.Thread] = []
+
+    def start(self, inbox: Inbox, count: int) -> None:
+        for number in range(count):
+            thread = threading.Thread(target=self._work, args=(inbox,), name=f"job-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    @property
+    def at_work(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def join(self, seconds: float) -> None:
+        """Wait until all have put their pictures back, `seconds` at most."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    @contextlib.contextmanager
+    def crash_ends_all(self) -> Iterator[None]:
+        """What nobody foresaw in a thread ends the daemon, which is then started afresh."""
+        try:
+            yield
+        except Stopped:
+            raise
+        except BaseException as error:
+            self.crash = self.crash or error
+            self._stopping.set()
+
+    def _work(self, inbox: Inbox) -> None:
+        with contextlib.suppress(Stopped), self.crash_ends_all():
+            while True:
+                self.troubles.wait(self._stopping)
+                arrival = inbox.take(self._stopping)
+                if arrival is None:
+                    return
+                pause = 0.0
+                try:
+                    pause = self._paint(arrival, self._settings())
+                finally:
+                    inbox.release(arrival, pause)
+
+    def _paint(self, arrival: Arrival, config: Config) -> float:
+        """One journey. Returns the seconds after which the picture may be tried again, should it lie there still."""
+        where = shown(os.path.dirname(arrival.path))
+        try:
+            if arrival.style in config.styles:  # or a reload took the style away just now
+                self._check_room(arrival, config)
+                self._journey.run(arrival, config)
+        except (Hindered, OSError) as error:
+            if trouble := self._of_all(error):
+                return self.troubles.note(ALL, trouble)
+            return self.troubles.note(where, _said(error))
+        self.troubles.over(where)
+        return 0.0
+
+    def _of_all(self, error: Exception) -> str:
+        """Why no other picture could be painted now, either; "" if only this one's folder or style is concerned."""
+        if isinstance(error, Halted):
+            return _said(error)
+        if isinstance(error, OSError) and error.errno in FULL:
+            return f"the disk of {shown(str(self._folders.root))} is full ({error.strerror})"
+        return self._folders.trouble() if isinstance(error, OSError) else ""
+
+    def _check_room(self, arrival: Arrival, config: Config) -> None:
+        """Before anything is claimed. Halted: the disk is full. Hindered: no right to deliver it."""
+        if locked := self._folders.locked_out(arrival.style, arrival.folder):
+            raise Hindered(locked)
+        free = self._folders.room()
+        if free is None:
+            return
+        size = config.settings(arrival.style).size
+        painting = size**2 * BYTES_PER_PIXEL if isinstance(size, int) else AUTO_SIZE_GPU**2 * BYTES_PER_PIXEL
+        needed = SPARE + painting
+        if free[0] < needed or not free[1]:
+            left = f"{free[0] / 1e6:.1f} MB" if free[1] else "no file"
+            root = shown(str(self._folders.root))
+            raise Halted(f"the disk of {root} is full: {left} left, and a painting may need {needed / 1e6:.1f} MB")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError):
+        name = f"{shown(str(error.filename))}: " if error.filename else ""
+        return f"{name}{error.strerror or error}"
+    return str(error)

@@ -1,0 +1,104 @@
+"""The real daemon but for its painter, which takes milliseconds, and faults on demand:
+`python -m tests.fast_daemon --config FILE [--once]`.
+
+A photo says by its colour what it does to the painter, and by its last bytes what it does to the reader; a file
+`sick` beside config.yaml says what the device does to every photo. It starts in a fraction of a second, for it loads
+no torch.
+"""
+
+import argparse
+import functools
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from daemon import readers
+from daemon.canvas import Canvas, Handle
+from daemon.config import load
+from daemon.console import Console
+from daemon.errors import ConfigError
+from daemon.painters import Equipment
+from daemon.pool import Pool
+from daemon.readers import _Reader
+from daemon.service import Service, handle_signals
+from daemon.transfer.recipe import Recipe, Step
+
+KILLS, BREAKS, HANGS = (255, 0, 0), (0, 255, 0), (0, 0, 255)  # colours of photos
+CRASHES, STALLS, MUTTERS = b"CRASHES!", b"STALLS!!", b"MUTTERS!"  # ends of files
+
+
+class FastPainter:
+    """The photo, inverted."""
+
+    def __init__(self, folder: Path, device: str, weights: str) -> None:
+        self.hello = Equipment("cpu", "a fast test", "embedded", "", "relu5_1")
+        self._sick = folder / "sick"
+
+    def try_out(self, progress: Callable[..., None]) -> None:
+        self._fall_ill("trial")
+
+    def paint(
+        self,
+        content: Canvas,
+        style: tuple[tuple[Canvas, float], ...],
+        recipe: Recipe,
+        threads: int | None,
+        progress: Callable[..., None],
+    ) -> Canvas:
+        pixels = content.array()
+        colour = tuple((pixels.mean((0, 1)) * 255).round().astype(int).tolist())
+        if max(map(abs, (a - b for a, b in zip(colour, KILLS, strict=True)))) < 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if max(map(abs, (a - b for a, b in zip(colour, BREAKS, strict=True)))) < 3:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        if max(map(abs, (a - b for a, b in zip(colour, HANGS, strict=True)))) < 3:
+            time.sleep(1000)
+        self._fall_ill("photos")
+        progress(Step(1, 1, 0.5, 1, 1, 1.0))
+        return Canvas.of(1 - pixels)
+
+    def _fall_ill(self, now: str) -> None:
+        if self._sick.exists() and self._sick.read_text() in (now, "all"):
+            raise RuntimeError("CUDA error: the device fell off the bus")
+
+
+class FaultyReader(_Reader):
+    """The real one, and the faults of a decoder written in C."""
+
+    def read(self, file: Handle, limits: dict[str, Any], progress: Callable[..., None]) -> Any:
+        end = os.pread(file.fd, 8, max(0, os.fstat(file.fd).st_size - 8))
+        if end == CRASHES:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        elif end == STALLS:
+            time.sleep(1000)
+        elif end == MUTTERS:
+            os.write(2, b"TIFFReadDirectory: Warning, \x1b[31munknown field\n")
+        return super().read(file, limits, progress)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    readers.PATIENCE = 2.0
+    Pool.RETRY_SECONDS = (0.3,)
+    try:
+        config = load(options.config)
+        with Console(config, verbosity=int(options.verbose)) as console:
+            painter = functools.partial(FastPainter, options.config.parent)
+            service = Service(options.config, config, console.refresh, painter=painter, reader=FaultyReader)
+            handle_signals(service)
+            return service.run(once=options.once)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 78
+
+
+if __name__ == "__main__":
+    sys.exit(main())
