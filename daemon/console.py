@@ -63,7 +63,7 @@ class Console(logging.Handler):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        with contextlib.suppress(OSError):  # the terminal was closed: nobody reads it, and the work goes on
+        with contextlib.suppress(OSError):  # nobody listens any more, or the log's own disk is full
             if self._terminal.is_terminal:
                 self._terminal.print(_line(record, text))
             else:

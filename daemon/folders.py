@@ -16,6 +16,7 @@ from daemon.errors import ConfigError
 from daemon.names import shown
 
 FORMAT = 1  # of work/: the records of jobs and the journal
+FULL = (errno.ENOSPC, errno.EDQUOT)
 PROBE = ".styled-probe-"
 NAME_MAX = 255  # bytes of one name, on every filesystem we know
 _NOREPLACE = 1  # linux/fs.h: RENAME_NOREPLACE
@@ -41,12 +42,15 @@ class Folders:
         return (self.inbox, self.outbox, self.failed, self.done, self.work)
 
     def prepare(self, styles: Iterable[str]) -> None:
-        """Make what is missing and prove that files can be made and moved. ConfigError: every folder that fails."""
+        """Make what is missing and prove that files can be made and moved. ConfigError: every folder that fails.
+        OSError: the disk is full."""
         problems = []
         for folder in (*self.all, *(self.inbox / style for style in styles)):
             try:
                 make(folder)
             except OSError as error:
+                if error.errno in FULL:
+                    raise  # no fault of the settings
                 problems.append(f"root: cannot make the folder {folder}: {error.strerror}; make it, or give rights")
         if problems:
             raise ConfigError(problems)
@@ -122,6 +126,8 @@ class Folders:
         try:
             probe.touch(exist_ok=False)
         except OSError as error:
+            if error.errno in FULL:
+                raise
             return [f"root: cannot write in {self.work}: {error.strerror}; give rights to the user that runs styled"]
         for folder in (self.inbox, self.outbox, self.failed, self.done):
             target = folder / probe.name
@@ -145,6 +151,8 @@ class Folders:
                 return []
             found = self.version.read_text(errors="replace").strip()
         except OSError as error:
+            if error.errno in FULL:
+                raise
             return [f"root: {self.version} cannot be read or made: {error.strerror}"]
         if found == str(FORMAT):
             return []

@@ -1,5 +1,6 @@
 """One daemon per root, also when two hosts share it."""
 
+import contextlib
 import fcntl
 import os
 import re
@@ -39,8 +40,9 @@ class Lock:
                 is_trusted = False
             if holder and not (is_trusted and _is_here(holder)) and self._beats():
                 raise self._refusal(holder)
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"styled, process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            with contextlib.suppress(OSError):  # a full disk: then nobody learns our name
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, f"styled, process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         except BaseException:
             os.close(fd)
             raise

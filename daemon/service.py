@@ -100,6 +100,8 @@ class Service:
             make(self.folders.work)
             self.lock.acquire()
         self.folders.prepare(self.config.styles)
+        if not self.lock.acquired:
+            self.lock.acquire()
         self._pause_after_crashes()
         self.readers.pool.start()
         self.painters.pool.start()

@@ -1,7 +1,6 @@
 """The threads in which pictures travel: take the next one, do its whole journey, again, until the stop."""
 
 import contextlib
-import errno
 import logging
 import os
 import threading
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from daemon.config import Config
 from daemon.errors import Halted, Hindered, Stopped
-from daemon.folders import Folders
+from daemon.folders import FULL, Folders
 from daemon.inbox import Inbox
 from daemon.job import AUTO_SIZE_GPU, Journey
 from daemon.listing import Arrival
@@ -18,7 +17,6 @@ from daemon.names import shown
 from daemon.troubles import ALL, Troubles
 
 log = logging.getLogger("styled")
-FULL = (errno.ENOSPC, errno.EDQUOT)
 SPARE = 1 << 20  # bytes: records, the journal, a thumbnail, the status
 BYTES_PER_PIXEL = 3  # of a painting: a PNG of noise has no less
 

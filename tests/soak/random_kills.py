@@ -1,0 +1,191 @@
+"""1,000 kills at random moments after a claim: `python -m tests.soak.random_kills [--kills N] [--pictures N]`.
+
+The real daemon with the painter of fast_daemon. Most kills end the daemon, some a painter or a reader. Then, in one
+life without kills, memory, descriptors and threads after 100 pictures and at the end. Prints its seed first and the
+table for the README last; exits 1 if a single picture is lost, doubled, condemned or left behind.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from daemon.config import load
+from daemon.doctor import examine
+from tests.conftest import CONFIG, Daemon, jpeg
+
+SETTINGS = CONFIG.replace("settle_seconds: 0.3", "settle_seconds: 0.1")
+AHEAD = 30  # pictures that wait at any time
+
+
+class Soak:
+    """One root and what was dropped there."""
+
+    def __init__(self, root: Path, pictures: int) -> None:
+        self.root = root
+        self.pictures = pictures
+        self.dropped: dict[str, str] = {}  # SHA-256 → name
+        self.kills: Counter[str] = Counter()
+        (root / "alpha.png").write_bytes(jpeg(seed=1, kind="PNG"))
+        (root / "beta.png").write_bytes(jpeg(40, 60, seed=2, kind="PNG"))
+        (root / "config.yaml").write_text(SETTINGS)
+        self.body = jpeg(32, 24)
+
+    def top_up(self, most: int) -> None:
+        """Keep some waiting, each like no other, in both styles and a subfolder, in two manners."""
+        inbox = self.root / "inbox"
+        waiting = sum(1 for path in inbox.rglob("*.jpg"))
+        for _ in range(min(AHEAD - waiting, most - len(self.dropped))):
+            number = len(self.dropped)
+            name = f"{('alpha', 'beta', 'alpha/trip')[number % 3]}/{number}.jpg"
+            data = self.body + b"%08d" % number
+            path = inbox / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            hidden = path.with_name(f".{path.name}")
+            hidden.write_bytes(data)
+            hidden.replace(path)
+            self.dropped[hashlib.sha256(data).hexdigest()] = name
+
+    def claimed(self) -> bool:
+        with contextlib.suppress(OSError):
+            return any(entry.is_dir() for entry in os.scandir(self.root / "work"))
+        return False
+
+    def left(self) -> bool:
+        return self.claimed() or any((self.root / "inbox").rglob("*.jpg"))
+
+    def verdict(self) -> dict[str, int]:
+        """What the folders say when all is still."""
+        found: Counter[str] = Counter()
+        for path in (self.root / "done").rglob("*.jpg"):
+            found[hashlib.sha256(path.read_bytes()).hexdigest()] += 1
+        paintings = sorted(str(path.relative_to(self.root / "outbox")) for path in (self.root / "outbox").rglob("*.*"))
+        own = {"lock", "status.json", "journal", "version"}
+        behind = [path for path in (self.root / "work").iterdir() if path.name not in own]
+        behind += [path for path in self.root.rglob(".*") if path.is_file()]
+        behind += list((self.root / "inbox").rglob("*.jpg"))
+        report = examine(load(self.root / "config.yaml"))
+        return {
+            "lost": sum(1 for sha256 in self.dropped if not found[sha256]),
+            "doubled": sum(count > 1 for count in found.values())
+            + len([name for name in paintings if name not in set(self.dropped.values())])
+            + abs(len(paintings) - len(self.dropped)),
+            "condemned": sum(1 for path in (self.root / "failed").rglob("*") if path.is_file()),
+            "left behind": len(behind),
+            "not adding up": len(report.findings) + (not report.adds_up),
+        }
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and b"spawn_main" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return sorted(found)
+
+
+def usage(pid: int) -> tuple[float, int, int]:
+    """Resident MiB, open descriptors, threads of the daemon and its children."""
+    total = [0.0, 0, 0]
+    for each in (pid, *children(pid)):
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{each}/status").read_text().splitlines())
+        total[0] += int(status["VmRSS"].split()[0]) / 1024
+        total[1] += len(os.listdir(f"/proc/{each}/fd"))
+        total[2] += int(status["Threads"])
+    return total[0], int(total[1]), int(total[2])
+
+
+def until(condition: Callable[[], object], daemon: Daemon, each: Callable[[], None] = lambda: None) -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        each()
+        if time.monotonic() > deadline or daemon.process.poll() is not None:
+            sys.exit(f"the daemon stands still or has ended\n{daemon.text()[-3000:]}")
+        time.sleep(0.01)
+
+
+def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float) -> Daemon:
+    """Returns the daemon that has survived."""
+    end = time.monotonic() + seconds
+    daemon = Daemon(soak.root, fast=True)
+    while soak.kills.total() < kills and time.monotonic() < end:
+        share = min(1.0, (soak.kills.total() + 1) / kills)
+        until(soak.claimed, daemon, lambda most=int(soak.pictures * share) + AHEAD: soak.top_up(most))  # type: ignore[misc]
+        time.sleep(chance.random() ** 2 * 0.8)
+        whom = chance.choices(("daemon", "painter", "reader"), (8, 1, 1))[0]
+        if whom == "daemon":
+            daemon.process.kill()
+            daemon.process.wait()
+            daemon = Daemon(soak.root, fast=True)
+        elif len(processes := children(daemon.process.pid)) == 3:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(processes[-1] if whom == "painter" else chance.choice(processes[:-1]), signal.SIGKILL)
+        else:
+            continue
+        soak.kills[whom] += 1
+    return daemon
+
+
+def steady(soak: Soak, daemon: Daemon) -> tuple[tuple[float, int, int], tuple[float, int, int]]:
+    """One life without kills through all that are left and as many again. Returns the usage early and late."""
+    daemon.ready()
+    until(lambda: not soak.left(), daemon)
+    most = len(soak.dropped) + soak.pictures
+    few = len(soak.dropped) + min(100, soak.pictures // 2)
+    until(lambda: len(soak.dropped) >= few and not soak.left(), daemon, lambda: soak.top_up(few))
+    time.sleep(1)
+    early = usage(daemon.process.pid)
+    until(lambda: len(soak.dropped) >= most and not soak.left(), daemon, lambda: soak.top_up(most))
+    time.sleep(1)
+    return early, usage(daemon.process.pid)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=7200, help="of killing, at most")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    root = Path(tempfile.mkdtemp(prefix="styled-soak-"))
+    soak = Soak(root, options.pictures)
+    started = time.monotonic()
+    daemon = kill_at_random(soak, random.Random(options.seed), options.kills, options.seconds)
+    killed_for = time.monotonic() - started
+    killed_pictures = len(soak.dropped)
+    early, late = steady(soak, daemon)
+    code = daemon.stop()
+    verdict = soak.verdict()
+    rows = [("kills", f"{soak.kills.total()}: " + ", ".join(f"{n} {who}" for who, n in soak.kills.items()))]
+    rows += [
+        ("pictures", f"{killed_pictures} among kills, {len(soak.dropped)} in all"),
+        ("seconds of killing", f"{killed_for:.0f}"),
+    ]
+    rows += [(name, str(count)) for name, count in verdict.items()]
+    for name, before, after in zip(("resident MiB", "descriptors", "threads"), early, late, strict=True):
+        rows.append((f"{name} after 100 and {options.pictures}", f"{before:.0f} → {after:.0f}"))
+    rows.append(("exit code", str(code)))
+    print("\n".join(f"| {name} | {value} |" for name, value in rows))
+    is_flat = late[0] <= early[0] * 1.05 and late[1:] == early[1:]
+    is_right = not any(verdict.values()) and is_flat and code == 0
+    if is_right:
+        shutil.rmtree(root)
+    else:
+        print(f"see {root}")
+    return 0 if is_right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
