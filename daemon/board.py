@@ -5,14 +5,19 @@ supervisor's watchdog read it. It leaves the process as plain JSON, so that `sty
 import json
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from collections import deque
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from daemon.names import shown
+from daemon.sketch import Preview
 from daemon.transfer.recipe import Step
 
 STAGES = ("claimed", "reading", "waiting for a painter", "painting", "delivering")
+
+LATEST = 8  # finished paintings that are remembered for the console
+MOST_LOSSES = 2000  # of one painting
 
 
 @dataclass(slots=True)
@@ -25,12 +30,41 @@ class Task:
     step: Step | None = None
     started: float = 0.0
     moved: float = field(default_factory=time.monotonic)
+    losses: tuple[float, ...] = ()
 
     def seconds_left(self, now: float) -> float | None:
         """By the share of the work done so far; None until that says something."""
         if self.step is None or self.step.done <= 0.02:
             return None
         return (now - self.started) * (1 - self.step.done) / self.step.done
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Pictures since the folders were made, and on one day."""
+
+    delivered: int = 0
+    failed: int = 0
+    day: str = ""  # 2026-11-22, local
+    delivered_today: int = 0
+    failed_today: int = 0
+    last_failure: str = ""
+    last_failure_at: int = 0  # seconds since 1970
+
+    def on(self, day: str) -> "Counts":
+        """As they are on `day`."""
+        return self if day == self.day else replace(self, day=day, delivered_today=0, failed_today=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A finished painting for the console: `seconds` of painting, `at` by the monotonic clock."""
+
+    name: str
+    style: str
+    seconds: float
+    preview: Preview
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -46,6 +80,9 @@ class Board:
     trouble: str = ""  # why nothing is painted now although pictures wait
     waiting: dict[str, int] = field(default_factory=dict)
     steps: int = 0  # evaluations in all: what the watchdog looks at
+    counts: Counts = Counts()
+    latest: deque[Shown] = field(default_factory=lambda: deque(maxlen=LATEST))  # the last finished, newest first
+    _ends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))  # of paintings, monotonic
     _tasks: dict[str, Task] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,12 +97,14 @@ class Board:
             task.moved = time.monotonic()
             if stage == "painting":
                 task.started = task.moved
+                task.losses = ()
 
     def step(self, job: str, step: Step) -> None:
         with self._lock:
             self.steps += 1
-            self._tasks[job].step = step
-            self._tasks[job].moved = time.monotonic()
+            task = self._tasks[job]
+            task.step, task.moved = step, time.monotonic()
+            task.losses = (*task.losses, step.loss)[-MOST_LOSSES:]
 
     def end(self, job: str) -> None:
         with self._lock:
@@ -77,6 +116,24 @@ class Board:
             self.failed += failed
             self.last_failure = failure or self.last_failure
 
+    def show(self, painting: Shown) -> None:
+        """It was delivered."""
+        with self._lock:
+            self.latest.appendleft(painting)
+            self._ends.append(painting.at)
+
+    def shown(self) -> list[Shown]:
+        """The last finished, newest first."""
+        with self._lock:
+            return list(self.latest)
+
+    def per_hour(self, now: float) -> float | None:
+        """Paintings per hour, by those of the last hour; None until there are two."""
+        with self._lock:
+            recent = [at for at in self._ends if now - at <= 3600]
+        span = max(now - recent[0], 1.0) if recent else 1.0
+        return (len(recent) - 1) * 3600 / span if len(recent) > 1 else None
+
     def tasks(self) -> list[Task]:
         """Copies of the jobs in hand, oldest first."""
         with self._lock:
@@ -84,6 +141,7 @@ class Board:
 
     def as_dict(self) -> dict[str, Any]:
         now = time.monotonic()
+        counts = self.counts.on(time.strftime("%Y-%m-%d"))
         jobs = [
             {
                 "file": shown(task.name),
@@ -104,8 +162,10 @@ class Board:
             "waiting": self.waiting,
             "delivered": self.delivered,
             "failed": self.failed,
-            "last_failure": self.last_failure,
+            "last_failure": self.last_failure or counts.last_failure,
             "trouble": shown(self.trouble),
+            "counts": asdict(counts),
+            "per_hour": self.per_hour(now),
         }
 
 

@@ -114,6 +114,36 @@ def paint(
 
 
 @app.command()
+def info(
+    painting: Annotated[Path, typer.Argument(help="A painting of styled's.", dir_okay=False, exists=True)],
+    as_json: JsonOption = False,
+) -> None:
+    """Say how a painting was made, by the record that it carries."""
+    from daemon.answers import info_lines, told
+
+    record = told(painting)
+    print(record.to_json() if as_json else "\n".join(info_lines(record)))
+
+
+@app.command()
+def repaint(
+    painting: Annotated[Path, typer.Argument(help="A painting of styled's.", dir_okay=False, exists=True)],
+    source: Annotated[Path, typer.Argument(help="The photograph it was made from.", dir_okay=False, exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the new one goes; the same ending.")],
+    style: Annotated[list[Path] | None, typer.Option(help="Where a style picture lies now; can be repeated.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make a painting again by its own record: the same, bit for bit, on the same kind of machine and versions."""
+    from daemon.answers import comparison_lines
+    from daemon.config import SYSTEM_CONFIG, load
+    from daemon.repaint import repaint as again
+
+    near = config or next((path for path in (Path("config.yaml"), SYSTEM_CONFIG) if path.is_file()), None)
+    found = again(painting, source, out, style or [], load(near) if near else None)
+    print("\n".join(comparison_lines(out, found.same, found.largest, found.differing)))
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="A new folder for the demonstration.")] = Path("styled-demo"),
     size: Annotated[int, typer.Option(min=16, help="Long side of the paintings, in pixels.")] = 256,

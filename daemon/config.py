@@ -6,6 +6,7 @@ the word and never a boolean, and a style may be called 1889 or on.
 
 import codecs
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ from daemon.transfer.recipe import CHOICES, PRESETS, KeepColors, Recipe, Start, 
 SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
 LARGEST = 1 << 20  # bytes of a config.yaml
 LARGEST_SIDECAR = 1 << 16  # bytes; whoever may drop a photo may drop one
-NEED_RESTART = ("root", "device", "weights")
+NEED_RESTART = ("root", "device", "weights", "gallery", "metrics")
+PLACEHOLDERS = ("path", "file", "style", "reason", "seconds")  # of a hook's arguments
 
 
 # --- what a setting may be ----------------------------------------------------------------------------------
@@ -78,6 +80,13 @@ def _preset(value: str) -> str:
     return value
 
 
+def _arguments(command: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = {name for each in command for name in re.findall(r"\{(\w+)\}", each)} - set(PLACEHOLDERS)
+    if unknown or "" in command[:1] or any("\0" in each for each in command):
+        raise ValueError
+    return command
+
+
 _Preset = Annotated[str, AfterValidator(_preset), _right(words(PRESETS))]
 _Size = Annotated[
     Literal["auto", "original"] | Annotated[int, Field(ge=16, le=100_000)],
@@ -106,6 +115,14 @@ _Device = Annotated[
 ]
 _Threads = Annotated[
     Literal["auto"] | Annotated[int, Field(ge=1, le=1024)], _right("auto, or a whole number from 1 to 1024")
+]
+_Command = Annotated[
+    tuple[str, ...],
+    AfterValidator(_arguments),
+    _right("a list such as [notify-send, '{file}']; it may hold {path}, {file}, {style}, {reason} and {seconds}"),
+]
+_Port = Annotated[
+    Literal["off"] | Annotated[int, Field(ge=1, le=65_535)], _right("off, or the number of a port from 1 to 65535")
 ]
 _Megapixels = Annotated[float, Field(ge=0.01, le=100_000), _right("millions of pixels, from 0.01 to 100000")]
 
@@ -171,6 +188,14 @@ class Style(RecipeSettings):
         return self.pictures or ()
 
 
+class HookCommands(_Group):
+    """The user's own commands, each a list: the program, then its arguments."""
+
+    on_delivered: _Command = ()
+    on_failed: _Command = ()
+    seconds: _Seconds = 60.0  # s, after which a command is ended
+
+
 class Output(_Group):
     """The painting's file."""
 
@@ -213,6 +238,9 @@ class Config(_Group):
     keep_failed_days: _Days = "ever"  # pictures in failed/, with their reasons, go after so many days
     output: Output = Output()
     recipe: Defaults = Defaults()
+    gallery: _YesNo = True  # whether outbox/index.html is kept
+    hooks: HookCommands = HookCommands()
+    metrics: _Port = "off"  # for Prometheus, on 127.0.0.1 alone
     styles: dict[str, Style] = {}
 
     @property
@@ -335,11 +363,11 @@ def _problem(model: type[BaseModel], error: Mapping[str, Any]) -> str:
 def _nearest(model: type[BaseModel], place: tuple[str | int, ...]) -> str:
     """What somebody may have meant by an unknown setting at this place."""
     unknown = str(place[-1])
-    groups: dict[str, type[BaseModel]] = {"output": Output, "recipe": Defaults, "styles": Style}
+    groups: dict[str, type[BaseModel]] = {"output": Output, "recipe": Defaults, "hooks": HookCommands, "styles": Style}
     if len(place) > 1:
         model = StylePicture if len(place) > 3 else groups[str(place[0])]
     known = list(model.model_fields)
-    elsewhere = {n: f"{g}.{n}" for g in ("output", "recipe") for n in groups[g].model_fields}
+    elsewhere = {n: f"{g}.{n}" for g in ("output", "recipe", "hooks") for n in groups[g].model_fields}
     if model is Config and unknown.lower() in elsewhere:
         return f"did you mean {elsewhere[unknown.lower()]}?"
     return meant(unknown, known) or f"known here are {words(known, 'and')}"
@@ -455,6 +483,8 @@ def _read_out(value: object) -> str:
         return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
+        return shown(" ".join(value)) or "none"
     if isinstance(value, tuple):
         return " + ".join(f"{shown(str(picture.file))} × {picture.weight:g}" for picture in value)
     return f"{value:.15g}" if isinstance(value, float) else shown(str(value))

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from daemon.canvas import Canvas, Handle
 from daemon.claims import Claims
 from daemon.config import Config, Settings, load_sidecar
 from daemon.errors import Died, Halted, JobError, PainterDied, Unreadable, Unsettled
+from daemon.finished import Finished
 from daemon.formats import extension_of, output_format
 from daemon.listing import Arrival, Signature
 from daemon.names import MASK, SIDECAR, shown
 from daemon.painters import Painters
 from daemon.readers import Photo, Readers
 from daemon.records import Claim
+from daemon.story import Sources, Story, sha256
 from daemon.stylepictures import StylePictures
 from daemon.transfer.recipe import Step
 
@@ -37,18 +39,29 @@ class Job:
     file: Handle
     settings: Settings
     config: Config
+    story: Story
 
 
 class Journey:
     """What a picture needs on its way. `run` is the whole way; it may be called from several threads."""
 
-    def __init__(self, claims: Claims, readers: Readers, painters: Painters, board: Board) -> None:
+    def __init__(
+        self,
+        claims: Claims,
+        readers: Readers,
+        painters: Painters,
+        board: Board,
+        tell: Callable[[Finished], None] = lambda finished: None,
+    ) -> None:
+        """`tell` hears of every picture whose way has ended; it raises nothing."""
+        self.tell = tell
         self.claims = claims
         self.readers = readers
         self.painters = painters
         self.board = board
         self.styles = StylePictures(readers)
         self.blame = Blame()
+        self.sources = Sources()
 
     def run(self, arrival: Arrival, config: Config) -> None:
         """Claim, read, paint, deliver; the original is archived with the delivery. JobError ends here; whatever
@@ -64,9 +77,9 @@ class Journey:
                 painting = self.paint(job, photo)
                 path = self.deliver(job, photo, painting)
             except JobError as error:
-                self.fail(claim, error)
+                self.fail(claim, error, started)
             except (Died, Unreadable) as death:
-                self.judge(claim, arrival.signature, death)
+                self.judge(claim, arrival.signature, death, started)
             except Unsettled:
                 self.claims.put_back(claim)
                 log.info("%s is still being written; it waits", claim)
@@ -75,6 +88,7 @@ class Journey:
                 self.board.count(delivered=1)
                 seconds, said = time.monotonic() - started, {"path": shown(str(path)), "style": claim.style}
                 log.info("painted %s", claim, extra={**said, "seconds": seconds})
+                self.tell(job.story.ended(claim.id, claim.place, path, seconds, photo.pixels, painting))
 
     @contextlib.contextmanager
     def _in_hand(self, claim: Claim) -> Iterator[None]:
@@ -93,14 +107,17 @@ class Journey:
         file = self.claims.open(claim, signature)
         sidecar = self.claims.companion(claim, SIDECAR)
         own = load_sidecar(_text(sidecar), claim.name + SIDECAR) if sidecar else None
-        return Job(claim, signature, file, config.settings(claim.style, own), config)
+        with file.file() as stream:
+            story = Story(claim.name, sha256(stream))
+        return Job(claim, signature, file, config.settings(claim.style, own), config, story)
 
-    def fail(self, claim: Claim, error: JobError) -> None:
+    def fail(self, claim: Claim, error: JobError, started: float) -> None:
         path = self.claims.fail(claim, error)
         self.board.count(failed=1, failure=f"{claim}: {shown(str(error))}")
         log.error("failed %s: %s", claim, error, extra={"path": shown(str(path)), "style": claim.style})
+        self.tell(Finished(claim.id, claim.place, claim.style, path, str(error), time.monotonic() - started))
 
-    def judge(self, claim: Claim, picture: Signature, death: Died | Unreadable) -> None:
+    def judge(self, claim: Claim, picture: Signature, death: Died | Unreadable, started: float) -> None:
         """A process died on it. It goes back, to be tried after others that wait; after the third time, each time
         alone and in a process that was sound, it is set aside. Halted: every picture fares like it."""
         strikes = self.blame.strike(picture, on_painter=isinstance(death, PainterDied))
@@ -114,7 +131,7 @@ class Journey:
         self.blame.forget(picture)
         what = "painted: the painter process" if isinstance(death, PainterDied) else "read: the reader process"
         advice = "Save it anew in another program, or paint it smaller."
-        self.fail(claim, JobError(f"It could not be {what} broke down on it {TRIES} times: {last}.", advice))
+        self.fail(claim, JobError(f"It could not be {what} broke down on it {TRIES} times: {last}.", advice), started)
 
     def read(self, job: Job) -> Photo:
         """The photograph, decoded at the size it will be painted in."""
@@ -136,18 +153,23 @@ class Journey:
         long_side = max(photo.size) * job.settings.recipe.style_scale
         pictures = job.config.styles[job.claim.style].all_pictures
         style = self.styles.load(pictures, max(round(long_side), 1), job.config.max_megapixels)
+        job.story.pictures = self.sources.of(pictures)
 
         def on_step(step: Step) -> None:
+            job.story.step(step)
             self.board.step(job.claim.id, step)
 
         with self.painters.take() as painter:
             self.board.stage(job.claim.id, "painting")
             recipe, config = job.settings.recipe, job.config
+            job.story.begin(painter.equipment, config.thread_count)
             patience = config.stall_seconds
             painting = painter.paint(photo.pixels, style, recipe, config.thread_count, on_step, patience)
         mask = self.claims.companion(job.claim, MASK)
         if mask is None:
             return painting
+        with mask.file() as stream:
+            job.story.mask_sha256 = sha256(stream)
         return self.readers.masked(painting, photo.pixels, mask, job.config.max_megapixels)
 
     def deliver(self, job: Job, photo: Photo, painting: Canvas) -> Path:
@@ -155,6 +177,7 @@ class Journey:
         self.board.stage(job.claim.id, "delivering")
         output = job.config.output
         kind = output_format(photo.format, output.format, photo.size)
+        record = job.story.told(job.claim.style, job.settings, photo.size, kind, output.quality)
         self.readers.write(
             self.claims.canvas(job.claim),
             painting,
@@ -162,6 +185,7 @@ class Journey:
             format=kind,
             quality=output.quality,
             metadata=photo.metadata,
+            record=record.to_json(),
         )
         self.readers.verify(Handle.open(self.claims.easel(job.claim), os.O_RDONLY), photo.size)
         self.claims.check_unchanged(job.claim, job.signature)

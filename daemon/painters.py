@@ -32,6 +32,7 @@ class Equipment:
     weights: str  # "embedded", "imagenet" or a path
     weights_sha256: str
     deepest_layer: str  # the last one that the weights have
+    threads: int = 1  # of the CPU, unless a job says otherwise
 
 
 class Painter:
@@ -39,6 +40,11 @@ class Painter:
 
     def __init__(self, child: Child) -> None:
         self._child = child
+
+    @property
+    def equipment(self) -> Equipment:
+        found: Equipment = self._child.hello
+        return found
 
     def paint(
         self,
@@ -83,6 +89,12 @@ class Painters:
         return self._equipment
 
 
+def equipment_of(stylizer: Stylizer) -> Equipment:
+    used = stylizer.weights
+    weights = str(used.path) if used.kind == "file" else used.kind
+    return Equipment(stylizer.device, stylizer.device_name, weights, used.sha256, used.deepest, stylizer.threads)
+
+
 class _Painter:
     """What lives in a painter process."""
 
@@ -95,14 +107,7 @@ class _Painter:
             raise ConfigError([f"device: {error}"]) from None
         except WeightsError as error:
             raise ConfigError([f"weights: {error}"]) from None
-        used = self.stylizer.weights
-        self.hello = Equipment(
-            self.stylizer.device,
-            self.stylizer.device_name,
-            str(used.path) if used.kind == "file" else used.kind,
-            used.sha256,
-            used.deepest,
-        )
+        self.hello = equipment_of(self.stylizer)
 
     def try_out(self, progress: Callable[..., None]) -> None:
         """A painting as small and quick as they come: whatever this device breaks down on, it is no picture."""
@@ -122,8 +127,7 @@ class _Painter:
         threads: int | None,
         progress: Callable[..., None],
     ) -> Canvas:
-        if threads is not None:
-            self.stylizer.threads = threads
+        self.stylizer.threads = threads or self.hello.threads
         pictures = [(picture.array(), weight) for picture, weight in style]
         try:
             return Canvas.of(self.stylizer.paint(content.array(), pictures, recipe, on_step=progress))

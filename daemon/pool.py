@@ -14,7 +14,7 @@ log = logging.getLogger("styled")
 class Pool:
     """A few like children; whoever needs one takes it for a while. A dead one is replaced by the next taker."""
 
-    RETRY_SECONDS = (1.0, 5.0, 30.0)  # between attempts to start a child that does not come up
+    RETRY_SECONDS: tuple[float, ...] = (1.0, 5.0, 30.0)  # between attempts to start a child that does not come up
 
     TRIAL_SECONDS = 120.0  # … for a sign of life in its trial
 

@@ -16,6 +16,7 @@ from daemon.canvas import Canvas, Handle
 from daemon.names import shown
 from daemon.pool import Pool
 from daemon.processes import Child
+from daemon.sketch import Sketch
 
 log = logging.getLogger("styled")
 PATIENCE = 300.0  # seconds for one picture; the largest that is allowed takes a tenth of that
@@ -67,6 +68,16 @@ class Readers:
     def verify(self, file: Handle, size: tuple[int, int]) -> None:
         """Decode `file` whole. OSError: it does not read back as a picture of that size, which is the disk's fault."""
         self._call("verify", file, size)
+
+    def sketch(self, painting: Canvas, photo: Canvas) -> Sketch:
+        """Small copies of a painting and its photo."""
+        drawn: Sketch = self._call("sketch", painting, photo)
+        return drawn
+
+    def sketch_file(self, painting: Handle, photo: Handle | None) -> Sketch:
+        """The same of a painting's file, with the record that it carries, and its photo's, if it is there."""
+        drawn: Sketch = self._call("sketch_file", painting, photo)
+        return drawn
 
     def _call(self, method: str, *arguments: object) -> Any:
         with self.pool.take() as reader:
@@ -128,6 +139,18 @@ class _Reader:
 
         with file.file() as stream:
             pictures.verify(stream, size)
+
+    def sketch(self, painting: Canvas, photo: Canvas, progress: Callable[..., None]) -> Sketch:
+        from daemon import pictures
+
+        return pictures.sketch(painting.array(), photo.array())
+
+    def sketch_file(self, painting: Handle, photo: Handle | None, progress: Callable[..., None]) -> Sketch:
+        from daemon import pictures
+
+        with contextlib.ExitStack() as files:
+            stream = files.enter_context(painting.file())
+            return pictures.sketch_file(stream, files.enter_context(photo.file()) if photo else None)
 
 
 def _limit_memory(max_megapixels: float) -> None:

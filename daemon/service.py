@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from daemon.audience import Audience
 from daemon.board import Board, post
 from daemon.canvas import Handle
 from daemon.checks import style_problems
@@ -67,7 +68,8 @@ class Service:
         self.claims = Claims(self.folders)
         self.readers = Readers(2, reader)
         self.painters = Painters([config.device], str(config.weights), painter)
-        self.journey = Journey(self.claims, self.readers, self.painters, self.board)
+        self.audience = Audience(self.folders, self.readers, self.board, lambda: self.config)
+        self.journey = Journey(self.claims, self.readers, self.painters, self.board, self.audience.tell)
         self.workers = Workers(self.folders, self.journey, lambda: self.config, self.stopping)
         self.keeper = Keeper(self.folders, self.claims, self.lock, lambda: self.config)
         self.inbox: Inbox | None = None
@@ -105,6 +107,7 @@ class Service:
         self._pause_after_crashes()
         self.readers.pool.start()
         self.painters.pool.start()
+        self.audience.start()
         finished, returned = self.claims.recover()
         if finished or returned:
             log.info("after the last run: %d jobs finished, %d pictures put back into the inbox", finished, returned)
@@ -215,6 +218,7 @@ class Service:
         if self.inbox is not None:
             self.inbox.wake()
         self.painters.pool.close()
+        self.audience.close()
         self.readers.pool.close()
         self.workers.join(SHUTDOWN_SECONDS)
         if self.inbox is not None:

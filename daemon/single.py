@@ -2,71 +2,133 @@
 
 import os
 import secrets
-import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon import pictures
-from daemon.config import builtin_picture, settings_from
+from daemon.config import Settings, builtin_picture, settings_from
 from daemon.console import painting
 from daemon.errors import ConfigError, JobError
 from daemon.formats import ENDINGS, OutputFormat, output_format
 from daemon.job import AUTO_SIZE_CPU, AUTO_SIZE_GPU
-from daemon.transfer import DeviceError, RecipeError, Stylizer, WeightsError
+from daemon.painters import equipment_of
+from daemon.provenance import StyleSource, picture_name
+from daemon.story import Story, sha256
+from daemon.transfer import DeviceError, RecipeError, WeightsError
+from daemon.transfer.recipe import Recipe, Step
+
+if TYPE_CHECKING:
+    from daemon.transfer import Stylizer
 
 MAX_MEGAPIXELS = 200
+QUALITY = 95
+
+Pixels = NDArray[np.float32]
 
 
 def paint_one(
     photo: Path, style: str, out: Path, settings: dict[str, Any], *, device: str, weights: str, overwrite: bool
 ) -> float:
     """Paint `photo` into `out`, which appears whole or not at all. Returns seconds. ConfigError, JobError."""
+    wanted = kind_of(out, overwrite)
+    chosen, picture = settings_from(settings), builtin_picture(style)
+    stylizer = stylizer_for(device, weights)
+    size = _size(chosen, stylizer)
+    content, story = read_photo(photo, size, enlarge=chosen.size != "auto")
+    result = paint(stylizer, content, [(picture, 1.0)], chosen.recipe, story)
+    kind = output_format(content.format, wanted, (result.shape[1], result.shape[0]))
+    record = story.told(picture.stem, chosen, (result.shape[1], result.shape[0]), kind, QUALITY)
+    write(out, result, content, kind, QUALITY, record.to_json())
+    return story.seconds
+
+
+def kind_of(out: Path, overwrite: bool) -> OutputFormat:
+    """What `out` will be written as, by its ending. JobError: nothing, or it exists."""
     if out.exists() and not overwrite:
         raise JobError(f"{out} exists already.", "Choose another name, or say --overwrite.")
     kinds = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
     if out.suffix.lower() not in kinds:
         raise JobError(f"{out} does not end in .png, .jpg or .webp.", "Give it one of these endings.")
-    chosen = settings_from(settings)
+    return kinds[out.suffix.lower()]
+
+
+def stylizer_for(device: str, weights: str, threads: int | None = None) -> "Stylizer":
+    """ConfigError: the device or the weights cannot be had."""
+    from daemon.transfer import Stylizer  # torch: not before all else has been found right
+
     try:
-        stylizer = Stylizer(device=device, weights=weights)
-        size = chosen.size
-        if size == "auto":
-            size = AUTO_SIZE_CPU if stylizer.device == "cpu" else AUTO_SIZE_GPU
+        return Stylizer(device=device, weights=weights, threads=threads)
+    except (DeviceError, WeightsError) as error:
+        raise ConfigError([str(error)]) from None
+
+
+def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[pictures.Picture, Story]:
+    """Decoded, its long side scaled to `size` pixels, and its story begun. JobError."""
+    try:
         with photo.open("rb") as file:
-            content = pictures.read(
-                file,
-                max_megapixels=MAX_MEGAPIXELS,
-                size=None if size == "original" else size,
-                enlarge=chosen.size != "auto",
-            )
-        long_side = max(1, round(max(content.pixels.shape) * chosen.recipe.style_scale))
-        with builtin_picture(style).open("rb") as file:
-            style_picture = pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side)
-        started = time.monotonic()
-        with painting(photo.name) as on_step:
-            result = stylizer.paint(content.pixels, style_picture.pixels, chosen.recipe, on_step)
-    except (DeviceError, WeightsError, RecipeError) as error:
+            story = Story(photo.name, sha256(file))
+            return pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=size, enlarge=enlarge), story
+    except OSError as error:
+        raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
+
+
+def paint(
+    stylizer: "Stylizer", content: pictures.Picture, style: list[tuple[Path, float]], recipe: Recipe, story: Story
+) -> Pixels:
+    """The painting (H, W, 3), with a bar while it grows. `style`: files and weights. ConfigError, JobError."""
+    long_side = max(1, round(max(content.pixels.shape) * recipe.style_scale))
+    try:
+        mixed, sources = [], []
+        for path, weight in style:
+            with path.open("rb") as file:
+                sources.append(StyleSource(picture_name(path), sha256(file), weight))
+                mixed.append((pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
+        story.pictures = tuple(sources)
+        story.begin(equipment_of(stylizer), stylizer.threads)
+        with painting(story.source) as show:
+
+            def on_step(step: Step) -> None:
+                story.step(step)
+                show(step)
+
+            return stylizer.paint(content.pixels, mixed, recipe, on_step)
+    except RecipeError as error:
         raise ConfigError([str(error)]) from None
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
-    kind = output_format(content.format, kinds[out.suffix.lower()], (result.shape[1], result.shape[0]))
-    try:
-        _write(out, result, content, kind)
-    except OSError as error:
-        raise JobError(f"{out} cannot be written: {error.strerror}.", "Check the folder and its rights.") from None
-    return time.monotonic() - started
 
 
-def _write(out: Path, result: NDArray[np.float32], content: pictures.Picture, kind: OutputFormat) -> None:
+def write(out: Path, result: Pixels, content: pictures.Picture, kind: OutputFormat, quality: int, record: str) -> None:
+    """Encode beside `out`, then give it its name. JobError: the disk's fault or the rights'."""
     temporary = out.with_name(f".{secrets.token_hex(6)}.tmp")
     try:
-        with temporary.open("xb") as target:
-            pictures.write(target, result, content.alpha, format=kind, quality=95, metadata=content.metadata)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+        try:
+            with temporary.open("xb") as target:
+                pictures.write(
+                    target,
+                    result,
+                    content.alpha,
+                    format=kind,
+                    quality=quality,
+                    metadata=content.metadata,
+                    record=record,
+                )
+                target.flush()
+                os.fsync(target.fileno())
+            temporary.replace(out)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise JobError(f"{out} cannot be written: {error.strerror}.", "Check the folder and its rights.") from None
+
+
+def _size(chosen: Settings, stylizer: "Stylizer") -> int | None:
+    """px, the long side; None: the photo's own."""
+    if chosen.size == "original":
+        return None
+    if chosen.size == "auto":
+        return AUTO_SIZE_CPU if stylizer.device == "cpu" else AUTO_SIZE_GPU
+    return chosen.size

@@ -13,15 +13,16 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each line may import only from lines above it; the order in which a picture's way is built up.
 LAYERS = (
     ("errors", "formats", "transfer"),
-    ("names", "mounts", "canvas", "journald"),
+    ("names", "mounts", "canvas", "journald", "sketch"),
     ("listing", "folders", "processes", "pictures", "plainly", "troubles", "saved"),
-    ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame"),
-    ("notices", "places", "readers", "painters", "retry"),
-    ("claims", "stylepictures", "checks"),
-    ("inbox", "job", "doctor", "supervisor"),
+    ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
+    ("notices", "places", "readers", "painters", "retry", "finished", "page"),
+    ("claims", "stylepictures", "checks", "story", "gallery", "hooks", "tally"),
+    ("inbox", "job", "doctor", "supervisor", "answers", "audience"),
     ("keeper", "workers", "console"),
     ("service",),
     ("demo", "single"),
+    ("repaint",),
     ("cli",),
     ("__main__",),
 )

@@ -1,16 +1,26 @@
 """What a person sees: on a terminal, in a plain log, in the journal."""
 
+import base64
 import io
 import logging
+import math
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from rich.cells import cell_len
+from rich.console import Console as Terminal
 
 from daemon import journald
-from daemon.board import Board
+from daemon.board import Board, Shown
 from daemon.config import load
 from daemon.console import Console
+from daemon.console.previews import HalfBlocks, pixels, protocol
+from daemon.console.view import sparkline, view
+from daemon.sketch import Preview
 from daemon.transfer.recipe import Step
 
 log = logging.getLogger("styled")
@@ -114,3 +124,128 @@ def test_every_line_in_the_journal_has_its_priority(tmp_path: Path, monkeypatch:
     assert lines[0] == "<6>painted"
     assert lines[-1] == "<2>RuntimeError: a bug"
     assert all(line.startswith("<2>") for line in lines[1:])
+
+
+def a_preview(width: int = 96, height: int = 72) -> Preview:
+    """Left half red, right half blue."""
+    row = b"\xff\x00\x00" * (width // 2) + b"\x00\x00\xff" * (width - width // 2)
+    return Preview(width, height, row * height)
+
+
+def drawn(board: Board, width: int, height: int, *, pictures: bool = True) -> str:
+    terminal = Terminal(width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    with terminal.capture() as capture:
+        terminal.print(view(board, width, height, pictures=pictures), end="")
+    return capture.get()
+
+
+def lines(text: str) -> list[str]:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+
+
+@pytest.fixture
+def busy(board: Board) -> Board:
+    """10,000 waiting in twenty styles, three jobs in hand, eight finished; names of all kinds."""
+    board.waiting = {f"style-{number}": 500 for number in range(20)}
+    for number, name in enumerate(("alpha/😀👩‍👩‍👧 party.jpg", "alpha/\x1b[2J\udcff\n.jpg", "alpha/" + "鴨" * 200)):
+        board.begin(f"job-{number}", name, "alpha")
+        board.stage(f"job-{number}", "painting")
+        for step in range(1, 60):
+            board.step(f"job-{number}", Step(step, 60, 5.0 / step, 1, 1, step / 60))
+        board.show(Shown(name, "alpha", 75.0, a_preview()))
+    return board
+
+
+@pytest.mark.parametrize("width", [60, 79, 80, 100, 200])
+@pytest.mark.parametrize("height", [10, 24, 50])
+def test_whatever_waits_the_view_fits_its_window(busy: Board, width: int, height: int) -> None:
+    shown = lines(drawn(busy, width, height))
+    assert all(cell_len(line) <= width for line in shown), max(cell_len(line) for line in shown)
+    assert len(shown) <= max(height, 12)
+    assert any("10,000 waiting" in line for line in shown)
+    assert sum("59/60" in line for line in shown) == 3, "each job says how far it is"
+    assert not any("\x1b" in line for line in shown), "a name's control characters are escaped"
+
+
+def test_pictures_are_left_out_of_narrow_and_of_colourless_windows(busy: Board) -> None:
+    assert "▀" in drawn(busy, 100, 40)
+    assert "▀" not in drawn(busy, 79, 40)
+    assert "▀" not in drawn(busy, 100, 20)
+    assert "▀" not in drawn(busy, 100, 40, pictures=False)
+
+
+def test_half_blocks_show_the_picture() -> None:
+    terminal = Terminal(width=40, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    with terminal.capture() as capture:
+        terminal.print(HalfBlocks(a_preview(), 10, 4), end="")
+    (*_, last) = capture.get().strip("\n").split("\n")
+    assert last.count("▀") == 10
+    assert last.index("38;2;255;0;0") < last.index("38;2;0;0;255")
+
+
+def test_the_curve_falls_by_orders_of_magnitude() -> None:
+    assert sparkline([1000.0, 100.0, 10.0, 1.0], 24) == "█▆▃▁"
+    assert len(sparkline([1 / n for n in range(1, 500)], 24)) == 24
+    assert sparkline([1.0], 24) == sparkline([], 24) == sparkline([math.nan, math.inf], 24) == ""
+    assert sparkline([2.0, 2.0], 24) == "▁▁"
+
+
+def test_the_rate_tells_when_all_will_be_done(board: Board) -> None:
+    now = time.monotonic()
+    for age in (1800, 1200, 600):
+        board.show(Shown("a", "alpha", 1.0, a_preview(2, 2), now - age))
+    text = " ".join(lines(drawn(board, 120, 40)))
+    assert "4.0 an hour" in text
+    assert "done in 45 min" in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"TERM": "xterm-kitty"}, "kitty"),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "iterm2"),
+        ({"TERM": "foot"}, "sixel"),
+        ({"TERM": "xterm-256color"}, None),
+        ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "1"}, None),
+        ({}, None),
+    ],
+)
+def test_the_terminals_own_protocol_is_found(environment: dict[str, str], expected: str | None) -> None:
+    assert protocol(environment) == expected
+
+
+def test_kitty_gets_the_pixels_in_chunks() -> None:
+    preview = a_preview()
+    sent = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", pixels(preview, "kitty", 16, 6))
+    assert base64.b64decode("".join(data for _, data in sent)) == preview.rgb
+    assert [keys.endswith("m=0") for keys, _ in sent] == [False] * (len(sent) - 1) + [True]
+    assert "s=96,v=72,c=16,r=6" in sent[0][0]
+
+
+def test_iterm2_gets_a_png() -> None:
+    data = pixels(a_preview(), "iterm2", 16, 6).partition(":")[2].removesuffix("\x07")
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        assert image.tobytes() == a_preview().rgb
+
+
+def test_sixels_paint_every_pixel_once() -> None:
+    text = pixels(a_preview(8, 6), "sixel", 4, 2)
+    body = re.sub(r"#\d+;2;[\d;]+", "", text.split("16;12")[1].removesuffix("\x1b\\"))
+    painted = 0
+    for run, character in re.findall(r"(?:!(\d+))?([?-~])", re.sub(r"#\d+", "", body)):
+        painted += int(run or 1) * (ord(character) - 63).bit_count()
+    assert painted == 16 * 12
+
+
+def test_a_terminal_with_pixels_shows_each_painting_once(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TERM": "xterm-kitty", "COLUMNS": "100", "LINES": "40"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TMUX", raising=False)
+    screen = Screen()
+    with Console(stream=screen) as console:
+        board.show(Shown("alpha/a.jpg", "alpha", 1.0, a_preview()))
+        console.refresh(board)
+        console.refresh(board)
+        board.show(Shown("alpha/b.jpg", "alpha", 1.0, a_preview()))
+        console.refresh(board)
+    assert screen.getvalue().count("a=T,f=24") == 2

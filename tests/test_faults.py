@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -121,12 +122,12 @@ def test_a_daemon_that_is_killed_again_and_again_blames_nobody(root: Path, start
         if number == 0:
             daemon.ready()
             plain(root, "photo.png", HANGS)
-        wait_until(lambda now=daemon: "painting" in _stage(root, now), what=daemon.text)
+        wait_until(_is_painting(root, daemon), what=daemon.text)
         daemon.signal(signal.SIGKILL)
         daemon.process.wait()
         assert "(try" not in daemon.text()
     daemon = start(fast=True)
-    wait_until(lambda now=daemon: "painting" in _stage(root, now), what=daemon.text)
+    wait_until(_is_painting(root, daemon), what=daemon.text)
     assert daemon.stop() == 0
     assert names(root / "inbox") == {"alpha/photo.png"}
     assert not names(root / "failed")
@@ -261,10 +262,14 @@ def _status(root: Path) -> dict[str, str]:
     return found
 
 
+def _is_painting(root: Path, daemon: Daemon) -> Callable[[], bool]:
+    return lambda: "painting" in _stage(root, daemon)
+
+
 def _stage(root: Path, daemon: Daemon) -> list[str]:
-    jobs = _status(root).get("jobs", [])
+    jobs: Any = _status(root).get("jobs", [])
     is_fresh = (root / "work/status.json").stat().st_mtime > _started(daemon) if jobs else False
-    return [job["stage"] for job in jobs] if is_fresh else []  # type: ignore[index]
+    return [job["stage"] for job in jobs] if is_fresh else []
 
 
 def _started(daemon: Daemon) -> float:
@@ -292,7 +297,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     disk = _configured(tmp_path) / "disk"
     disk.mkdir()
     (tmp_path / "away").mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk]
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
     if os.getuid() != 0 or subprocess.run(mounted, check=False, capture_output=True).returncode:
         pytest.skip("this user cannot mount a small disk")
     yield _configured(disk)

@@ -106,9 +106,12 @@ def test_many_threads_write_whole_lines(path: Path) -> None:
     import threading
 
     journal = Ledger(path)
-    threads = [
-        threading.Thread(target=lambda n=n: [journal.write("claimed", f"{n}-{i}") for i in range(50)]) for n in range(4)
-    ]
+
+    def write(thread: int) -> None:
+        for number in range(50):
+            journal.write("claimed", f"{thread}-{number}")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -37,7 +37,7 @@ class RandomLife(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", self.root]
+        mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(self.root)]
         self.mounted = os.getuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
         (self.root / "alpha.png").write_bytes(jpeg(seed=1, kind="PNG"))
         (self.root / "beta.png").write_bytes(jpeg(40, 60, seed=2, kind="PNG"))

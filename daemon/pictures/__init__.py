@@ -13,10 +13,24 @@ from PIL import Image
 from daemon.formats import output_format
 from daemon.pictures.masks import masked
 from daemon.pictures.reading import Picture, probe, read
+from daemon.pictures.records import read_record
 from daemon.pictures.sheet import sheet
+from daemon.pictures.thumbnails import sketch, sketch_file
 from daemon.pictures.writing import verify, write
 
-__all__ = ["Picture", "masked", "output_format", "probe", "read", "sheet", "verify", "write"]
+__all__ = [
+    "Picture",
+    "masked",
+    "output_format",
+    "probe",
+    "read",
+    "read_record",
+    "sheet",
+    "sketch",
+    "sketch_file",
+    "verify",
+    "write",
+]
 
 Image.MAX_IMAGE_PIXELS = None
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # it reports odd tags that harm nobody

@@ -4,17 +4,19 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
 from daemon.errors import JobError
 from daemon.formats import LONGEST_SIDE, OutputFormat
 from daemon.pictures import metadata as exif
 from daemon.pictures.colour import BAND, Floats
 from daemon.pictures.reading import open_picture
+from daemon.pictures.records import PNG_KEY, packet
 from daemon.pictures.refusals import decoding, warnings_silenced
 
 ICC_DATE = slice(24, 36)  # where a profile says when it was made: the same painting, the same bytes
@@ -28,27 +30,31 @@ def write(
     format: OutputFormat,  # noqa: A002  (what everybody calls it)
     quality: int,
     metadata: bytes = b"",
+    record: str = "",
 ) -> None:
     """Encode `pixels` (H, W, 3) sRGB in [0, 1] and `alpha` (H, W) at the end of what `file` holds.
 
-    JPEG has no alpha: the picture is laid on white. `quality` (1 … 100) is JPEG's and WebP's. ValueError: a pixel
+    JPEG has no alpha: the picture is laid on white. `quality` (1 … 100) is JPEG's and WebP's. `record`: how the
+    painting came to be, see records.py. ValueError: a pixel
     is no number, or a side is longer than the format holds (see formats.output_format). OSError: the disk's.
     """
     height, width = pixels.shape[:2]
     if max(width, height) > LONGEST_SIDE[format]:
         raise ValueError(f"{width} x {height} pixels do not fit into {format}")
     image = Image.fromarray(_eight_bit(pixels, alpha, on_white=format == "jpeg"))
-    keep = exif.upright(metadata)
+    keep, xmp = exif.upright(metadata), packet(record)
     with warnings_silenced():
         if format == "jpeg":
-            with _room_for_jpeg(width * height + len(keep)):
-                image.save(
-                    file, "JPEG", quality=quality, subsampling=0, optimize=True, icc_profile=srgb_profile(), exif=keep
-                )
+            said: dict[str, Any] = {"icc_profile": srgb_profile(), "exif": keep, **({"xmp": xmp} if xmp else {})}
+            with _room_for_jpeg(width * height + len(keep) + len(xmp)):
+                image.save(file, "JPEG", quality=quality, subsampling=0, optimize=True, **said)
         elif format == "webp":
-            image.save(file, "WEBP", quality=quality, exact=True, icc_profile=srgb_profile(), exif=keep)
+            image.save(file, "WEBP", quality=quality, exact=True, icc_profile=srgb_profile(), exif=keep, xmp=xmp)
         else:
-            image.save(file, "PNG", compress_level=4, icc_profile=srgb_profile(), exif=keep or None)
+            texts = PngInfo()
+            if xmp:
+                texts.add_itxt(PNG_KEY, xmp.decode())
+            image.save(file, "PNG", compress_level=4, icc_profile=srgb_profile(), exif=keep or None, pnginfo=texts)
     file.flush()
 
 

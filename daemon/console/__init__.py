@@ -12,17 +12,19 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from rich.console import Console as Terminal
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from daemon import journald
-from daemon.board import Board, Task
+from daemon.board import Board, Shown
 from daemon.config import Config
+from daemon.console.previews import Inline, protocol
+from daemon.console.view import duration, view
+from daemon.names import shown
 from daemon.transfer.recipe import Step
 
 log = logging.getLogger("styled")
@@ -41,6 +43,8 @@ class Console(logging.Handler):
         self._journal = journald.goes_there(self._terminal.file)
         self._live: Live | None = None
         self._greeted = verbosity < 0
+        self._pixels = protocol() if self._terminal.is_terminal else None
+        self._pictured = 0.0  # up to which painting, by its time, pictures were shown
         if self._terminal.is_terminal and verbosity >= 0:
             self._live = Live(console=self._terminal, auto_refresh=False, transient=True)
 
@@ -79,7 +83,19 @@ class Console(logging.Handler):
                 log.info("ready: %s", _one_line(self._config, board))
         if self._live is not None:
             with contextlib.suppress(OSError):
-                self._live.update(_view(board, self._terminal.width), refresh=True)
+                self._draw(board, self._live)
+
+    def _draw(self, board: Board, live: Live) -> None:
+        """The live view, and above it, where real pixels can be shown, each painting once."""
+        finished = board.shown()
+        if self._pixels is not None:
+            for painting in reversed(finished):
+                if painting.at > self._pictured:
+                    self._terminal.print(Inline(painting.preview, _caption(painting), self._pixels))
+        self._pictured = max((painting.at for painting in finished), default=self._pictured)
+        width, height = self._terminal.size
+        pictures = self._pixels is None and self._terminal.color_system in ("256", "truecolor")
+        live.update(view(board, width, height, pictures=pictures), refresh=True)
 
     def _plain(self, record: logging.LogRecord, text: str) -> None:
         tail = _tail(record)
@@ -128,7 +144,7 @@ def fetching(what: str) -> Iterator[Any]:
 
 def _tail(record: logging.LogRecord) -> str:
     seconds, path = getattr(record, "seconds", None), getattr(record, "path", None)
-    parts = [f"in {_duration(seconds)}"] if seconds is not None else []
+    parts = [f"in {duration(seconds)}"] if seconds is not None else []
     return " ".join([*parts, *([f"→ {path}"] if path else [])])
 
 
@@ -150,6 +166,11 @@ def _line(record: logging.LogRecord, text: str) -> Text:
     if tail := _tail(record):
         line.append(" " + tail, style="dim")
     return line
+
+
+def _caption(painting: Shown) -> Text:
+    line = Text(shown(painting.name), style="bold", no_wrap=True, overflow="ellipsis")
+    return line.append(f"  {duration(painting.seconds)}", style="not bold dim")
 
 
 def _greeting(config: Config, board: Board) -> RenderableType:
@@ -174,41 +195,3 @@ def _facts(config: Config, board: Board) -> list[tuple[str, str]]:
 
 def _one_line(config: Config, board: Board) -> str:
     return "; ".join(f"{name} {value}" for name, value in _facts(config, board))
-
-
-def _view(board: Board, width: int) -> RenderableType:
-    """One line per job in hand and one for the rest."""
-    tasks = Table.grid(padding=(0, 2))
-    for _ in range(5):
-        tasks.add_column(no_wrap=True, overflow="ellipsis")
-    for task in board.tasks():
-        tasks.add_row(*_row(task, max(width // 3, 12)))
-    waiting = ", ".join(f"{style} {count}" for style, count in board.waiting.items() if count)
-    total = sum(board.waiting.values())
-    line = Text(f"{board.state}", style="bold")
-    line.append(f"  {total} waiting" + (f" ({waiting})" if waiting else ""))
-    line.append(f"  {board.delivered} painted", style="green" if board.delivered else "")
-    line.append(f"  {board.failed} failed", style="red" if board.failed else "")
-    return Group(tasks, line)
-
-
-def _row(task: Task, name_width: int) -> tuple[RenderableType, ...]:
-    name = Text(task.name, style="bold")
-    name.truncate(name_width, overflow="ellipsis")
-    if task.step is None:
-        return name, Text(task.stage, style="dim"), Text(""), Text(""), Text("")
-    left = task.seconds_left(time.monotonic())
-    return (
-        name,
-        ProgressBar(total=1.0, completed=task.step.done, width=24),
-        Text(f"step {task.step.step}/{task.step.steps}"),
-        Text(f"loss {task.step.loss:.4g}"),
-        Text(f"{_duration(left)} left" if left is not None else task.stage, style="cyan"),
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,156 @@
+"""The live view: what is being painted, what waits, what was finished last, and how it goes altogether."""
+
+import math
+import time
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from daemon.board import Board, Shown, Task
+from daemon.console.previews import HalfBlocks
+from daemon.names import shown
+
+BARS = "▁▂▃▄▅▆▇█"
+NARROW = 80  # columns, below which there is no room for pictures and long rows
+ROOMY = 110  # columns, from which on a job's line has all that there is to say
+LOW = 24  # lines, below which there is no room for anything but the jobs and the totals
+SMALL, LARGE = (18, 8), (26, 12)  # columns and lines of one picture
+SPACIOUS = 100, 36  # columns and lines of a terminal that has room for large ones
+MOST_TASKS = 6
+MOST_STYLES = 6
+DAY = 86_400.0
+
+
+def view(board: Board, width: int, height: int, *, pictures: bool, now: float | None = None) -> RenderableType:
+    """The board for a terminal of this size. `pictures`: it can show colours enough for previews."""
+    now = time.monotonic() if now is None else now
+    wide, high = width >= NARROW, height >= LOW
+    parts: list[RenderableType] = [Text(""), _tasks(board.tasks(), width, now)]
+    finished = board.shown() if pictures and wide and high else []
+    waiting = {style: count for style, count in board.waiting.items() if count}
+    if wide and high and (finished or len(waiting) > 1):
+        picture = LARGE if width >= SPACIOUS[0] and height >= SPACIOUS[1] else SMALL
+        parts.append(Padding(_middle(finished, waiting, width, picture), (1, 0)))
+    parts.append(_totals(board, waiting, now, width))
+    return Group(*parts)
+
+
+def duration(seconds: float) -> str:
+    """For a person: 3.2 s, 45 s, 1 min 05 s, 2 h 10 min, 3 d 4 h."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def sparkline(losses: Sequence[float], width: int) -> str:
+    """The curve in `width` characters or fewer, by the losses' logarithms: they fall by orders of magnitude."""
+    known = [math.log(loss) for loss in losses if loss > 0 and math.isfinite(loss)]
+    if len(known) > width:
+        known = [known[round(place * (len(known) - 1) / (width - 1))] for place in range(width)]
+    if len(known) < 2:
+        return ""
+    low, span = min(known), max(known) - min(known) or 1.0
+    return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in known)
+
+
+def _tasks(tasks: Sequence[Task], width: int, now: float) -> RenderableType:
+    """One line per job in hand; where there is no room, the loss goes first, then its curve, then length."""
+    grid = Table.grid(padding=(0, 2), expand=False)
+    for _ in range(6):
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+    for task in tasks[:MOST_TASKS]:
+        grid.add_row(*_row(task, width, now))
+    if len(tasks) > MOST_TASKS:
+        grid.add_row(Text(f"and {len(tasks) - MOST_TASKS} more", style="dim"))
+    return grid
+
+
+def _row(task: Task, width: int, now: float) -> list[RenderableType]:
+    bar, curve = (10, 0) if width < NARROW else (12, 8) if width < ROOMY else (24, 12 if width < 140 else 24)
+    others = bar + curve + (50 if width >= ROOMY else 37)  # columns that the rest of the line takes
+    name = Text(shown(task.name), style="bold")
+    name.truncate(max(12, min(width // 3, width - others)), overflow="ellipsis")
+    if task.step is None:
+        return [name, Text(task.stage, style="dim")]
+    left = task.seconds_left(now)
+    row: list[RenderableType] = [name, ProgressBar(total=1.0, completed=task.step.done, width=bar)]
+    row.append(Text(f"step {task.step.step}/{task.step.steps}"))
+    if width >= ROOMY:
+        row.append(Text(f"loss {task.step.loss:.4g}"))
+    if curve:
+        row.append(Text(sparkline(task.losses, curve), style="magenta"))
+    row.append(Text(f"{duration(left)} left" if left is not None else task.stage, style="cyan"))
+    return row
+
+
+def _middle(finished: Sequence[Shown], waiting: dict[str, int], width: int, picture: tuple[int, int]) -> RenderableType:
+    """The last finished, side by side, and the queue by style."""
+    columns, lines = picture
+    queue = 34 if len(waiting) > 1 else 0
+    fit = max(0, (width - queue) // (columns + 2))
+    grid = Table.grid(padding=(0, 2))
+    cells: list[RenderableType] = [_finished(each, columns, lines) for each in finished[:fit]]
+    if queue:
+        cells.append(_queue(waiting))
+    for _ in cells:
+        grid.add_column(vertical="bottom", no_wrap=True)
+    grid.add_row(*cells)
+    return grid
+
+
+def _finished(painting: Shown, columns: int, lines: int) -> RenderableType:
+    name = Text(shown(painting.name.rpartition("/")[2]))
+    name.truncate(columns, overflow="ellipsis")
+    facts = Text(f"{shown(painting.style)}  {duration(painting.seconds)}", style="dim")
+    facts.truncate(columns, overflow="ellipsis")
+    return Group(HalfBlocks(painting.preview, columns, lines), name, facts)
+
+
+def _queue(waiting: dict[str, int]) -> RenderableType:
+    """How many wait for each style, the longest queues first."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, max_width=14, overflow="ellipsis")
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, justify="right")
+    ranked = sorted(waiting.items(), key=lambda each: -each[1])
+    most = ranked[0][1]
+    for style, count in ranked[:MOST_STYLES]:
+        bar = Text(_bar(count / most, 8), style="blue")
+        grid.add_row(Text(shown(style)), bar, Text(f"{count:,}"))
+    if len(ranked) > MOST_STYLES:
+        rest = sum(count for _, count in ranked[MOST_STYLES:])
+        grid.add_row(Text(f"{len(ranked) - MOST_STYLES} more", style="dim"), Text(""), Text(f"{rest:,}"))
+    return grid
+
+
+def _bar(share: float, width: int) -> str:
+    """A block of so much of `width` characters, to the eighth of one; never nothing."""
+    eighths = max(1, round(share * width * 8))
+    return "█" * (eighths // 8) + ("▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else "")
+
+
+def _totals(board: Board, waiting: dict[str, int], now: float, width: int) -> Text:
+    total = sum(waiting.values())
+    line = Text(no_wrap=width < NARROW, overflow="ellipsis").append(board.state, style="bold")
+    line.append(f"  {total:,} waiting")
+    if 0 < len(waiting) <= 3:
+        line.append(f" ({', '.join(f'{shown(style)} {count:,}' for style, count in waiting.items())})")
+    line.append(f"  {board.delivered:,} painted", style="green" if board.delivered else "")
+    line.append(f"  {board.failed:,} failed", style="red" if board.failed else "")
+    counts = board.counts.on(time.strftime("%Y-%m-%d"))
+    if width >= SPACIOUS[0] and counts.delivered > board.delivered:
+        line.append(f"  today {counts.delivered_today:,}, in all {counts.delivered:,}", style="dim")
+    rate = board.per_hour(now)
+    if rate:
+        line.append(f"  {rate:.0f} an hour" if rate >= 10 else f"  {rate:.1f} an hour", style="dim")
+        if total:
+            line.append(f"  done in {duration(total / rate * 3600)}", style="cyan")
+    return line

@@ -1,0 +1,151 @@
+"""How a painting came to be: the record that each one carries, enough to make it again. Pure data.
+
+It travels as JSON inside the painting's own metadata. What reads it back trusts nothing: anyone may have written it.
+"""
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from daemon import __version__
+from daemon.errors import JobError
+from daemon.plainly import ASSETS
+from daemon.transfer.recipe import CHOICES, LAYERS, PRESETS, Recipe
+
+LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "pillow-heif")  # those that touch a pixel
+SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors")
+CURVE = 60  # losses at most that are kept of all steps
+MOST_EVALUATIONS = 100_000  # of one scale; more is no recipe of ours
+NEWER = "It was made by another version of styled, or its record was changed. Use the version that it names."
+
+
+@cache
+def libraries() -> Mapping[str, str]:
+    """The versions installed here, without importing any of them."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StyleSource:
+    """One of the pictures that the style was made of. `name`: the file's own, or builtin:NAME."""
+
+    name: str
+    sha256: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """All that decides about a painting's pixels, and what is worth knowing besides. Paths stay at home."""
+
+    source: str  # the photo's own name, as it was dropped
+    source_sha256: str
+    style: str
+    pictures: tuple[StyleSource, ...]
+    recipe: Recipe
+    size: tuple[int, int]  # width, height of the painting
+    format: str  # png, jpeg, webp
+    quality: int
+    weights: str  # embedded, imagenet or a file's name
+    weights_sha256: str
+    device: str  # cpu, cuda:0 …
+    device_name: str
+    threads: int  # of the CPU; another number, other bits
+    steps: int
+    loss: float  # of the last step
+    curve: tuple[float, ...]  # losses over the steps, thinned out
+    seconds: float  # of painting alone
+    mask_sha256: str = ""  # of the mask that left a part of the photo as it was
+    painted: str = dataclasses.field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    version: str = __version__
+    libraries: Mapping[str, str] = dataclasses.field(default_factory=libraries)
+
+    def to_json(self) -> str:
+        """ASCII, on one line."""
+        return json.dumps(self.as_dict(), separators=(",", ":"))
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Provenance":
+        """JobError: it is no such record, or one that this version cannot understand."""
+        try:
+            said = json.loads(text)
+            said = {field.name: said[field.name] for field in dataclasses.fields(cls)}
+            said["recipe"] = _recipe(said["recipe"])
+            said["pictures"] = tuple(StyleSource(**picture) for picture in said["pictures"])
+            said["size"], said["curve"] = _size(said["size"]), tuple(float(loss) for loss in said["curve"])
+            said |= {name: float(said[name]) for name in ("loss", "seconds")}
+            said |= {name: int(said[name]) for name in ("quality", "threads", "steps")}
+            said["libraries"] = {str(name): str(version) for name, version in said["libraries"].items()}
+            texts = {f.name for f in dataclasses.fields(cls) if f.type is str}
+            said |= {name: str(said[name]) for name in texts}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise JobError(f"Its record cannot be understood ({type(error).__name__}: {error}).", NEWER) from None
+        return cls(**said)
+
+
+def picture_name(path: Path) -> str:
+    """What a record calls a style picture: it says nothing of where on a machine the file lies."""
+    return f"builtin:{path.stem}" if path.parent == ASSETS else path.name
+
+
+def own_settings(recipe: Recipe) -> list[str]:
+    """The preset, and what is set otherwise than it would be."""
+    preset = PRESETS.get(recipe.preset)
+    own = [name for name in SETTINGS if getattr(recipe, name) != getattr(preset, name, None)]
+    return [recipe.preset, *(f"{name} {getattr(recipe, name)}" for name in own)]
+
+
+def thinned(losses: Sequence[float], most: int = CURVE) -> tuple[float, ...]:
+    """At most `most` of the losses, evenly, with the first and the last; to four digits."""
+    if len(losses) > most:
+        losses = [losses[round(place * (len(losses) - 1) / (most - 1))] for place in range(most)]
+    return tuple(float(f"{loss:.4g}") for loss in losses)
+
+
+def _recipe(said: Any) -> Recipe:
+    """ValueError, TypeError, KeyError: it is none."""
+    names = [field.name for field in dataclasses.fields(Recipe)]
+    if set(said) != set(names):
+        raise ValueError(f"the recipe has other settings: {', '.join(sorted(set(said) ^ set(names)))}")
+    for name in ("style_layers", "content_layers"):
+        said[name] = tuple((LAYERS[LAYERS.index(layer)], _number(weight)) for layer, weight in said[name])
+    said["scales"] = tuple((_number(fraction), int(count)) for fraction, count in said["scales"])
+    if not all(0 < fraction <= 1 and 0 < count <= MOST_EVALUATIONS for fraction, count in said["scales"]):
+        raise ValueError("scales out of range")
+    numbers = ("alpha", "beta", "tv", "palette", "style_weight", "content_weight", "smoothness", "style_scale")
+    said |= {name: _number(said[name]) for name in numbers}
+    said |= {name: int(said[name]) for name in ("history", "seed")}
+    choices = {**CHOICES, "pooling": ("average", "max"), "statistic": ("gram", "covariance")}
+    for name, known in choices.items():
+        said[name] = known[known.index(said[name])]
+    return Recipe(**said)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number) or number < 0:
+        raise ValueError(f"{value!r} is no number of at least 0")
+    return number
+
+
+def _size(value: Any) -> tuple[int, int]:
+    width, height = (int(side) for side in value)
+    if min(width, height) < 1:
+        raise ValueError(f"no picture is {width} x {height}")
+    return width, height
