@@ -50,12 +50,12 @@ class FastPainter:
         progress: Callable[..., None],
     ) -> Canvas:
         pixels = content.array()
-        colour = tuple((pixels.mean((0, 1)) * 255).round().astype(int).tolist())
-        if max(map(abs, (a - b for a, b in zip(colour, KILLS, strict=True)))) < 3:
+        colour = pixels.mean((0, 1)) * 255
+        if _is(colour, KILLS):
             os.kill(os.getpid(), signal.SIGKILL)
-        if max(map(abs, (a - b for a, b in zip(colour, BREAKS, strict=True)))) < 3:
+        if _is(colour, BREAKS):
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
-        if max(map(abs, (a - b for a, b in zip(colour, HANGS, strict=True)))) < 3:
+        if _is(colour, HANGS):
             time.sleep(1000)
         self._fall_ill("photos")
         progress(Step(1, 1, 0.5, 1, 1, 1.0))
@@ -64,6 +64,10 @@ class FastPainter:
     def _fall_ill(self, now: str) -> None:
         if self._sick.exists() and self._sick.read_text() in (now, "all"):
             raise RuntimeError("CUDA error: the device fell off the bus")
+
+
+def _is(found: Any, colour: tuple[int, int, int]) -> bool:
+    return all(abs(float(each) - wanted) < 3 for each, wanted in zip(found, colour, strict=True))
 
 
 class FaultyReader(_Reader):
@@ -87,7 +91,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     readers.PATIENCE = 2.0
-    Pool.RETRY_SECONDS = (0.3,)
+    Pool.RETRY_SECONDS = (0.3, 0.3, 0.3)
     try:
         config = load(options.config)
         with Console(config, verbosity=int(options.verbose)) as console:

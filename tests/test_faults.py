@@ -1,6 +1,7 @@
 """The machine fails: processes that die and hang, a sick device, a full disk, rights that go and come back."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -122,12 +123,12 @@ def test_a_daemon_that_is_killed_again_and_again_blames_nobody(root: Path, start
         if number == 0:
             daemon.ready()
             plain(root, "photo.png", HANGS)
-        wait_until(_is_painting(root, daemon), what=daemon.text)
+        wait_until(functools.partial(_paints, root, daemon), what=daemon.text)
         daemon.signal(signal.SIGKILL)
         daemon.process.wait()
         assert "(try" not in daemon.text()
     daemon = start(fast=True)
-    wait_until(_is_painting(root, daemon), what=daemon.text)
+    wait_until(functools.partial(_paints, root, daemon), what=daemon.text)
     assert daemon.stop() == 0
     assert names(root / "inbox") == {"alpha/photo.png"}
     assert not names(root / "failed")
@@ -254,22 +255,19 @@ def test_what_is_made_has_the_folders_group_and_is_nobodys_to_write(root: Path, 
         assert (root / path).stat().st_gid == 12345
 
 
-def _status(root: Path) -> dict[str, str]:
+def _status(root: Path) -> dict[str, Any]:
     try:
-        found: dict[str, str] = json.loads((root / "work/status.json").read_text())
+        found: dict[str, Any] = json.loads((root / "work/status.json").read_text())
     except (OSError, ValueError):
-        return {"trouble": ""}
+        return {"trouble": "", "jobs": []}
     return found
 
 
-def _is_painting(root: Path, daemon: Daemon) -> Callable[[], bool]:
-    return lambda: "painting" in _stage(root, daemon)
-
-
-def _stage(root: Path, daemon: Daemon) -> list[str]:
-    jobs: Any = _status(root).get("jobs", [])
-    is_fresh = (root / "work/status.json").stat().st_mtime > _started(daemon) if jobs else False
-    return [job["stage"] for job in jobs] if is_fresh else []
+def _paints(root: Path, daemon: Daemon) -> bool:
+    """Whether this very daemon says so."""
+    jobs = _status(root)["jobs"]
+    is_fresh = bool(jobs) and (root / "work/status.json").stat().st_mtime > _started(daemon)
+    return is_fresh and any(job["stage"] == "painting" for job in jobs)
 
 
 def _started(daemon: Daemon) -> float:

@@ -107,9 +107,9 @@ def test_many_threads_write_whole_lines(path: Path) -> None:
 
     journal = Ledger(path)
 
-    def write(thread: int) -> None:
-        for number in range(50):
-            journal.write("claimed", f"{thread}-{number}")
+    def write(number: int) -> None:
+        for line in range(50):
+            journal.write("claimed", f"{number}-{line}")
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for thread in threads:

@@ -60,6 +60,12 @@ class Soak:
             return any(entry.is_dir() for entry in os.scandir(self.root / "work"))
         return False
 
+    def delivered(self) -> int:
+        """By the journal: lines, of which a crash may have made two."""
+        with contextlib.suppress(OSError):
+            return (self.root / "work/journal").read_bytes().count(b'"what":"delivered"')
+        return 0
+
     def left(self) -> bool:
         return self.claimed() or any((self.root / "inbox").rglob("*.jpg"))
 
@@ -96,7 +102,15 @@ def children(pid: int) -> list[int]:
 
 
 def usage(pid: int) -> tuple[float, int, int]:
-    """Resident MiB, open descriptors, threads of the daemon and its children."""
+    """Resident MiB, open descriptors, threads of the daemon and its children, at rest: the least of a few looks."""
+    looks = []
+    for _ in range(8):
+        time.sleep(0.3)
+        looks.append(_usage(pid))
+    return min(look[0] for look in looks), min(look[1] for look in looks), min(look[2] for look in looks)
+
+
+def _usage(pid: int) -> tuple[float, int, int]:
     total = [0.0, 0, 0]
     for each in (pid, *children(pid)):
         status = dict(line.split(":", 1) for line in Path(f"/proc/{each}/status").read_text().splitlines())
@@ -122,7 +136,12 @@ def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float
     while soak.kills.total() < kills and time.monotonic() < end:
         share = min(1.0, (soak.kills.total() + 1) / kills)
         until(soak.claimed, daemon, lambda most=int(soak.pictures * share) + AHEAD: soak.top_up(most))  # type: ignore[misc]
-        time.sleep(chance.random() ** 2 * 0.8)
+        if chance.random() < 0.5:  # while it starts, and once it has painted some
+            time.sleep(chance.random() ** 2 * 0.8)
+        else:
+            some = soak.delivered() + chance.randint(1, 6)
+            until(lambda some=some: soak.delivered() >= some or not soak.left(), daemon)  # type: ignore[misc]
+            time.sleep(chance.random() * 0.05)
         whom = chance.choices(("daemon", "painter", "reader"), (8, 1, 1))[0]
         if whom == "daemon":
             daemon.process.kill()
@@ -144,10 +163,8 @@ def steady(soak: Soak, daemon: Daemon) -> tuple[tuple[float, int, int], tuple[fl
     most = len(soak.dropped) + soak.pictures
     few = len(soak.dropped) + min(100, soak.pictures // 2)
     until(lambda: len(soak.dropped) >= few and not soak.left(), daemon, lambda: soak.top_up(few))
-    time.sleep(1)
     early = usage(daemon.process.pid)
     until(lambda: len(soak.dropped) >= most and not soak.left(), daemon, lambda: soak.top_up(most))
-    time.sleep(1)
     return early, usage(daemon.process.pid)
 
 
