@@ -13,10 +13,8 @@ import dataclasses
 import errno
 import logging
 import os
-import secrets
 import stat
 import threading
-import time
 from pathlib import Path
 
 from daemon.canvas import Handle
@@ -24,8 +22,8 @@ from daemon.errors import JobError, Unsettled
 from daemon.folders import Folders, adopt, free_name, move, sync, write_whole
 from daemon.ledger import Ledger, digest
 from daemon.listing import Arrival, Signature
-from daemon.places import choose, mark, may_become, move_beside, reason_text
-from daemon.records import Claim, Outcome, Records
+from daemon.places import choose, clear_easel, mark, may_become, move_beside, reason_text
+from daemon.records import Claim, Outcome, Records, new_id
 
 log = logging.getLogger("styled")
 
@@ -47,7 +45,7 @@ class Claims:
         """Claim by rename. None: somebody took it away before us. The companions go first, so that a crash in
         between leaves them to be put back, and never a photo without its settings."""
         source, seen = Path(arrival.path), arrival.signature
-        claim = Claim(_new_id(), arrival.style, arrival.folder, arrival.name, arrival.companions)
+        claim = Claim(new_id(), arrival.style, arrival.folder, arrival.name, arrival.companions)
         claim = dataclasses.replace(claim, size=seen.size, mtime_ns=seen.mtime_ns)
         self.records.begin(claim)
         present = []
@@ -146,7 +144,7 @@ class Claims:
         folder = archive / claim.style / claim.folder
         facts: dict[str, object] = {"picture": claim.place, "painting": outcome.painting}
         if outcome.kind == "failed":
-            self._clear_easel(claim)
+            clear_easel(self.folders, claim)
             facts = {"picture": claim.place, "reason": outcome.reason.split("\n")[2]}
         if outcome.delete_original:
             for name in claim.names:
@@ -178,7 +176,7 @@ class Claims:
 
     def put_back(self, claim: Claim) -> None:
         """Back into the inbox, as if it had not been claimed; under another name if its own is taken by now."""
-        self._clear_easel(claim)
+        clear_easel(self.folders, claim)
         folder = self.folders.inbox / claim.style / claim.folder
         own = [name for name in claim.names if os.path.lexists(self.photo(claim).with_name(name))]
         if own:
@@ -245,16 +243,7 @@ class Claims:
                 picture.with_name(f"{claim.name}.txt").unlink()
                 sync(picture.parent)
 
-    def _clear_easel(self, claim: Claim) -> None:
-        easel = self.folders.outbox / claim.style / claim.folder / f".{claim.id}.tmp"
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            easel.unlink()
-
     def _close(self, claim: Claim, what: str, **facts: object) -> None:
         """The last line in the journal, and only then is the job's folder removed: neither may be missing."""
         self.ledger.write(what, claim.id, **facts)
         self.records.remove(claim)
-
-
-def _new_id() -> str:
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"

@@ -1,5 +1,6 @@
 """The names that a job's files get where they end up: free ones, alike in every folder, and never somebody else's."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Literal
@@ -30,6 +31,13 @@ def choose(folders: Folders, claim: Claim, kind: Literal["delivered", "failed"],
     room = max(0, len(extension) - len(ending), *map(len, extras))
     name = free_name(claim.name, is_free, room)
     return Outcome(kind, name, painting(name) if kind == "delivered" else "")
+
+
+def clear_easel(folders: Folders, claim: Claim) -> None:
+    """Away with what was painted in vain."""
+    easel = folders.outbox / claim.style / claim.folder / f".{claim.id}.tmp"
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        easel.unlink()
 
 
 def move_beside(source: Path, folder: Path, name: str) -> Path:

@@ -5,6 +5,8 @@ import dataclasses
 import json
 import logging
 import os
+import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -113,6 +115,11 @@ class Records:
             name = shown(str(directory))
             log.error("%s: the record of this job cannot be read (%s); `styled doctor` tells more", name, error)
         return None
+
+
+def new_id() -> str:
+    """Of a job: when it was claimed, and something that no other has."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
 
 
 def parse(text: str, name: str) -> Claim:

@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("errors", "formats", "transfer"),
     ("names", "mounts", "canvas", "journald", "sketch"),
-    ("listing", "folders", "processes", "pictures", "plainly", "troubles", "saved"),
+    ("listing", "folders", "processes", "pictures", "plainly", "troubles", "saved", "report"),
     ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
     ("notices", "places", "readers", "painters", "retry", "finished", "page"),
     ("claims", "stylepictures", "checks", "story", "gallery", "hooks", "tally"),

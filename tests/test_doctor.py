@@ -8,12 +8,13 @@ import pytest
 
 from daemon.claims import Claims
 from daemon.config import Config, load
-from daemon.doctor import Report, examine, repair
+from daemon.doctor import examine, repair
 from daemon.errors import JobError
 from daemon.folders import Folders
 from daemon.listing import Arrival, Signature
 from daemon.lock import Lock
 from daemon.records import Claim
+from daemon.report import Report
 from tests.test_cli import styled
 
 
