@@ -41,6 +41,24 @@ def covariance(F: Tensor) -> Moments:
     return Moments(f.T @ f / f.shape[0], mean)
 
 
+def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:
+    """The term of a part of a picture in the moments of the whole, whose mean is `mean`; the terms add up to them.
+
+    `weight`: the part's share of the pixels. Its derivative is the whole's, too: that by way of `mean` is zero.
+    """
+    if part.mean is None or mean is None:
+        return Moments(part.second * weight, None)
+    off = part.mean - mean
+    return Moments((part.second + off[:, None] * off) * weight, part.mean * weight)
+
+
+def pooled(a: Moments, n: int, b: Moments, m: int) -> Moments:
+    """The moments of n and m pixels together."""
+    v, w = n / (n + m), m / (n + m)
+    mean = None if a.mean is None or b.mean is None else a.mean * v + b.mean * w
+    return Moments(share(a, mean, v).second + share(b, mean, w).second, mean)
+
+
 def blend(moments: Sequence[tuple[Moments, float]]) -> Moments:
     """The average of several pictures' moments by weight."""
     total = sum(weight for _, weight in moments)
@@ -72,10 +90,11 @@ def content(F: Tensor, P: Tensor) -> Tensor:
     return (F - P).square().mean()  # departure: the mean, no ½
 
 
-def content_scale(P: Tensor) -> Tensor:
-    """The mean variance of P's feature maps: what makes the content loss relative."""
-    p = maps(P)
-    return p.var(0, correction=0).mean() + FLOOR * p.square().mean() + SPECK
+def content_scale(P: Moments) -> Tensor:
+    """The mean variance of P's feature maps, from their covariance: what makes the content loss relative."""
+    assert P.mean is not None
+    variance = P.second.diagonal()
+    return variance.mean() + FLOOR * (variance + P.mean.square()).mean() + SPECK
 
 
 def palette(x: Tensor) -> tuple[Moments, ...]:
@@ -83,6 +102,11 @@ def palette(x: Tensor) -> tuple[Moments, ...]:
     return covariance(x), covariance(nn_f.avg_pool2d(x, 8))  # departure: the paper has no such term
 
 
+def variation(x: Tensor, dim: int) -> Tensor:
+    """Mean square difference of neighbouring pixels along one side."""
+    return x.diff(dim=dim).square().mean()
+
+
 def total_variation(x: Tensor) -> Tensor:
-    """Mean square difference of neighbouring pixels."""  # departure: from Johnson 2016; the paper has none
-    return (x[..., 1:] - x[..., :-1]).square().mean() + (x[..., 1:, :] - x[..., :-1, :]).square().mean()
+    """The same along both."""  # departure: from Johnson 2016; the paper has none
+    return variation(x, -1) + variation(x, -2)

@@ -1,19 +1,20 @@
 """The resident painter: network and style targets stay on the device, per picture only the content is new."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from . import colors, losses
+from . import colors
 from .devices import device_name, find_device
 from .download import Progress
+from .objective import Objective
 from .optimizer import LBFGS, Evaluate
 from .recipe import PRESETS, Level, Recipe, Step, counted, deepest_layer, levels, require, smallest_side
-from .targets import Picture, StylePictures, Target, Targets, resized, statistic, tensor
+from .targets import Picture, StylePictures, Targets, resized, tensor
 from .vgg import VGG
 from .weights import load
 
@@ -80,7 +81,7 @@ class Stylizer:
         require(recipe, self.weights.deepest)
         c = tensor(_checked(content, "content"), smallest_side(deepest_layer(recipe))).to(self._device)
         with torch.no_grad():
-            return self._objective(c, self._targets.get(_weighted(style), recipe, 1.0), recipe)
+            return Objective(self._vgg, recipe, c, self._targets.get(_weighted(style), recipe, 1.0))
 
     def _painted(self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep) -> Picture:
         """Coarse to fine: each scale starts from the last one's painting."""
@@ -90,7 +91,7 @@ class Stylizer:
         for scale, level in enumerate(plan):
             below, c = c, resized(full, (level.height, level.width)).clamp(0, 1).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
-            evaluate = self._objective(c, self._targets.get(pictures, recipe, level.fraction), recipe)
+            evaluate = Objective(self._vgg, recipe, c, self._targets.get(pictures, recipe, level.fraction))
             x = self._optimized(evaluate, x, recipe.history, plan, scale, on_step)
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
@@ -104,34 +105,6 @@ class Stylizer:
             heaviest = max(pictures, key=lambda picture: picture[1])[0]
             return resized(tensor(heaviest, 1), c.shape[2:]).clamp(0, 1).to(c.device)
         return c
-
-    def _objective(self, c: Tensor, A: Target, recipe: Recipe) -> Evaluate:
-        """The loss of a picture of c's shape, and its gradient."""
-        content_layers, style_layers = recipe.content_layers, recipe.style_layers
-        layers = {name for name, _ in content_layers + style_layers}
-        P = self._vgg.features(c, [name for name, _ in content_layers], recipe.pooling)
-        scale = {name: losses.content_scale(P[name]) if recipe.normalized else 1.0 for name in P}
-        moments, style = statistic(recipe), losses.relative_style if recipe.normalized else losses.style
-        alpha, beta = recipe.alpha * recipe.content_weight, recipe.beta * recipe.style_weight
-        palette, tv = beta * recipe.palette, recipe.tv * recipe.smoothness
-
-        def loss(x: Tensor) -> Tensor:
-            F = self._vgg.features(x, layers, recipe.pooling)
-            L = alpha * _sum(w * losses.content(F[k], P[k]) / scale[k] for k, w in content_layers)
-            L = L + beta * _sum(w * style(moments(F[k]), A.layers[k]) for k, w in style_layers)
-            if palette:
-                pairs = zip(losses.palette(x), A.palette, strict=True)
-                L = L + palette * _sum(losses.relative_style(G, a) / len(A.palette) for G, a in pairs)
-            return L + tv * losses.total_variation(x) if tv else L
-
-        def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-            with torch.enable_grad():
-                x = x.detach().requires_grad_(True)
-                L = loss(x)
-                (gradient,) = torch.autograd.grad(L, x)
-            return L.detach(), gradient
-
-        return evaluate
 
     def _optimized(
         self, evaluate: Evaluate, x: Tensor, history: int, plan: Sequence[Level], scale: int, on_step: OnStep
@@ -172,8 +145,3 @@ def _weighted(style: Picture | StylePictures) -> StylePictures:
     if not weights or not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) == 0:
         raise ValueError(f"style: the weights {weights} are not numbers of at least 0, one of them above")
     return [(_checked(picture, "style"), float(weight)) for picture, weight in style if weight > 0]
-
-
-def _sum(terms: Iterable[Tensor]) -> Tensor:
-    first, *rest = terms
-    return sum(rest, first)

@@ -2,8 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,9 +10,9 @@ import torch.nn.functional as nn_f
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import losses
-from .losses import Moments
+from . import losses, tiles
 from .recipe import Recipe, deepest_layer, smallest_side
+from .tiles import Statistics
 from .vgg import VGG
 
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1] sRGB
@@ -22,53 +21,38 @@ StylePictures = Sequence[tuple[Picture, float]]  # each with its weight
 KEPT = 32  # styles × settings × scales; a few MB each at most
 
 
-class Target(NamedTuple):
-    """A style's statistics at one scale, on the device."""
-
-    layers: dict[str, Moments]
-    palette: tuple[Moments, ...]
-
-
 class Targets:
     """The last targets used; a style picture counts as another as soon as one of its values is."""
 
     def __init__(self, vgg: VGG, device: torch.device) -> None:
         self._vgg, self._device = vgg, device
-        self._kept: OrderedDict[tuple[object, ...], Target] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], Statistics] = OrderedDict()
         self.computed = 0  # so many times since the start a target was not there yet
 
-    def get(self, pictures: StylePictures, recipe: Recipe, fraction: float) -> Target:
-        """The target at this fraction of the pictures' size."""
+    def get(self, pictures: StylePictures, recipe: Recipe, fraction: float, side: int | None = None) -> Statistics:
+        """The target at this fraction of the pictures' size; `side`: computed in tiles of so many px."""
         hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
         layers = tuple(name for name, _ in recipe.style_layers)
         least = smallest_side(deepest_layer(recipe))
-        key = (hashes, layers, recipe.pooling, recipe.statistic, fraction, least)
+        key = (hashes, layers, recipe.pooling, recipe.statistic, recipe.palette > 0, fraction, least)
         if key not in self._kept:
-            self._kept[key] = self._computed(pictures, recipe, fraction, least)
+            self._kept[key] = self._computed(pictures, recipe, fraction, least, side)
             self.computed += 1
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return self._kept[key]
 
-    def _computed(self, pictures: StylePictures, recipe: Recipe, fraction: float, least: int) -> Target:
-        layers, moments = [name for name, _ in recipe.style_layers], statistic(recipe)
-        found: list[tuple[dict[str, Moments], tuple[Moments, ...], float]] = []
+    def _computed(
+        self, pictures: StylePictures, recipe: Recipe, fraction: float, least: int, side: int | None
+    ) -> Statistics:
+        found: list[tuple[Statistics, float]] = []
         for picture, weight in pictures:
             full = tensor(picture, least)
-            s = resized(full, [max(least, round(side * fraction)) for side in full.shape[2:]])
+            s = resized(full, [max(least, round(length * fraction)) for length in full.shape[2:]])
             s = s.clamp(0, 1).to(self._device)
-            S = self._vgg.features(s, layers, recipe.pooling)
-            found.append(({name: moments(S[name]) for name in layers}, losses.palette(s), weight))
-        return Target(
-            {name: losses.blend([(A[name], weight) for A, _, weight in found]) for name in layers},
-            tuple(losses.blend([(p[i], weight) for _, p, weight in found]) for i in range(len(found[0][1]))),
-        )
-
-
-def statistic(recipe: Recipe) -> Callable[[Tensor], Moments]:
-    """What this recipe compares of a layer."""
-    return losses.covariance if recipe.statistic == "covariance" else losses.gram
+            found.append((tiles.statistics(self._vgg, s, recipe, side), weight))
+        return {name: losses.blend([(A[name], weight) for A, weight in found]) for name in found[0][0]}
 
 
 def tensor(picture: Picture, least: int) -> Tensor:

@@ -88,8 +88,8 @@ def test_relative_errors_do_not_depend_on_the_weights_scale() -> None:
         far = losses.relative_style(statistic(F * 100), statistic(S * 100))
         torch.testing.assert_close(near, far, rtol=1e-2, atol=0)
     torch.testing.assert_close(
-        losses.content(F, S) / losses.content_scale(S),
-        losses.content(F * 100, S * 100) / losses.content_scale(S * 100),
+        losses.content(F, S) / losses.content_scale(losses.covariance(S)),
+        losses.content(F * 100, S * 100) / losses.content_scale(losses.covariance(S * 100)),
         rtol=1e-3,
         atol=0,
     )
@@ -101,7 +101,7 @@ def test_a_target_without_any_variance_gives_finite_losses_and_gradients() -> No
         for statistic in (losses.gram, losses.covariance):
             error = losses.relative_style(statistic(F), statistic(flat)) + losses.content(
                 F, flat
-            ) / losses.content_scale(flat)
+            ) / losses.content_scale(losses.covariance(flat))
             (gradient,) = torch.autograd.grad(error, F)
             assert error.isfinite()
             assert gradient.isfinite().all()
@@ -123,3 +123,21 @@ def test_total_variation_is_zero_for_one_colour_and_counts_edges() -> None:
     stripes = torch.zeros(1, 3, 8, 8)
     stripes[..., ::2] = 1
     assert losses.total_variation(stripes) == 1
+
+
+def test_the_parts_of_a_picture_make_the_moments_of_the_whole() -> None:
+    """By pooling them, and as the sum of their shares; whose derivative is the whole's."""
+    F = torch.rand(1, 3, 12, 10, dtype=torch.float64, requires_grad=True)
+    for statistic in (losses.gram, losses.covariance):
+        whole, parts = statistic(F), (F[..., :4], F[..., 4:])
+        moments, counts = [statistic(part) for part in parts], (48, 72)
+        pooled = losses.pooled(moments[0], 48, moments[1], 72)
+        shares = [losses.share(m, whole.mean, n / 120) for m, n in zip(moments, counts, strict=True)]
+        error = torch.randn(3, 3, dtype=torch.float64)
+        (expected,) = torch.autograd.grad((whole.second * error).sum(), F, retain_graph=True)
+        for second in (pooled.second, shares[0].second + shares[1].second):
+            torch.testing.assert_close(second, whole.second)
+            (gradient,) = torch.autograd.grad((second * error).sum(), F, retain_graph=True)
+            torch.testing.assert_close(gradient, expected)
+        if whole.mean is not None:
+            torch.testing.assert_close(pooled.mean, whole.mean)
