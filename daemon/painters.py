@@ -15,7 +15,7 @@ from daemon.canvas import Canvas
 from daemon.errors import ConfigError, Died, JobError, PainterDied
 from daemon.pool import Pool
 from daemon.processes import Child
-from daemon.transfer.recipe import Recipe, RecipeError, Step
+from daemon.transfer.recipe import Recipe, RecipeError, Step, TooLargeError
 
 if TYPE_CHECKING:
     from daemon.transfer import Stylizer
@@ -133,3 +133,5 @@ class _Painter:
             return Canvas.of(self.stylizer.paint(content.array(), pictures, recipe, on_step=progress))
         except RecipeError as error:
             raise JobError(f"Its settings cannot work: {error}", "Change the settings and try again.") from None
+        except TooLargeError as error:
+            raise JobError(f"It is too large: {error}", "Set a smaller `size`, or free some memory.") from None

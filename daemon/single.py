@@ -17,7 +17,7 @@ from daemon.job import AUTO_SIZE_CPU, AUTO_SIZE_GPU
 from daemon.painters import equipment_of
 from daemon.provenance import StyleSource, picture_name
 from daemon.story import Story, sha256
-from daemon.transfer import DeviceError, RecipeError, WeightsError
+from daemon.transfer import DeviceError, RecipeError, TooLargeError, WeightsError
 from daemon.transfer.recipe import Recipe, Step
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def paint(
             return stylizer.paint(content.pixels, mixed, recipe, on_step)
     except RecipeError as error:
         raise ConfigError([str(error)]) from None
+    except TooLargeError as error:
+        raise JobError(f"It is too large: {error}", "Say a smaller --size, or free some memory.") from None
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
 

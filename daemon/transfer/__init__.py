@@ -6,7 +6,7 @@ Importing this package does not import torch; using `Stylizer` does.
 import os
 from typing import TYPE_CHECKING, Any
 
-from .recipe import PRESETS, DeviceError, Recipe, RecipeError, Step, deepest_layer, require
+from .recipe import PRESETS, DeviceError, Recipe, RecipeError, Step, TooLargeError, deepest_layer, require
 from .weights import Weights, WeightsError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = [
     "RecipeError",
     "Step",
     "Stylizer",
+    "TooLargeError",
     "Weights",
     "WeightsError",
     "deepest_layer",

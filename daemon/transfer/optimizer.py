@@ -21,7 +21,6 @@ GIVE_UP = 1e-3  # share of a step below which the search starts anew from the be
 WINDOW = 10  # accepted losses that a new one may equal
 DESCENT = 1e-4  # of the decrease that the gradient promises must be kept (Armijo)
 CURVED = 1e-6  # cosine of s and y from which a pair says something about curvature
-MEMORY = 2 << 30  # bytes, for the pairs: fewer of them on very large pictures
 
 
 class LBFGS:
@@ -33,7 +32,6 @@ class LBFGS:
 
     def __init__(self, evaluate: Evaluate, x0: Tensor, history: int) -> None:
         self._evaluate, self._shape = evaluate, x0.shape
-        m = max(2, min(history, MEMORY // (8 * x0.numel())))
         self.x = x0.detach().clamp(0, 1).flatten()
         self.f, self.g = self._measured(self.x)
         self._best = (self.x, self.f, self.g)
@@ -41,7 +39,7 @@ class LBFGS:
         self._recent[-1] = self.f
         self._t = torch.ones((), device=x0.device)  # share of the direction that is tried
         self._first = self._t * FIRST
-        self._pairs = Pairs(m, self.x)
+        self._pairs = Pairs(history, self.x)
         self._H0 = Spectrum(x0.shape[-2], x0.shape[-1], x0.device)
 
     @property

@@ -33,6 +33,10 @@ class DeviceError(RuntimeError):
     """The device that was asked for is not there; the message names those that are."""
 
 
+class TooLargeError(RuntimeError):
+    """The picture does not fit into the device's memory, not even in the smallest tiles."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that the algorithm needs to know besides the pictures.

@@ -11,9 +11,12 @@ from torch import Tensor
 from . import colors
 from .devices import device_name, find_device
 from .download import Progress
+from .memory import free_memory, is_shortage
 from .objective import Objective
 from .optimizer import LBFGS, Evaluate
-from .recipe import PRESETS, Level, Recipe, Step, counted, deepest_layer, levels, require, smallest_side
+from .plan import Affordable, Plan, fitting
+from .recipe import PRESETS, Level, Recipe, Step, TooLargeError, counted, deepest_layer, levels, require, smallest_side
+from .spectral import SpectralGradient
 from .targets import Picture, StylePictures, Targets, resized, tensor
 from .vgg import VGG
 from .weights import load
@@ -65,15 +68,22 @@ class Stylizer:
         """content (H, W, 3), style of any size → painting (H, W, 3); all float32 sRGB in [0, 1].
 
         The style comes at the scale wanted beside the full painting; several pictures blend by their weights.
-        RecipeError where these weights are not deep enough. What `on_step` raises ends the painting. The same
-        input gives the same bits on as many threads of a CPU.
+        RecipeError where these weights are not deep enough; TooLargeError where memory is not enough. What
+        `on_step` raises ends the painting. The same input gives the same bits on as many threads of a CPU.
         """
         require(recipe, self.weights.deepest)
         photo, pictures = _checked(content, "content"), _weighted(style)
         if recipe.keep_colors == "statistics":
             pictures = [(colors.statistics(picture, photo), weight) for picture, weight in pictures]
-        with torch.no_grad():
-            painting = self._painted(photo, pictures, recipe, on_step or (lambda _: None))
+        try:
+            with torch.no_grad():
+                painting = self._painted(photo, pictures, recipe, on_step or (lambda _: None))
+        except Exception as error:
+            if not is_shortage(error):
+                raise
+            height, width = photo.shape[:2]
+            where = f"than {self.device_name} has free, even in the smallest tiles"
+            raise TooLargeError(f"{width} × {height} pixels need more memory {where}.") from None
         return colors.luminance(painting, photo) if recipe.keep_colors == "luminance" else painting
 
     def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
@@ -91,8 +101,7 @@ class Stylizer:
         for scale, level in enumerate(plan):
             below, c = c, resized(full, (level.height, level.width)).clamp(0, 1).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
-            evaluate = Objective(self._vgg, recipe, c, self._targets.get(pictures, recipe, level.fraction))
-            x = self._optimized(evaluate, x, recipe.history, plan, scale, on_step)
+            x = self._optimized(self._affordable(c, pictures, recipe, level), x, plan, scale, on_step)
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
 
@@ -106,19 +115,41 @@ class Stylizer:
             return resized(tensor(heaviest, 1), c.shape[2:]).clamp(0, 1).to(c.device)
         return c
 
-    def _optimized(
-        self, evaluate: Evaluate, x: Tensor, history: int, plan: Sequence[Level], scale: int, on_step: OnStep
-    ) -> Tensor:
+    def _affordable(self, c: Tensor, pictures: StylePictures, recipe: Recipe, level: Level) -> Affordable:
+        """The loss of a picture of c's shape, computed as the free memory allows."""
+
+        def objective(plan: Plan) -> Evaluate:
+            A = self._targets.get(pictures, recipe, level.fraction, plan.side)
+            return Objective(self._vgg, recipe, c, A, plan.side, plan.keep)
+
+        return Affordable(objective, fitting(recipe, level, free_memory(self._device)))
+
+    def _optimized(self, evaluate: Affordable, x: Tensor, plan: Sequence[Level], scale: int, on_step: OnStep) -> Tensor:
         """The best picture found with this level's evaluations; the first of them is the start's own."""
-        last = plan[scale].evaluations
+        last, done = plan[scale].evaluations, 0
         every = 1 if self._device.type == "cpu" else STEPS_PER_LOOK
-        optimizer = LBFGS(evaluate, x, history)
-        for i in range(1, last + 1):
-            if i > 1:
-                optimizer.step()
-            if i % every == 0 or i == last:
-                on_step(counted(plan, scale, i, float(optimizer.best_loss)))
-        return optimizer.best
+        optimizer: LBFGS | SpectralGradient | None = None
+        while done < last:
+            short, again, m = False, optimizer is None and done > 0, evaluate.plan.history
+            try:
+                if optimizer is None:
+                    optimizer = LBFGS(evaluate, x, m) if m else SpectralGradient(evaluate, x)
+                else:
+                    optimizer.step()
+            except Exception as error:
+                if not is_shortage(error):
+                    raise
+                short = True
+            if short:  # only here are the frames of the error, and what they hold, gone
+                x, optimizer = x if optimizer is None else optimizer.best, None
+                evaluate.fewer_pairs(m)
+                continue
+            if again:
+                continue  # what a new optimizer has to learn about a known point is no progress
+            done += 1
+            if optimizer is not None and (done % every == 0 or done == last):
+                on_step(counted(plan, scale, done, float(optimizer.best_loss)))
+        return x if optimizer is None else optimizer.best
 
 
 def _carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:

@@ -1,0 +1,189 @@
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from daemon.transfer import Stylizer, TooLargeError
+from daemon.transfer import stylizer as module
+from daemon.transfer.objective import Objective
+from daemon.transfer.optimizer import LBFGS, Evaluate
+from daemon.transfer.plan import Affordable, Plan, activations, fitting, needed, plans, vectors
+from daemon.transfer.recipe import PRESETS, Level, Recipe, Step
+from daemon.transfer.spectral import SpectralGradient
+from daemon.transfer.tiles import Statistics
+from daemon.transfer.vgg import VGG
+
+from .conftest import scene
+from .live import Live
+from .test_losses import tensor
+from .test_tiles import objective
+
+GB = 1 << 30
+SHORT: Recipe = replace(PRESETS["fine"], scales=((1.0, 8),))
+
+
+def level(height: int, width: int) -> Level:
+    return Level(1.0, height, width, 100)
+
+
+def test_a_small_picture_is_computed_whole_with_every_pair() -> None:
+    assert next(fitting(PRESETS["fine"], level(512, 512), 8 * GB)) == Plan(None, True, 20)
+    assert next(fitting(PRESETS["tutorial"], level(512, 512), 8 * GB)) == Plan(None, True, 50)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_fits_is_planned_and_every_step_down_needs_less(preset: str) -> None:
+    recipe = PRESETS[preset]
+    for megapixels in (1, 16, 100):
+        place = level(1000 * megapixels, 1000)
+        for gigabytes in (2, 8, 32, 1000):
+            steps = list(fitting(recipe, place, gigabytes * GB))
+            needs = [needed(plan, recipe, place) for plan in steps]
+            assert needs == sorted(set(needs), reverse=True)
+            assert needs[0] <= gigabytes * GB or len(steps) == 1
+            assert min(needs) == min(needed(plan, recipe, place) for plan in plans(recipe, place))
+
+
+def test_tiles_come_before_fewer_pairs_and_both_before_giving_pairs_up() -> None:
+    recipe, place = PRESETS["fine"], level(4000, 4000)
+    roomy, tiled, few, none = (next(fitting(recipe, place, g * GB)) for g in (100, 16, 8, 4))
+    assert roomy == Plan(None, True, 20)
+    assert tiled.side is not None
+    assert tiled.history == 20
+    assert 2 <= few.history < 20
+    assert none.history == 0
+
+
+def test_a_100_megapixel_picture_is_planned_for_in_8_gigabytes() -> None:
+    plan = next(fitting(PRESETS["fine"], level(10_000, 10_000), 9 * GB))
+    assert needed(plan, PRESETS["fine"], level(10_000, 10_000)) < 8 * 10**9
+
+
+@pytest.mark.parametrize("preset", ["fine", "tutorial", "gatys"])
+def test_the_count_of_an_evaluation_is_what_torch_holds_and_little_more(preset: str) -> None:
+    recipe, side = PRESETS[preset], 96
+    evaluate, x = objective(recipe, tensor(scene(side, side)), None), tensor(scene(side, side, 3))
+    with Live() as held:
+        evaluate(x)
+    matrices = 6 << 20  # Gram matrices and such, which do not grow with the picture
+    assert 0.66 * activations(recipe) < held.peak / side**2 < activations(recipe) + matrices / side**2
+
+
+@pytest.mark.parametrize("history", [0, 2, 6])
+def test_the_count_of_an_optimizer_is_what_torch_holds_and_little_more(
+    history: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.transfer.spectral.CHUNK", 1024)
+    x0 = torch.rand(1, 3, 128, 128)
+
+    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+        g = x - 0.3
+        return g.flatten() @ g.flatten(), g
+
+    with Live() as held:
+        optimizer = LBFGS(evaluate, x0, history) if history else SpectralGradient(evaluate, x0)
+        for _ in range(history + 3):
+            optimizer.step()
+    assert 0.66 * vectors(history) < held.peak / (x0.numel() * 4) <= vectors(history)
+
+
+class Cramped:
+    """Stands in for torch's allocator: evaluations of more than `most` px of a tile fail as it would."""
+
+    def __init__(self, most: int, error: type[Exception]) -> None:
+        self.most, self.error, self.failures = most, error, 0
+
+    def objective(self, vgg: VGG, recipe: Recipe, c: Tensor, A: Statistics, side: int | None, keep: bool) -> Evaluate:
+        inner = Objective(vgg, recipe, c, A, side, keep)
+
+        def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+            if (side or max(x.shape)) > self.most:
+                self.failures += 1
+                raise self.error("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+            return inner(x)
+
+        return evaluate
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
+def test_when_memory_runs_out_it_goes_on_in_tiles_and_paints_the_same(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    content, style = scene(40, 150, 1), scene(40, 40, 2)
+    expected, steps = stylizer.paint(content, style, SHORT), list[Step]()
+    cramped = Cramped(128, error)
+    monkeypatch.setattr(module, "Objective", cramped.objective)
+    with caplog.at_level(logging.INFO, "styled"):
+        painting = stylizer.paint(content, style, SHORT, steps.append)
+    assert cramped.failures == 1
+    assert "in tiles of 128 px" in caplog.text
+    assert [step.step for step in steps] == list(range(1, 9))
+    assert np.abs(painting - expected).max() < 0.02
+
+
+def test_an_optimizer_without_memory_goes_on_with_fewer_pairs_from_its_best_point(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here in the middle of a painting; its losses go on falling and every evaluation is counted once."""
+    made = list[tuple[int, float]]()
+
+    class Hungry(LBFGS):
+        def __init__(self, evaluate: Evaluate, x0: Tensor, history: int) -> None:
+            super().__init__(evaluate, x0, history)
+            self.history, self.steps = history, 0
+            made.append((history, float(self.best_loss)))
+
+        def step(self) -> None:
+            self.steps += 1
+            if self.history > 4 and self.steps > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            super().step()
+
+    monkeypatch.setattr(module, "LBFGS", Hungry)
+    steps: list[Step] = []
+    stylizer.paint(scene(32, 40, 1), scene(32, 32, 2), replace(SHORT, scales=((1.0, 12),)), steps.append)
+    assert [history for history, _ in made][:2] == [12, 6]
+    assert made[-1][0] <= 4
+    assert [step.step for step in steps] == list(range(1, 13))
+    losses = [step.loss for step in steps]
+    assert losses == sorted(losses, reverse=True)
+    assert made[1][1] == pytest.approx(losses[2])
+
+
+def test_where_nothing_fits_it_says_so_in_plain_words(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Objective", Cramped(0, torch.OutOfMemoryError).objective)
+    with pytest.raises(TooLargeError, match=r"40 × 32 pixels need more memory than .* has free"):
+        stylizer.paint(scene(32, 40, 1), scene(32, 32, 2), SHORT)
+
+
+@pytest.mark.parametrize("megabytes", [560, 450])
+def test_little_free_memory_means_tiles_or_a_lean_optimizer_and_a_painting_all_the_same(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, megabytes: int
+) -> None:
+    content, style = scene(140, 300, 1), scene(40, 40, 2)
+    planned, real = list[Plan](), Affordable
+
+    def noted(make: Callable[[Plan], Evaluate], options: Iterator[Plan]) -> Affordable:
+        made = real(make, options)
+        planned.append(made.plan)
+        return made
+
+    monkeypatch.setattr(module, "Affordable", noted)
+    monkeypatch.setattr(module, "free_memory", lambda device: megabytes << 20)
+    short, steps = replace(SHORT, scales=((1.0, 3),)), list[Step]()
+    assert stylizer.paint(content, style, short, steps.append).shape == content.shape
+    assert planned[0].side is not None
+    assert steps[-1].loss < steps[0].loss
+
+
+def test_other_errors_pass(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(x: Tensor) -> tuple[Tensor, Tensor]:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(module, "Objective", lambda *arguments: broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        stylizer.paint(scene(32, 40, 1), scene(32, 32, 2), SHORT)
