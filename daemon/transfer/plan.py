@@ -75,7 +75,7 @@ def needed(plan: Plan, recipe: Recipe, level: Level) -> int:
 
 def vectors(history: int) -> int:
     """Pictures in float32 that the optimiser with so many pairs holds at most: points, gradients, spectra, pairs."""
-    return 15 + 2 * history if history else 5
+    return 15 + 2 * history if history else 6
 
 
 def size(layer: str) -> float:
