@@ -109,6 +109,7 @@ def test_a_delivered_painting_is_painted_again_bit_for_bit(root: Path, start: Ca
     inbox = root / "inbox/alpha"
     inbox.mkdir(parents=True)
     (inbox / "photo.jpg.yaml").write_text("{size: 40, keep_colors: luminance, style_scale: 1.5, start: noise, seed: 5}")
+    Image.linear_gradient("L").resize((9, 6)).save(inbox / "photo.jpg.mask.png")
     (inbox / "photo.jpg").write_bytes(jpeg(90, 60))
     assert start("--once").process.wait(60) == 0
     painting, source = root / "outbox/alpha/photo.jpg", root / "done/alpha/photo.jpg"
