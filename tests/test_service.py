@@ -23,14 +23,16 @@ SLOW = CONFIG.replace("preset: draft, size: 48", "preset: fine, size: 400")
 
 
 def tree(root: Path, *folders: str) -> set[str]:
-    return {
+    """Every file in these folders, but for the gallery in outbox/."""
+    found = {
         str(path.relative_to(root)) for folder in folders for path in (root / folder).rglob("*") if not path.is_dir()
     }
+    return {path for path in found if not path.startswith("outbox/.gallery/") and path != "outbox/index.html"}
 
 
 def leftovers(root: Path) -> set[str]:
-    """What lies in work/ besides the daemon's own files."""
-    return tree(root, "work") - {"work/lock", "work/status.json", "work/journal", "work/version"}
+    """What is left of any job in work/; the daemon's own files lie at its top."""
+    return {path for path in tree(root, "work") if path.count("/") > 1}
 
 
 def delivered(root: Path, name: str) -> Callable[[], bool]:
