@@ -1,11 +1,17 @@
 """What the commands answer, in words: lines of plain text for a person. Nothing here prints."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
+from daemon.config import Config
 from daemon.errors import JobError
 from daemon.names import shown
-from daemon.provenance import Provenance, own_settings
+from daemon.plainly import duration
+from daemon.provenance import Provenance, own_settings, picture_name
+
+ALIKE = 12  # entries of a folder that `check` lists singly when all fare alike
 
 
 def told(painting: Path) -> Provenance:
@@ -51,3 +57,75 @@ def comparison_lines(out: Path, same: bool, largest: int, differing: Sequence[st
         yield f"  {shown(each)}"
     if not differing:
         yield "  Versions, device and threads are the same: a GPU does not promise the same bits twice."
+
+
+def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """What a daemon is doing, by its own status."""
+    if found["state"] == "not running":
+        yield f"No daemon runs on {shown(found['root'])}. Start one with: styled run"
+        return
+    yield f"{found['state']} on {found['device'] or 'its device'} with {found['weights'] or 'its'} weights"
+    if found.get("trouble"):
+        yield f"paused: {found['trouble']}"
+    for job in found["jobs"]:
+        step = f", step {job['step']}/{job['steps']}, loss {job['loss']:.4g}" if job["step"] else ""
+        left = f", {duration(job['seconds_left'])} left" if job["seconds_left"] is not None else ""
+        yield f"  {job['file']}: {job['stage']}{step}{left}"
+    total = sum(found["waiting"].values())
+    by_style = ", ".join(f"{shown(style)} {count:,}" for style, count in found["waiting"].items() if count)
+    rate = found.get("per_hour")
+    left = f", done in about {duration(total / rate * 3600)}" if rate and total else ""
+    yield f"{total:,} waiting" + (f" ({by_style})" if by_style else "") + left
+    for growing in found.get("growing", [])[:5]:
+        yield f"  {growing['file']}: not complete yet: {growing['why']}"
+    yield f"{found['delivered']:,} painted, {found['failed']:,} failed since its start"
+    if counts := found.get("counts"):
+        today = f"{counts['delivered_today']:,} painted, {counts['failed_today']:,} failed today"
+        yield f"{today}; {counts['delivered']:,} and {counts['failed']:,} in all"
+    if found["last_failure"]:
+        yield f"last failure: {found['last_failure']}"
+
+
+def style_lines(config: Config) -> Iterator[str]:
+    """Every style with its pictures and what it sets."""
+    for name, style in config.styles.items():
+        default = "  (default)" if name == config.default_style else ""
+        pictures = " + ".join(
+            f"{shown(picture_name(each.file))}" + (f" × {each.weight:g}" if len(style.all_pictures) > 1 else "")
+            for each in style.all_pictures
+        )
+        settings = config.settings(name)
+        yield f"{shown(name)}{default}"
+        yield f"  {pictures}; {', '.join(own_settings(settings.recipe))}, size {settings.size}"
+        yield f"  drop into {shown(str(config.root / 'inbox' / name))}/"
+
+
+def tree_lines(root: Path, entries: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Paths below `root` with what would become of each, as a tree; of many alike in a folder the first few."""
+    folders: dict[Path, list[tuple[str, str]]] = {}
+    for path, verdict in entries:
+        folders.setdefault(Path(path).parent, []).append((Path(path).name, verdict))
+    yield f"{shown(root.name)}/"
+    if not folders:
+        yield "└── nothing waits"
+    yield from _branch(root, folders, {each for folder in folders for each in (folder, *folder.parents)}, "")
+
+
+def _branch(
+    folder: Path, folders: Mapping[Path, list[tuple[str, str]]], inner: Set[Path], before: str
+) -> Iterator[str]:
+    leaves: list[str] = []
+    alike: Counter[str] = Counter()
+    for name, verdict in sorted(folders.get(folder, [])):
+        alike[verdict] += 1
+        if alike[verdict] <= ALIKE:
+            leaves.append(f"{shown(name)}: {verdict}")
+    leaves += [f"… {count - ALIKE:,} more: {verdict}" for verdict, count in alike.items() if count > ALIKE]
+    branches: list[str | Path] = [*leaves, *sorted(each for each in inner if each.parent == folder)]
+    for number, branch in enumerate(branches):
+        last = number == len(branches) - 1
+        if isinstance(branch, str):
+            yield f"{before}{'└── ' if last else '├── '}{branch}"
+        else:
+            yield f"{before}{'└── ' if last else '├── '}{shown(branch.name)}/"
+            yield from _branch(branch, folders, inner, before + ("    " if last else "│   "))

@@ -80,7 +80,10 @@ class Board:
     trouble: str = ""  # why nothing is painted now although pictures wait
     waiting: dict[str, int] = field(default_factory=dict)
     steps: int = 0  # evaluations in all: what the watchdog looks at
+    seconds: float = 0.0  # of painting in all
     counts: Counts = Counts()
+    upcoming: list[str] = field(default_factory=list)  # the next pictures
+    growing: list[dict[str, Any]] = field(default_factory=list)  # those that are not complete, with the reason
     latest: deque[Shown] = field(default_factory=lambda: deque(maxlen=LATEST))  # the last finished, newest first
     _ends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))  # of paintings, monotonic
     _tasks: dict[str, Task] = field(default_factory=dict)
@@ -119,6 +122,7 @@ class Board:
     def show(self, painting: Shown) -> None:
         """It was delivered."""
         with self._lock:
+            self.seconds += painting.seconds
             self.latest.appendleft(painting)
             self._ends.append(painting.at)
 
@@ -164,6 +168,8 @@ class Board:
             "failed": self.failed,
             "last_failure": self.last_failure or counts.last_failure,
             "trouble": shown(self.trouble),
+            "next": self.upcoming,
+            "growing": self.growing,
             "counts": asdict(counts),
             "per_hour": self.per_hour(now),
         }

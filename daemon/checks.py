@@ -10,7 +10,6 @@ from daemon.errors import ConfigError, Died, JobError
 from daemon.folders import Folders
 from daemon.listing import look
 from daemon.lock import Lock
-from daemon.names import shown
 from daemon.transfer.recipe import LAYERS, RecipeError, require
 from daemon.transfer.weights import WeightsError, describe
 
@@ -53,12 +52,10 @@ def style_problems(config: Config, deepest: str, probe: Callable[[Path], object]
     return problems
 
 
-def what_would_happen(config: Config) -> Iterator[str]:
-    """One line for each file that lies in the inbox now."""
-    if not Folders(config.root).inbox.is_dir():
-        return  # the first start makes it
-    for path, verdict in look(Folders(config.root).inbox, config.styles, config.default_style):
-        yield f"  {shown(str(path))}: {verdict}"
+def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
+    """The path of each entry that lies in the inbox now, and its fate in words."""
+    if Folders(config.root).inbox.is_dir():  # otherwise the first start makes it
+        yield from look(Folders(config.root).inbox, config.styles, config.default_style)
 
 
 def read_status(root: Path) -> dict[str, Any]:

@@ -160,6 +160,7 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Also load the model on its device.")] = False,
 ) -> None:
     """Validate the configuration, the folders and the rights, and say what would happen to each waiting file."""
+    from daemon.answers import tree_lines
     from daemon.checks import check_all, what_would_happen
     from daemon.config import find, load
 
@@ -167,34 +168,49 @@ def check(
     settings = load(path)
     check_all(settings, deep=deep)
     print(f"{path}: the configuration is right.")
-    for line in what_would_happen(settings):
-        print(line)
+    print("\n".join(tree_lines(settings.root / "inbox", what_would_happen(settings))))
 
 
 @app.command()
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what a running daemon is doing."""
+    from daemon.answers import status_lines
     from daemon.checks import read_status
     from daemon.config import find, load
 
     found = read_status(load(find(config)).root)
-    if as_json:
-        print(json.dumps(found))
-    elif found["state"] == "not running":
-        print(f"No daemon runs on {found['root']}. Start one with: styled run")
-    else:
-        waiting = ", ".join(f"{style} {count}" for style, count in found["waiting"].items() if count)
-        print(f"{found['state']} on {found['device']} with {found['weights']} weights")
-        if found["trouble"]:
-            print(f"paused: {found['trouble']}")
-        for job in found["jobs"]:
-            step = f", step {job['step']}/{job['steps']}, loss {job['loss']:.4g}" if job["step"] else ""
-            left = f", {job['seconds_left']:.0f} s left" if job["seconds_left"] is not None else ""
-            print(f"  {job['file']}: {job['stage']}{step}{left}")
-        print(f"{sum(found['waiting'].values())} waiting" + (f" ({waiting})" if waiting else ""))
-        print(f"{found['delivered']} painted, {found['failed']} failed since its start")
-        if found["last_failure"]:
-            print(f"last failure: {found['last_failure']}")
+    print(json.dumps(found) if as_json else "\n".join(status_lines(found)))
+
+
+@app.command()
+def why(
+    file: Annotated[str, typer.Argument(help="A path, or STYLE/NAME as it was dropped.")], config: ConfigOption = None
+) -> None:
+    """Say what became of a file: growing, ignored, queued, in work, delivered or failed, and why."""
+    from daemon.checks import read_status
+    from daemon.config import find, load
+    from daemon.why import why as explain
+
+    settings = load(find(config))
+    print("\n".join(explain(file, settings, read_status(settings.root))))
+
+
+@app.command()
+def styles(
+    config: ConfigOption = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also lay their pictures side by side in this JPEG.")] = None,
+) -> None:
+    """List the styles: their pictures, their settings, their folders."""
+    from daemon.answers import style_lines
+    from daemon.config import find, load
+
+    settings = load(find(config))
+    print("\n".join(style_lines(settings)))
+    if sheet is not None:
+        from daemon import pictures
+
+        with sheet.open("wb") as file:
+            pictures.sheet([[each.file for each in style.all_pictures] for style in settings.styles.values()], file)
 
 
 @app.command()

@@ -162,6 +162,11 @@ class Inbox:
         with self._changed:
             return self._waiting.counts()
 
+    def upcoming(self, most: int) -> list[Arrival]:
+        """The next photos to be handed out, as far as can be said now."""
+        with self._changed:
+            return self._waiting.upcoming(most)
+
     def growing(self) -> list[Growing]:
         """The photos that cannot be taken yet, each with the reason."""
         with self._changed:

@@ -18,6 +18,17 @@ def words(choices: Iterable[str], conjunction: str = "or") -> str:
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 
+def duration(seconds: float) -> str:
+    """For a person: 3.2 s, 45 s, 1 min 05 s, 2 h 10 min, 3 d 4 h."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
 def quoted(value: object) -> str:
     """What the user wrote, short and harmless; never a whole list, which aliases can make of any size."""
     if value is None:

@@ -29,6 +29,8 @@ from daemon.inbox import Inbox
 from daemon.job import Journey
 from daemon.keeper import Keeper
 from daemon.lock import Lock
+from daemon.metrics import serve
+from daemon.names import shown
 from daemon.painters import Equipment, Painters
 from daemon.readers import Readers
 from daemon.saved import SavedFile
@@ -39,6 +41,7 @@ log = logging.getLogger("styled")
 
 TICK_SECONDS = 0.25
 STATUS_SECONDS = 1.0
+LISTED = 50  # pictures that the status names, of those that wait and of those that grow
 SHUTDOWN_SECONDS = 4.0  # of the five that are promised
 
 
@@ -73,6 +76,7 @@ class Service:
         self.workers = Workers(self.folders, self.journey, lambda: self.config, self.stopping)
         self.keeper = Keeper(self.folders, self.claims, self.lock, lambda: self.config)
         self.inbox: Inbox | None = None
+        self._stop_metrics: Callable[[], None] = lambda: None
         self.supervisor = Supervisor()
         self._restarts = Restarts(self.folders.work / "restarts")
 
@@ -107,6 +111,8 @@ class Service:
         self._pause_after_crashes()
         self.readers.pool.start()
         self.painters.pool.start()
+        if self.config.metrics != "off":
+            self._stop_metrics = serve(self.board, self.config.metrics)
         self.audience.start()
         finished, returned = self.claims.recover()
         if finished or returned:
@@ -173,6 +179,11 @@ class Service:
         now = time.monotonic()
         if now - self._posted >= STATUS_SECONDS and self.inbox is not None:
             self._posted = now
+            self.board.upcoming = [shown(each.path) for each in self.inbox.upcoming(LISTED)]
+            self.board.growing = [
+                {"file": shown(each.arrival.path), "why": each.why, "seconds": each.seconds}
+                for each in self.inbox.growing()[:LISTED]
+            ]
             with contextlib.suppress(OSError):  # a full disk hides the status but stops nothing
                 post(self.board, self.folders.work / "status.json")
         self.supervisor.tick(self.board, self.inbox.health() if self.inbox else None)
@@ -219,6 +230,7 @@ class Service:
             self.inbox.wake()
         self.painters.pool.close()
         self.audience.close()
+        self._stop_metrics()
         self.readers.pool.close()
         self.workers.join(SHUTDOWN_SECONDS)
         if self.inbox is not None:

@@ -7,6 +7,7 @@ settled when it has not changed since it was first looked at like this; its own 
 import contextlib
 import fcntl
 import heapq
+import itertools
 import math
 import os
 import signal
@@ -148,6 +149,18 @@ class Waiting:
     def counts(self) -> dict[str, int]:
         """How many wait per style, settled or growing."""
         return dict(Counter(each.arrival.style for each in self._candidates.values()))
+
+    def upcoming(self, most: int) -> list[Arrival]:
+        """The first `most` that are ready, in the order in which they will be handed out."""
+        turns = sorted(self._queues, key=lambda each: (self._served.get(each, 0), self._queues[each][:1]))
+        first = [[c.arrival for c in self._first(style, most)] for style in turns]
+        mixed = (arrival for turn in itertools.zip_longest(*first) for arrival in turn if arrival is not None)
+        return list(itertools.islice(mixed, most))
+
+    def _first(self, style: str, most: int) -> list[_Candidate]:
+        places = heapq.nsmallest(most, self._queues[style])
+        known = (self._candidates.get(path) for _, _, path in places)
+        return [each for each in known if each is not None and each.ready and each.arrival.style == style]
 
     def growing(self, now: float) -> list[Growing]:
         """What cannot be taken yet and why, longest known first."""

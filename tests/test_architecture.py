@@ -18,7 +18,7 @@ LAYERS = (
     ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
     ("notices", "places", "readers", "painters", "retry", "finished", "page"),
     ("claims", "stylepictures", "checks", "story", "gallery", "hooks", "tally"),
-    ("inbox", "job", "doctor", "supervisor", "answers", "audience"),
+    ("inbox", "job", "doctor", "supervisor", "answers", "audience", "why", "metrics"),
     ("keeper", "workers", "console"),
     ("service",),
     ("demo", "single"),
@@ -38,6 +38,7 @@ HOMES = {
     "multiprocessing": {"processes"},
     "rich": {"console"},
     "typer": {"cli"},
+    "prometheus_client": {"metrics"},
 }
 
 

@@ -23,8 +23,9 @@ from daemon import journald
 from daemon.board import Board, Shown
 from daemon.config import Config
 from daemon.console.previews import Inline, protocol
-from daemon.console.view import duration, view
+from daemon.console.view import view
 from daemon.names import shown
+from daemon.plainly import duration
 from daemon.transfer.recipe import Step
 
 log = logging.getLogger("styled")

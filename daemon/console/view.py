@@ -13,6 +13,7 @@ from rich.text import Text
 from daemon.board import Board, Shown, Task
 from daemon.console.previews import HalfBlocks
 from daemon.names import shown
+from daemon.plainly import duration
 
 BARS = "▁▂▃▄▅▆▇█"
 NARROW = 80  # columns, below which there is no room for pictures and long rows
@@ -37,17 +38,6 @@ def view(board: Board, width: int, height: int, *, pictures: bool, now: float | 
         parts.append(Padding(_middle(finished, waiting, width, picture), (1, 0)))
     parts.append(_totals(board, waiting, now, width))
     return Group(*parts)
-
-
-def duration(seconds: float) -> str:
-    """For a person: 3.2 s, 45 s, 1 min 05 s, 2 h 10 min, 3 d 4 h."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def sparkline(losses: Sequence[float], width: int) -> str:
