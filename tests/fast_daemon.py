@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from daemon import readers
+from daemon import readers, troubles
 from daemon.canvas import Canvas, Handle
 from daemon.config import load
 from daemon.console import Console
@@ -90,7 +90,8 @@ def main() -> int:
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    readers.PATIENCE = 2.0
+    readers.PATIENCE = 1.0
+    troubles.PAUSES = (0.3, 0.6)
     Pool.RETRY_SECONDS = (0.3, 0.3, 0.3)
     try:
         config = load(options.config)

@@ -101,7 +101,7 @@ def test_a_device_that_fails_on_every_picture_pauses_the_service_and_condemns_no
     said = "the painter cannot work" if sick == "all" else "paused: the painter breaks down on every picture"
     daemon.wait_for(said)
     wait_until(lambda: said.removeprefix("paused: ") in _status(root)["trouble"], what=daemon.text)
-    time.sleep(2)
+    time.sleep(1.5)
     (root / "sick").unlink()
     for name in photos:
         wait_until(painted(root, name), what=daemon.text)

@@ -216,7 +216,7 @@ def _memory() -> str | None:
 
 
 RandomLife.TestCase.settings = settings(
-    max_examples=int(os.environ.get("STYLED_LIVES", "4")),
+    max_examples=int(os.environ.get("STYLED_LIVES", "3")),
     stateful_step_count=25,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a life cannot be lived again in the same way
