@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 log = logging.getLogger("styled")
-PAUSES = (2.0, 5.0, 15.0, 60.0)  # seconds between tries
+PAUSES: tuple[float, ...] = (2.0, 5.0, 15.0, 60.0)  # seconds between tries
 ALL = ""  # where: no picture at all can be painted
 
 
