@@ -107,7 +107,8 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        kind: dict[str, object] = {"format": "jpeg", "quality": 88} if path.suffix == ".jpg" else {"format": "png"}
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **kind)["data"]))
 
     def _send(self, method: str, session: str = "", **parameters: object) -> Any:
         self._count += 1

@@ -45,7 +45,7 @@ def board(demo: Path) -> Board:
     return made
 
 
-def console(demo: Path, columns: int = 108) -> str:
+def console(demo: Path, columns: int = 120) -> str:
     """The live view with the lines above it, as SVG."""
     terminal = Terminal(record=True, width=columns, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     for line in ("mosaic/street.jpg in 1 min 02 s", "waves/stilllife.jpg in 55 s"):
@@ -60,11 +60,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as profile, Browser(Path(profile), 1280, 800) as browser:
         for dark in (False, True):
             browser.dark(dark)
+            browser.resize(1280, 720 if dark else 540)
             browser.open((demo / "outbox/index.html").as_uri())
             if dark:
                 browser.run("show(1)")
             browser.run("new Promise(done => setTimeout(done, 800))")
-            browser.screenshot(OUT / f"gallery-{'dark' if dark else 'light'}.png")
+            browser.screenshot(OUT / f"gallery-{'dark' if dark else 'light'}.jpg")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import RecipeSettings, load
+from daemon.config import Config, RecipeSettings, load
+from daemon.config import _flat as settings_of
 from daemon.transfer.recipe import PRESETS
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +54,15 @@ def test_every_recipe_setting_is_in_the_table() -> None:
     named = re.findall(r"^\| `(\w+)` \| ", README, re.MULTILINE)
     assert set(RecipeSettings.model_fields) <= set(named)
     assert all(f"`{preset}`" in README for preset in PRESETS)
+
+
+def test_every_setting_is_in_its_table_with_its_default() -> None:
+    """Groups by their dotted names; the recipe has a table of its own."""
+    text = README.partition("## config.yaml")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| `?([^`|]+?)`? \| ", text, re.MULTILINE))
+    defaults = {name: value for name, value in settings_of(Config()) if not name.startswith(("recipe.", "styles."))}
+    special = {"root": ".", "default_style": "the first"}
+    assert {name: rows.get(name) for name in defaults} == defaults | special
 
 
 def test_every_file_it_points_to_is_there() -> None:
