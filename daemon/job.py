@@ -93,7 +93,7 @@ class Journey:
     @contextlib.contextmanager
     def _in_hand(self, claim: Claim) -> Iterator[None]:
         """Whatever ends the way early, even in the handling of an error, leaves the picture where it is safe."""
-        self.board.begin(claim.id, str(claim), claim.style)
+        self.board.begin(claim.id, claim.place, claim.style)
         try:
             yield
         except BaseException:

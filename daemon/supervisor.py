@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from daemon.board import Board, Task
+from daemon.names import shown
 
 log = logging.getLogger("styled")
 
@@ -116,7 +117,7 @@ def stuck(board: Board, listing: Listing, now: float) -> str:
     for task in board.tasks():
         # for a painter that does not start there is a report of its own, and waiting for it is no standstill
         if task.stage != "waiting for a painter" and now - task.moved > STALL_SECONDS:
-            return f"{task.name} has not got on for more than {STALL_SECONDS:.0f} s ({task.stage})"
+            return f"{shown(task.name)} has not got on for more than {STALL_SECONDS:.0f} s ({task.stage})"
     return ""
 
 
@@ -134,8 +135,8 @@ def status_line(board: Board, per_hour: float = 0.0) -> str:
 
 def _doing(task: Task) -> str:
     if task.step is None or task.stage != "painting":
-        return f"{task.name} ({task.stage})"
-    return f"{task.name} (step {task.step.step}/{task.step.steps})"
+        return f"{shown(task.name)} ({task.stage})"
+    return f"{shown(task.name)} (step {task.step.step}/{task.step.steps})"
 
 
 class Restarts:

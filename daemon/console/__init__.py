@@ -124,9 +124,14 @@ def complain(text: str) -> None:
 @contextlib.contextmanager
 def painting(name: str) -> Iterator[Any]:
     """A bar for one picture painted without the daemon; gives the callback for its steps."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=1.0, said="")
+        task = bar.add_task(shown(name), total=1.0, said="")
 
         def on_step(step: Step) -> None:
             bar.update(task, completed=step.done, said=f"step {step.step}/{step.steps}  loss {step.loss:.4g}")
