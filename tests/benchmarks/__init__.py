@@ -1,1 +1,1 @@
-"""Measurements that anyone can rerun; run by hand, never by pytest."""
+"""Measurements that anyone can rerun; run by hand. pytest only looks whether they still run."""

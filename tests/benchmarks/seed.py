@@ -45,7 +45,7 @@ class Normalization(nn.Module):
     """Today's tutorial has it, the seed has not: the weights want it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+        mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
         return (x - mean) / std
 
 
@@ -55,7 +55,7 @@ class Loss(nn.Module):
     def __init__(self, target: Tensor, of: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.target, self.of = of(target).detach(), of
-        self.value = torch.zeros(())
+        self.value = self.target.new_zeros(())
 
     def forward(self, x: Tensor) -> Tensor:
         self.value = nn_f.mse_loss(self.of(x), self.target)
@@ -129,6 +129,14 @@ def lean(features: nn.Sequential, content: Tensor, style: Tensor, evaluations: i
         return loss.detach()
 
     return _loop(score, content.clone(), evaluations)
+
+
+def loss_of(features: nn.Sequential, content: Tensor, style: Tensor, x: Tensor) -> float:
+    """The loss of a picture as the loop would compute it."""
+    model, found = with_losses(features, content, style, cut=True)
+    with torch.no_grad():
+        model(x)
+    return float(sum(float(part.value) for part in found))
 
 
 def _loop(score: Callable[[Tensor], Tensor], x: Tensor, evaluations: int) -> Run:

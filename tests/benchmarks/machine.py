@@ -1,0 +1,45 @@
+"""What a measurement was made on."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+
+import torch
+
+from daemon.transfer import Stylizer
+
+
+def described(stylizer: Stylizer) -> dict[str, str]:
+    """Device, threads, load and versions, for a table's caption."""
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    return {
+        "device": f"{stylizer.device}, {stylizer.device_name}",
+        "threads": str(stylizer.threads),
+        "load": load,  # of the last minute; above the threads in use, the machine was not quiet
+        "weights": stylizer.weights.kind,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def best_seconds(do: Callable[[], object], times: int, device: torch.device) -> float:
+    """The shortest of several runs, each waited for; after one that does not count."""
+    found = []
+    for _ in range(times + 1):
+        start = time.perf_counter()
+        do()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        found.append(time.perf_counter() - start)
+    return min(found[1:])
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether the processor multiplies bfloat16 itself, rather than slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
