@@ -36,10 +36,14 @@ def best_seconds(do: Callable[[], object], times: int, device: torch.device) -> 
     return min(found[1:])
 
 
-def native_bf16(device: torch.device) -> bool:
-    """Whether the processor multiplies bfloat16 itself, rather than slower than float32."""
+def fastest_type(device: torch.device) -> torch.dtype:
+    """bfloat16 where the processor multiplies that itself, else float32, which is faster there."""
+    native = False
     if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu":
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return False
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    elif device.type == "cpu":
+        native = any(
+            bool(getattr(torch.cpu, name, lambda: False)())
+            for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        )
+    return torch.bfloat16 if native else torch.float32

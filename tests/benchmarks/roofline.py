@@ -14,9 +14,11 @@ import torch
 import torch.nn.functional as nn_f
 
 from daemon.transfer import Stylizer
+from daemon.transfer.objective import Objective
 from daemon.transfer.recipe import LAYERS, Recipe, deepest_layer, recipe
-from daemon.transfer.tiles import stride
-from daemon.transfer.weights import WIDTHS
+from daemon.transfer.tiles import statistics, stride
+from daemon.transfer.vgg import VGG
+from daemon.transfer.weights import WIDTHS, load
 
 from . import machine
 
@@ -47,7 +49,7 @@ def least_bytes(how: Recipe, height: int, width: int, size: int) -> float:
 
 def rate(device: torch.device, side: int, runs: int) -> float:
     """FLOP/s of the single convolution."""
-    dtype = torch.bfloat16 if machine.native_bf16(device) else torch.float32
+    dtype = machine.fastest_type(device)
     x = torch.randn(1, 64, side, side, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
     w = torch.randn(64, 64, 3, 3, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
     x.requires_grad_(True)
@@ -59,12 +61,15 @@ def rate(device: torch.device, side: int, runs: int) -> float:
     return 2 * 2 * 9 * 64 * 64 * side**2 / machine.best_seconds(once, runs, device)
 
 
-def run(stylizer: Stylizer, preset: str, size: int, runs: int, rate_side: int = RATE_SIDE) -> dict[str, Any]:
+def run(stylizer: Stylizer, preset: str, size: int, working: torch.dtype, runs: int) -> dict[str, Any]:
     """One evaluation of a square picture; its FLOP/s as a fraction of the single convolution's, in the same run."""
     device, how, random = torch.device(stylizer.device), recipe(preset), np.random.default_rng(0)
     content, style = (random.random((size, size, 3), np.float32) for _ in range(2))
-    evaluate = stylizer.objective(content, style, how)
-    x = torch.rand(1, 3, size, size, device=device)
+    vgg, x = VGG(load("embedded")[1], device, working), torch.rand(1, 3, size, size, device=device)
+    with torch.no_grad():
+        c, s = (torch.from_numpy(picture.transpose(2, 0, 1))[None].to(device) for picture in (content, style))
+        evaluate = Objective(vgg, how, c, statistics(vgg, s, how, None))
+    rate_side = min(RATE_SIDE, size)
     before = rate(device, rate_side, runs)
     seconds = machine.best_seconds(lambda: evaluate(x), max(3, runs // 3), device)
     fastest = max(before, rate(device, rate_side, runs))
@@ -73,11 +78,12 @@ def run(stylizer: Stylizer, preset: str, size: int, runs: int, rate_side: int = 
         "size": size,
         "machine": machine.described(stylizer),
         "flop_per_evaluation": flops(how, size, size),
-        "bytes_per_evaluation": least_bytes(how, size, size, 4),
+        "type": str(working).removeprefix("torch."),
+        "bytes_per_evaluation": least_bytes(how, size, size, working.itemsize),
         "seconds_per_evaluation": seconds,
         "flop_per_second": flops(how, size, size) / seconds,
         "convolution_flop_per_second": fastest,
-        "convolution_type": "bfloat16" if machine.native_bf16(device) else "float32",
+        "convolution_type": str(machine.fastest_type(device)).removeprefix("torch."),
         "fraction": flops(how, size, size) / seconds / fastest,
     }
 
@@ -89,10 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--preset", default="tutorial")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--type", choices=["float32", "bfloat16"], default="float32", help="float32 is what paints")
     parser.add_argument("--runs", type=int, default=RATE_RUNS)
     given = parser.parse_args(arguments)
     stylizer = Stylizer(device=given.device, weights="embedded", threads=given.threads)
-    result = run(stylizer, given.preset, given.size, given.runs, min(RATE_SIDE, given.size))
+    result = run(stylizer, given.preset, given.size, getattr(torch, given.type), given.runs)
     if given.json:
         print(json.dumps(result, indent=2))
         return

@@ -64,3 +64,21 @@ def test_weights_take_no_gradient(weights: Mapping[str, Tensor]) -> None:
     (gradient,) = torch.autograd.grad(y.sum(), x)
     assert gradient.abs().max() > 0
     assert all(tensor.grad is None and not tensor.requires_grad for tensor in weights.values())
+
+
+def test_the_folded_normalisation_is_exact_to_the_border(weights: Mapping[str, Tensor]) -> None:
+    """In float64 nothing but rounding is left, where the padding meets the picture, too."""
+    x = torch.rand(1, 3, 9, 12, dtype=torch.float64)
+    double = {name: tensor.double() for name, tensor in weights.items()}
+    found = VGG(double, torch.device("cpu")).features(x, ["conv1_1"], "max")["conv1_1"]
+    y = normalize(x, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    expected = nn.functional.conv2d(y, double["features.0.weight"], double["features.0.bias"], padding=1)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_features_computed_in_bfloat16_come_as_float32(weights: Mapping[str, Tensor]) -> None:
+    x = torch.rand(1, 3, 16, 16)
+    low = VGG(weights, torch.device("cpu"), torch.bfloat16).features(x, ["relu2_1"], "max")["relu2_1"]
+    high = VGG(weights, torch.device("cpu")).features(x, ["relu2_1"], "max")["relu2_1"]
+    assert low.dtype == torch.float32
+    assert 0 < (low - high).norm() / high.norm() < 0.02
