@@ -1,5 +1,6 @@
 """The resident painter: network and style targets stay on the device, per picture only the content is new."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,8 +22,12 @@ from .targets import Picture, StylePictures, Targets, resized, tensor
 from .vgg import VGG
 from .weights import load
 
+log = logging.getLogger("styled")
+
+PATIENCE, STILL = 30, 1e-4  # evaluations in which the loss must fall by this share, or the picture stands still
 STEPS_PER_LOOK = 10  # at a GPU's loss: each look waits for the device
 OnStep = Callable[[Step], None]
+Optimizer = LBFGS | SpectralGradient
 
 
 class Stylizer:
@@ -128,28 +133,47 @@ class Stylizer:
         """The best picture found with this level's evaluations; the first of them is the start's own."""
         last, done = plan[scale].evaluations, 0
         every = 1 if self._device.type == "cpu" else STEPS_PER_LOOK
-        optimizer: LBFGS | SpectralGradient | None = None
+        optimizer: Optimizer | None = None
+        seen: list[tuple[int, float]] = []
         while done < last:
-            short, again, m = False, optimizer is None and done > 0, evaluate.plan.history
-            try:
-                if optimizer is None:
-                    optimizer = LBFGS(evaluate, x, m) if m else SpectralGradient(evaluate, x)
-                else:
-                    optimizer.step()
-            except Exception as error:
-                if not is_shortage(error):
-                    raise
-                short = True
-            if short:  # only here are the frames of the error, and what they hold, gone
+            m, known = evaluate.plan.history, optimizer is None and done > 0
+            stepped = _stepped(optimizer, evaluate, x)
+            if stepped is None:
                 x, optimizer = x if optimizer is None else optimizer.best, None
                 evaluate.fewer_pairs(m)
                 continue
-            if again:
+            optimizer = stepped
+            if known:
                 continue  # what a new optimizer has to learn about a known point is no progress
             done += 1
-            if optimizer is not None and (done % every == 0 or done == last):
-                on_step(counted(plan, scale, done, float(optimizer.best_loss)))
+            if done % every == 0 or done == last:
+                seen.append((done, float(optimizer.best_loss)))
+                if _stands_still(seen) and done < last:
+                    log.info("the picture has stopped changing after %d of %d evaluations", done, last)
+                    done = last
+                on_step(counted(plan, scale, done, seen[-1][1]))
         return x if optimizer is None else optimizer.best
+
+
+def _stepped(optimizer: Optimizer | None, evaluate: Affordable, x: Tensor) -> Optimizer | None:
+    """The optimizer after one evaluation more, or a new one that has evaluated x; None: memory ran out."""
+    try:
+        if optimizer is None:
+            m = evaluate.plan.history
+            return LBFGS(evaluate, x, m) if m else SpectralGradient(evaluate, x)
+        optimizer.step()
+    except Exception as error:
+        if not is_shortage(error):
+            raise
+        return None
+    return optimizer
+
+
+def _stands_still(seen: Sequence[tuple[int, float]]) -> bool:
+    """Whether the loss has not fallen to speak of for a while; `seen`: evaluations and losses, oldest first."""
+    done, loss = seen[-1]
+    before = [earlier for count, earlier in seen if count <= done - PATIENCE]
+    return bool(before) and loss >= before[-1] * (1 - STILL)
 
 
 def _carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:

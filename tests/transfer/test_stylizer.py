@@ -77,6 +77,18 @@ def test_what_on_step_raises_ends_the_painting(stylizer: Stylizer) -> None:
         stylizer.paint(scene(32, 32), scene(32, 32, 1), BRIEF, stop)
 
 
+def test_stops_when_the_picture_has_stopped_changing_and_says_so(
+    stylizer: Stylizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is left to do where photo and style are one and the same grey; the last step is still the last."""
+    grey, steps = np.full((24, 24, 3), 0.5, np.float32), list[Step]()
+    with caplog.at_level("INFO", "styled"):
+        stylizer.paint(grey, grey, replace(PRESETS["fine"], scales=((1.0, 200),)), steps.append)
+    assert "stopped changing after" in caplog.text
+    assert len(steps) < 120
+    assert (steps[-1].step, steps[-1].done) == (200, 1)
+
+
 def test_the_same_input_gives_the_same_bits(stylizer: Stylizer) -> None:
     content, style = scene(40, 48, 1), scene(40, 40, 2)
     noisy = replace(BRIEF, start="noise", seed=3)
