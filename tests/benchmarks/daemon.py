@@ -29,6 +29,7 @@ root: .
 default_style: starry
 settle_seconds: 0.5
 device: {device}
+threads: {threads}
 weights: embedded
 recipe: {{preset: {preset}, size: {size}}}
 styles:
@@ -40,13 +41,14 @@ LONGEST = 3600.0  # seconds that the daemon is waited for
 def configured(root: Path, given: argparse.Namespace) -> Path:
     """The root of a daemon that has never run."""
     root.mkdir()
-    (root / "config.yaml").write_text(CONFIG.format(device=given.device, preset=given.preset, size=given.size))
+    (root / "config.yaml").write_text(CONFIG.format(**vars(given) | {"threads": given.threads or "auto"}))
     return root
 
 
 def bare(photos: Sequence[Path], given: argparse.Namespace) -> tuple[float, dict[str, str]]:
     """Seconds that the Stylizer alone takes for them, decoded beforehand and never encoded."""
-    stylizer, how = Stylizer(device=given.device, weights="embedded"), recipe(given.preset)
+    stylizer = Stylizer(device=given.device, weights="embedded", threads=given.threads)
+    how = recipe(given.preset)
     style = decoded(ASSETS / "styles" / "starry.jpg", given.size)
     contents = [decoded(photo, given.size) for photo in photos]
     stylizer.paint(contents[0], style, recipe("draft"))
@@ -165,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--preset", default="draft")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, help="of both; the machine's own choice differs between them")
     parser.add_argument("--waiting", type=int, default=10_000)
     parser.add_argument("--done", type=int, default=100_000)
     parser.add_argument("--idle-seconds", type=float, default=30.0)
