@@ -20,7 +20,9 @@ Start = Callable[..., Daemon]
 
 
 def names(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """Every file in it, but for the gallery in outbox/."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {name for name in found if not name.startswith(".gallery/") and name != "index.html"}
 
 
 def plain(root: Path, name: str, colour: tuple[int, int, int]) -> Path:
