@@ -64,9 +64,9 @@ class Claims:
         self._forget_reason(claim)
         return dataclasses.replace(claim, companions=tuple(present))
 
-    def open(self, claim: Claim, signature: Signature) -> Handle:
-        """The claimed photo, open for reading, made durable and entered in the journal. Unsettled: it is not what
-        the inbox saw. Unreadable: the disk's fault, or so it seems."""
+    def open(self, claim: Claim, signature: Signature) -> tuple[Handle, str]:
+        """The claimed photo, open for reading, made durable and entered in the journal, and its SHA-256. Unsettled:
+        it is not what the inbox saw. Unreadable: the disk's fault, or so it seems."""
         try:
             handle = Handle.open(self.photo(claim), os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
@@ -77,9 +77,9 @@ class Claims:
         if not stat.S_ISREG(status.st_mode) or Signature.of(status) != signature:
             raise Unsettled
         os.fsync(handle.fd)  # its writer may not have done so, and from here on it is ours to keep
-        facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        self.ledger.write("claimed", claim.id, picture=claim.place, sha256=digest(handle.fd), **facts)
-        return handle
+        facts, sha256 = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}, digest(handle.fd)
+        self.ledger.write("claimed", claim.id, picture=claim.place, sha256=sha256, **facts)
+        return handle, sha256
 
     def check_unchanged(self, claim: Claim, signature: Signature) -> None:
         """Unsettled: the photo was written to or replaced since `open`."""

@@ -104,11 +104,10 @@ class Journey:
 
     def open(self, claim: Claim, signature: Signature, config: Config) -> Job:
         """Unsettled: its writer was not done. JobError: its sidecar does not validate."""
-        file = self.claims.open(claim, signature)
+        file, source_sha256 = self.claims.open(claim, signature)
         sidecar = self.claims.companion(claim, SIDECAR)
         own = load_sidecar(_text(sidecar), claim.name + SIDECAR) if sidecar else None
-        with file.file() as stream:
-            story = Story(claim.name, sha256(stream))
+        story = Story(claim.name, source_sha256)
         return Job(claim, signature, file, config.settings(claim.style, own), config, story)
 
     def fail(self, claim: Claim, error: JobError, started: float) -> None:
