@@ -59,7 +59,7 @@ class Gallery:
         self._changed = True  # since the page was written
         self._written = 0.0  # by the monotonic clock
         self._troubled = False
-        self._begun = time.time()
+        self._mine: set[str] = set()  # ids whose thumbnails this run wrote; the file system's clock is too coarse to tell
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gallery", daemon=True)
 
@@ -122,7 +122,7 @@ class Gallery:
         used = {known.row.id for known in self._known.values()}
         for thumbnail in self.folder.glob("*.webp"):
             mine = thumbnail.name.removesuffix(".webp").removesuffix("-before")
-            if mine not in used and thumbnail.stat().st_mtime < self._begun:  # a newer one is of a job in hand
+            if mine not in used and mine not in self._mine:
                 thumbnail.unlink(missing_ok=True)
         lines = "".join(_line(known) for known in self._known.values())
         _replace(self.folder / "paintings.jsonl", lines)
@@ -182,6 +182,7 @@ class Gallery:
     def _kept(self, path: Path, row: Row, sketch: Sketch) -> Known:
         """Its thumbnails, written."""
         self.folder.mkdir(exist_ok=True)
+        self._mine.add(row.id)
         card, before = self._thumbnails(row.id)
         card.write_bytes(sketch.card)
         if sketch.before:
