@@ -9,7 +9,7 @@ from collections import OrderedDict
 from daemon.listing import Signature
 
 TRIES = 3  # a picture that ends its painter or reader so often, alone, is set aside
-ROW = 3  # different pictures in a row that end their painter: then it is the device
+ROW = 3  # different pictures in a row that end their painter: then it may be the device
 KEPT = 1000  # pictures whose deaths are remembered
 
 
@@ -22,8 +22,8 @@ class Blame:
         self._lock = threading.Lock()
 
     def strike(self, picture: Signature, *, on_painter: bool) -> int:
-        """A process died on it. Returns how many have; 0: so many other pictures did the same, one after another,
-        that the device is to blame."""
+        """A process died on it. Returns how many have; 0, and nothing is counted: so many other pictures did the
+        same, one after another, that the device has to be tried first."""
         with self._lock:
             if on_painter:
                 self._row.add(picture)
@@ -34,10 +34,15 @@ class Blame:
                 self._strikes.popitem(last=False)
             return self._strikes[picture]
 
-    def painted(self, picture: Signature) -> None:
-        """The device works: whatever died before did so for a reason of its own."""
+    def device_works(self) -> None:
+        """It was tried: each of those in the row died for a reason of its own."""
         with self._lock:
             self._row.clear()
+
+    def painted(self, picture: Signature) -> None:
+        """The device works, and the picture is good."""
+        self.device_works()
+        with self._lock:
             self._strikes.pop(picture, None)
 
     def forget(self, picture: Signature) -> None:

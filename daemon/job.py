@@ -1,6 +1,7 @@
 """One picture's journey, from the inbox to the outbox."""
 
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -79,7 +80,7 @@ class Journey:
             except JobError as error:
                 self.fail(claim, error, started)
             except (Died, Unreadable) as death:
-                self.judge(claim, arrival.signature, death, started)
+                self.judge(claim, arrival.signature, death, started, config)
             except Unsettled:
                 self.claims.put_back(claim)
                 log.info("%s is still being written; it waits", claim)
@@ -116,13 +117,19 @@ class Journey:
         log.error("failed %s: %s", claim, error, extra={"path": shown(str(path)), "style": claim.style})
         self.tell(Finished(claim.id, claim.place, claim.style, path, str(error), time.monotonic() - started))
 
-    def judge(self, claim: Claim, picture: Signature, death: Died | Unreadable, started: float) -> None:
+    def judge(
+        self, claim: Claim, picture: Signature, death: Died | Unreadable, started: float, config: Config
+    ) -> None:
         """A process died on it. It goes back, to be tried after others that wait; after the third time, each time
         alone and in a process that was sound, it is set aside. Halted: every picture fares like it."""
-        strikes = self.blame.strike(picture, on_painter=isinstance(death, PainterDied))
+        on_painter = isinstance(death, PainterDied)
+        strikes = self.blame.strike(picture, on_painter=on_painter)
         last = str(death).strip().splitlines()[-1]
         if strikes == 0:
-            raise Halted(f"the painter breaks down on every picture ({last})")
+            if not self.device_works(claim, config):
+                raise Halted(f"the painter breaks down on every picture ({last})")
+            self.blame.device_works()
+            strikes = self.blame.strike(picture, on_painter=on_painter)
         log.warning("%s: %s (try %d of %d)", claim, death, strikes, TRIES)
         if strikes < TRIES:
             self.claims.put_back(claim)
@@ -132,6 +139,25 @@ class Journey:
         advice = "Save it anew in another program, or paint it smaller."
         self.fail(claim, JobError(f"It could not be {what} broke down on it {TRIES} times: {last}.", advice), started)
 
+    def device_works(self, claim: Claim, config: Config) -> bool:
+        """Whether a painter paints what it must be able to: the style's own picture, as large as photos are painted
+        in this style, to the last step. If it does, those that died in a row were bad pictures, each by itself."""
+        log.warning("several pictures in a row ended their painter; it paints a style's own picture to see why")
+        self.board.stage(claim.id, "trying the painter")
+        settings = config.settings(claim.style)
+        side = settings.size if isinstance(settings.size, int) else self._auto_size()
+        style = self.styles.load(config.styles[claim.style].all_pictures, side, config.max_megapixels)
+        threads, patience = config.thread_count, config.stall_seconds
+        try:
+            with self.painters.take() as painter:
+                on_step = functools.partial(self.board.step, claim.id)
+                painter.paint(style[0][0], style, settings.recipe, threads, on_step, patience)
+        except PainterDied:
+            return False
+        except JobError:  # it lives, and says in words what it cannot do
+            pass
+        return True
+
     def read(self, job: Job) -> Photo:
         """The photograph, decoded at the size it will be painted in."""
         self.board.stage(job.claim.id, "reading")
@@ -139,12 +165,15 @@ class Journey:
             raise JobError("The file is empty.", "Copy the picture again; its transfer may have been broken off.")
         size = job.settings.size
         if size == "auto":
-            size = AUTO_SIZE_CPU if self.painters.equipment().device == "cpu" else AUTO_SIZE_GPU
+            size = self._auto_size()
         wanted = None if size == "original" else size
         enlarge = job.settings.size != "auto"
         limit = job.config.max_megapixels
         location = job.config.output.location
         return self.readers.read(job.file, max_megapixels=limit, size=wanted, enlarge=enlarge, location=location)
+
+    def _auto_size(self) -> int:
+        return AUTO_SIZE_CPU if self.painters.equipment().device == "cpu" else AUTO_SIZE_GPU
 
     def paint(self, job: Job, photo: Photo) -> Canvas:
         """The painting, of the photo's shape, by whichever painter is free first."""

@@ -69,6 +69,22 @@ def test_a_picture_on_which_its_painter_dies_three_times_is_set_aside_and_the_ot
     adds_up(root)
 
 
+def test_many_pictures_that_kill_their_painter_are_set_aside_each_and_pause_nothing(root: Path, start: Start) -> None:
+    """One after another, with no good one in between: the device is tried, and paints."""
+    daemon = start(fast=True).ready()
+    bad = {f"{number}.png" for number in range(3)}
+    for name in bad:
+        plain(root, name, BREAKS)
+    wait_until(lambda: names(root / "failed/alpha") == bad | {f"{name}.txt" for name in bad}, what=daemon.text)
+    assert errors(daemon, "to see why") >= 1
+    assert not errors(daemon, "paused")
+    assert errors(daemon, "(try 3 of 3)") == 3
+    drop(root, "good.jpg")
+    wait_until(painted(root, "good.jpg"), what=daemon.text)
+    assert daemon.stop() == 0
+    adds_up(root)
+
+
 @pytest.mark.parametrize("end", [CRASHES, STALLS], ids=["crashes", "hangs"])
 def test_a_decoder_that_crashes_or_hangs_takes_only_its_own_picture_with_it(
     root: Path, start: Start, end: bytes
