@@ -172,6 +172,11 @@ class Inbox:
         with self._changed:
             return self._waiting.growing(self._clock())
 
+    def trouble(self) -> str:
+        """Why nothing can be listed, "" if it can."""
+        with self._changed:
+            return f"{shown(str(self.folder))} {self._missing}" if self._missing else ""
+
     def drained(self) -> bool:
         """Nothing is settled, growing or in hand, by a listing later than the last ring."""
         with self._changed:

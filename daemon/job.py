@@ -117,9 +117,7 @@ class Journey:
         log.error("failed %s: %s", claim, error, extra={"path": shown(str(path)), "style": claim.style})
         self.tell(Finished(claim.id, claim.place, claim.style, path, str(error), time.monotonic() - started))
 
-    def judge(
-        self, claim: Claim, picture: Signature, death: Died | Unreadable, started: float, config: Config
-    ) -> None:
+    def judge(self, claim: Claim, picture: Signature, death: Died | Unreadable, started: float, config: Config) -> None:
         """A process died on it. It goes back, to be tried after others that wait; after the third time, each time
         alone and in a process that was sound, it is set aside. Halted: every picture fares like it."""
         on_painter = isinstance(death, PainterDied)

@@ -31,6 +31,7 @@ from daemon.keeper import Keeper
 from daemon.lock import Lock
 from daemon.metrics import serve
 from daemon.names import shown
+from daemon.once import Once
 from daemon.painters import Equipment, Painters
 from daemon.readers import Readers
 from daemon.saved import SavedFile
@@ -74,6 +75,8 @@ class Service:
         self.audience = Audience(self.folders, self.readers, self.board, lambda: self.config)
         self.journey = Journey(self.claims, self.readers, self.painters, self.board, self.audience.tell)
         self.workers = Workers(self.folders, self.journey, lambda: self.config, self.stopping)
+        self.once = Once()
+        self.gave_up = False  # with --once: pictures are left that cannot be painted now
         self.keeper = Keeper(self.folders, self.claims, self.lock, lambda: self.config)
         self.inbox: Inbox | None = None
         self._stop_metrics: Callable[[], None] = lambda: None
@@ -81,7 +84,8 @@ class Service:
         self._restarts = Restarts(self.folders.work / "restarts")
 
     def run(self, *, once: bool = False) -> int:
-        """Until `stop` or, with `once`, until the inbox is empty. Returns the exit code. ConfigError: settings."""
+        """Until `stop` or, with `once`, until the inbox is empty or what is left cannot be painted now. Returns the
+        exit code. ConfigError: settings."""
         try:
             self.startup(once)
             self.main_loop(once)
@@ -92,6 +96,8 @@ class Service:
             self._restarts.ended_well()
         if crash is not None:
             raise crash
+        if self.gave_up:
+            return 1
         return 3 if once and self.board.failed else 0
 
     def stop(self) -> None:
@@ -164,13 +170,23 @@ class Service:
     def main_loop(self, once: bool) -> None:
         while not self.stopping.is_set():
             self._tick()
-            if once and not self.workers.at_work:
+            if once and (not self.workers.at_work or self._is_in_vain()):
                 return
             # not while the painter is still loading: to judge new settings one must know its weights
             if self.board.state == "watching" and (self._saved.changed() or self.reload_wanted):
                 self.reload_wanted = False
                 self.reload()
             self.stopping.wait(TICK_SECONDS)
+
+    def _is_in_vain(self) -> bool:
+        """With --once nobody waits until a disk or a device works again."""
+        assert self.inbox is not None
+        trouble = self.board.trouble or self.workers.troubles.anywhere or self.inbox.trouble()
+        self.gave_up = self.once.is_in_vain(self.board, trouble)
+        if self.gave_up:
+            left = sum(self.inbox.waiting().values()) + len(self.board.tasks())
+            log.error("given up: %s; %d pictures are left, as they are, for another time", trouble, left)
+        return self.gave_up
 
     def _tick(self) -> None:
         if self.inbox is not None:

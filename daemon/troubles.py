@@ -72,3 +72,9 @@ class Troubles:
         with self._lock:
             trouble = self._found.get(ALL)
         return trouble.why if trouble else ""
+
+    @property
+    def anywhere(self) -> str:
+        """Why something is not painted now, everything or one folder's pictures; "" if nothing hinders."""
+        with self._lock:
+            return next((trouble.why for _, trouble in sorted(self._found.items())), "")

@@ -18,7 +18,7 @@ LAYERS = (
     ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
     ("notices", "places", "readers", "painters", "retry", "finished", "page"),
     ("claims", "stylepictures", "checks", "story", "gallery", "hooks", "tally"),
-    ("inbox", "job", "doctor", "supervisor", "answers", "audience", "why", "metrics"),
+    ("inbox", "job", "doctor", "supervisor", "answers", "audience", "why", "metrics", "once"),
     ("keeper", "workers", "console"),
     ("service",),
     ("demo", "single"),

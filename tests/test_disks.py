@@ -34,6 +34,30 @@ def test_a_full_disk_pauses_the_service_and_room_lets_it_go_on(small: Path, star
     adds_up(small)
 
 
+def test_once_gives_up_on_a_full_disk_and_leaves_the_pictures_where_they_are(small: Path, start: Start) -> None:
+    (small / "inbox/alpha").mkdir(parents=True)
+    drop(small, "a.jpg", "b.jpg")
+    _fill(small / "ballast", leave=1000)
+    daemon = start("--once", at=small, fast=True)
+    assert daemon.process.wait(120) == 1, daemon.text()
+    assert errors(daemon, "given up: the disk of") == 1
+    assert names(small / "inbox") == {"alpha/a.jpg", "alpha/b.jpg"}
+    assert not names(small / "failed")
+
+
+def test_once_paints_what_it_can_and_gives_up_on_a_folder_that_may_not_be_written(root: Path, start: Start) -> None:
+    for folder in ("inbox/alpha", "inbox/beta", "outbox/alpha"):
+        (root / folder).mkdir(parents=True)
+    (root / "outbox/alpha").chmod(0o555)
+    drop(root, "a.jpg")
+    drop(root, "b.jpg", style="beta")
+    daemon = start("--once", fast=True, powerless=True)
+    assert daemon.process.wait(120) == 1, daemon.text()
+    assert names(root / "outbox") == {"beta/b.jpg"}
+    assert names(root / "inbox") == {"alpha/a.jpg"}
+    assert errors(daemon, "given up: no right to write in") == 1
+
+
 def test_a_disk_that_fills_up_during_a_job_loses_nothing(small: Path, start: Start) -> None:
     """Its room is taken over and over, at any moment of the jobs."""
     daemon = start(at=small, fast=True).ready()

@@ -130,6 +130,22 @@ def test_a_device_that_fails_on_every_picture_pauses_the_service_and_condemns_no
     adds_up(root)
 
 
+@pytest.mark.parametrize("sick", ["all", "photos"])
+def test_once_gives_up_on_a_sick_device_and_leaves_the_pictures_where_they_are(
+    root: Path, start: Start, sick: str
+) -> None:
+    photos = {f"alpha/{number}.jpg" for number in range(4)}
+    (root / "inbox/alpha").mkdir(parents=True)
+    drop(root, *(name.removeprefix("alpha/") for name in photos))
+    (root / "sick").write_text(sick)
+    daemon = start("--once", fast=True)
+    assert daemon.process.wait(120) == 1, daemon.text()
+    assert errors(daemon, "given up: the painter") == 1
+    assert errors(daemon, "4 pictures are left") == 1
+    assert names(root / "inbox") == photos
+    assert not names(root / "failed") | names(root / "outbox")
+
+
 def test_a_daemon_that_is_killed_again_and_again_blames_nobody(root: Path, start: Start) -> None:
     (root / "config.yaml").write_text(CONFIG + "stall_seconds: 1000\n")
     for number in range(3):
