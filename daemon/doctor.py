@@ -99,6 +99,11 @@ class _Examination:
                 continue
             if entry.state == "claimed":
                 self._missing(entry)
+            elif entry.state == ledger.COUNTED:
+                self.report.delivered += entry.facts["delivered"]
+                self.report.failed += entry.facts["failed"]
+                self.report.gone += entry.facts["gone"]
+                self.report.accepted += entry.facts["delivered"] + entry.facts["failed"]
             elif entry.state != "returned":
                 self.report.accepted += 1
                 if entry.state == "delivered":

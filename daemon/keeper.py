@@ -1,7 +1,8 @@
-"""Housekeeping beside the work: what was stranded is tried again, and what has been kept long enough goes."""
+"""Housekeeping beside the work: what was stranded is tried again, what has been kept long enough goes, and the
+journal stays short."""
 
+import contextlib
 import logging
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from daemon import ledger
 from daemon.claims import Claims
+from daemon.compaction import compact, is_there, leftover
 from daemon.config import Config
 from daemon.folders import Folders
 from daemon.lock import Lock
@@ -16,6 +18,7 @@ from daemon.lock import Lock
 log = logging.getLogger("styled")
 REST_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0  # between two looks for files that have been kept long enough
+COMPACT_BYTES = 1 << 20  # a journal that is longer, and twice as long as it last became, may be made shorter
 DAY = 86_400.0  # s
 
 
@@ -28,11 +31,14 @@ class Keeper:
         self._lock = lock
         self._settings = settings
         self._swept = -SWEEP_SECONDS
+        self._compacted = 0  # the journal's length in bytes after that
 
     def start(self, stopping: threading.Event) -> None:
         threading.Thread(target=self._run, args=(stopping,), name="keeper", daemon=True).start()
 
     def _run(self, stopping: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            leftover(self._folders).unlink()
         while not stopping.wait(REST_SECONDS):
             try:
                 self._claims.tend()
@@ -41,9 +47,17 @@ class Keeper:
                 if time.monotonic() - self._swept >= SWEEP_SECONDS:
                     self._swept = time.monotonic()
                     sweep(self._folders, self._settings(), time.time())
+                self._shorten()
             except Exception:  # it must not end, and nothing hangs on one round
                 log.exception("the housekeeping was broken off")
                 stopping.wait(SWEEP_SECONDS / 60)
+
+    def _shorten(self) -> None:
+        with contextlib.suppress(OSError):  # no journal yet, or no room for another: it can wait
+            if self._folders.journal.stat().st_size > max(COMPACT_BYTES, 2 * self._compacted):
+                count = compact(self._claims.ledger, self._folders)
+                self._compacted = self._folders.journal.stat().st_size
+                log.debug("the journal only counts %d more pictures, of which nothing is left here", count)
 
 
 def sweep(folders: Folders, config: Config, now: float) -> int:
@@ -71,9 +85,5 @@ def ours(folders: Folders, entry: ledger.Entry) -> Iterator[Path]:
         path = folders.root / name
         if ".." in Path(name).parts or not path.is_relative_to(folders.root):
             continue
-        try:
-            status = path.lstat()
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode) and [status.st_size, status.st_mtime_ns] == list(its):
+        if is_there(path, its):
             yield path

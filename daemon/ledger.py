@@ -1,4 +1,4 @@
-"""work/journal: what happened to each picture, one checksummed line per event, only ever appended.
+"""work/journal: what happened to each picture, one checksummed line per event, appended as it happens.
 
 The folders decide the state of a job; the journal counts and explains. A line is `<CRC-32 in hex> <JSON>`:
 
@@ -6,6 +6,7 @@ The folders decide the state of a job; the journal counts and explains. A line i
     delivered  the painting and what was archived, {path below the root: [size, mtime_ns]}
     failed     the same, with the reason
     returned   put back into the inbox
+    counted    how many jobs were delivered and failed of which nothing is left to explain (see compaction)
 
 A job's last line is durable before its folder in work/ goes away, and with it all lines before it. A job that a
 crash made end twice has two last lines; the later one counts. A torn last line is what a power loss leaves.
@@ -27,6 +28,7 @@ from daemon.errors import Unreadable
 from daemon.folders import sync
 
 ENDINGS = ("delivered", "failed", "returned")
+COUNTED = "counted"
 BLOCK = 1 << 20  # bytes hashed at a time
 TAIL = 1 << 16  # bytes at the end that are looked at before the first line is appended
 
@@ -80,6 +82,34 @@ class Ledger:
                 os.close(fd)
             if is_new:
                 sync(self.path.parent)
+
+    def mended(self) -> int:
+        """Its length in bytes, all of it whole lines as far as a crash is concerned; 0 if there is none yet."""
+        with self._lock:
+            try:
+                fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                return 0
+            try:
+                if not self._sound:
+                    mend(fd)
+                    self._sound = True
+                return os.fstat(fd).st_size
+            finally:
+                os.close(fd)
+
+    def exchange(self, path: Path, fd: int, length: int) -> None:
+        """The file `path`, open as `fd`, takes the place of the journal's first `length` bytes: it gets what was
+        appended since, and the journal's name. OSError: nothing has changed."""
+        with self._lock, self.path.open("rb") as old:
+            old.seek(length)
+            while data := old.read(BLOCK):
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+            path.replace(self.path)
+            sync(path.parent)
 
 
 def line(event: Event) -> bytes:
@@ -146,7 +176,7 @@ def entries(path: Path) -> tuple[dict[str, Entry], list[int]]:
         entry = found.setdefault(event.job, Entry(event.job))
         entry.at = event.at
         entry.facts |= event.facts
-        if event.what in ENDINGS:
+        if event.what in (*ENDINGS, COUNTED):
             entry.state = event.what
     return found, damaged
 

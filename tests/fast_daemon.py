@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from daemon import once, readers, troubles
+from daemon import keeper, once, readers, troubles
 from daemon.canvas import Canvas, Handle
 from daemon.config import load
 from daemon.console import Console
@@ -93,6 +93,7 @@ def main() -> int:
     readers.PATIENCE = 1.0
     troubles.PAUSES = (0.3, 0.6)
     once.PATIENCE = 3.0
+    keeper.COMPACT_BYTES = 20_000
     Pool.RETRY_SECONDS = (0.3, 0.3, 0.3)
     try:
         config = load(options.config)

@@ -8,20 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from daemon import ledger
 from daemon.board import Board
 from daemon.canvas import Canvas, Handle
 from daemon.claims import Claims
+from daemon.compaction import compact, leftover
 from daemon.config import Config, Style
 from daemon.doctor import examine
 from daemon.errors import JobError
 from daemon.folders import Folders
 from daemon.job import Journey
+from daemon.ledger import Ledger
 from daemon.listing import Walk
 from daemon.painters import Equipment
 from daemon.readers import Photo
 
 PHOTO, PAINTING, SIDECAR, OLDER = b"photo", b"painting", b"size: 48\n", b"older"
-SCENARIOS = ("deliver", "delete", "fail", "changed", "taken", "again")
+SCENARIOS = ("deliver", "delete", "fail", "changed", "taken", "again", "tidy")
 
 
 class QuickReaders:
@@ -95,6 +98,8 @@ class Life:
             for folder in ("outbox", "done"):
                 (self.root / folder / "alpha/trip").mkdir(parents=True)
                 (self.root / folder / "alpha/trip/photo.jpg").write_bytes(OLDER)
+        if self.scenario == "tidy":
+            self._write_history()
         if self.scenario == "again":
             (self.root / "failed/alpha/trip").mkdir(parents=True)
             (self.root / "failed/alpha/trip/photo.jpg.txt").write_text("It was blurred.")
@@ -104,7 +109,27 @@ class Life:
         comes back to the photo once it has been claimed."""
         self.folders.prepare(["alpha"])
         self.recover()
+        self.tidy()
         self.work(disturbed=disturbed)
+        self.tidy()
+
+    def _write_history(self) -> None:
+        """Two delivered and one failed of which nothing is left, one put back, and one whose original is there."""
+        kept = self.root / "done/alpha/older.jpg"
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(OLDER)
+        its = kept.stat().st_size, kept.stat().st_mtime_ns
+        journal = Ledger(self.folders.journal)
+        for job, files in (("a", {"done/alpha/gone.jpg": (1, 2)}), ("b", {}), ("c", {"done/alpha/older.jpg": its})):
+            journal.write("claimed", job)
+            journal.write("delivered", job, files=files)
+        journal.write("failed", "d", files={"failed/alpha/gone.jpg": (1, 2), "failed/alpha/gone.jpg.txt": (3, 4)})
+        journal.write("returned", "e")
+
+    def tidy(self) -> None:
+        if self.scenario == "tidy":
+            leftover(self.folders).unlink(missing_ok=True)
+            compact(Ledger(self.folders.journal), self.folders)
 
     def recover(self) -> None:
         Claims(self.folders).recover()
@@ -135,6 +160,8 @@ class Life:
             expected |= {home: self.original, f"{home}.yaml": SIDECAR}
         if self.scenario == "taken":
             expected |= {f"{folder}/alpha/trip/photo.jpg": OLDER for folder in ("outbox", "done")}
+        if self.scenario == "tidy":
+            expected |= {"done/alpha/older.jpg": OLDER}
         if bad:
             assert b"It is blurred." in found.pop(f"{home}.txt")
         assert found == expected
@@ -142,6 +169,11 @@ class Life:
         report = examine(self.config)
         assert not report.findings, report.findings
         assert report.adds_up
+        if self.scenario == "tidy":
+            assert (report.delivered, report.failed, report.gone) == (4, 1, 3)
+            jobs = ledger.entries(self.folders.journal)[0].keys()
+            assert {"", "c"} <= jobs
+            assert not {"a", "b", "d", "e"} & jobs
 
     @property
     def original(self) -> bytes:

@@ -17,7 +17,7 @@ LAYERS = (
     ("listing", "folders", "processes", "pictures", "plainly", "troubles", "saved", "report"),
     ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
     ("notices", "places", "readers", "painters", "retry", "finished", "page"),
-    ("claims", "stylepictures", "checks", "story", "gallery", "hooks", "tally"),
+    ("claims", "compaction", "stylepictures", "checks", "story", "gallery", "hooks", "tally"),
     ("inbox", "job", "doctor", "supervisor", "answers", "audience", "why", "metrics", "once"),
     ("keeper", "workers", "console"),
     ("service",),
