@@ -218,18 +218,23 @@ def _serve(connection: Connection, factory: Callable[..., Any], arguments: tuple
             answer("error", error)
             return
         while True:
-            method, parameters = receive(connection)
-            try:
-                result = getattr(resident, method)(*parameters, progress=lambda *p: answer("progress", p))
-                answer("result", result)
-            except (ConfigError, JobError, *getattr(resident, "answers_with", ())) as error:
-                answer("error", error)
+            _serve_once(connection, resident, answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the daemon is gone
     except BaseException:
         with contextlib.suppress(OSError):
             answer("crash", traceback.format_exc(limit=-8))
         os._exit(1)
+
+
+def _serve_once(connection: Connection, resident: Any, answer: Callable[[str, object], None]) -> None:
+    """One call. A function of its own, so that nothing of it, canvases above all, is held until the next one."""
+    method, parameters = receive(connection)
+    try:
+        result = getattr(resident, method)(*parameters, progress=lambda *p: answer("progress", p))
+        answer("result", result)
+    except (ConfigError, JobError, *getattr(resident, "answers_with", ())) as error:
+        answer("error", error)
 
 
 def _end_with_parent() -> None:

@@ -16,15 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from daemon import keeper, once, readers, troubles
 from daemon.canvas import Canvas, Handle
-from daemon.config import load
-from daemon.console import Console
-from daemon.errors import ConfigError
 from daemon.painters import Equipment
-from daemon.pool import Pool
 from daemon.readers import _Reader
-from daemon.service import Service, handle_signals
 from daemon.transfer.recipe import Recipe, Step
 
 KILLS, BREAKS, HANGS = (255, 0, 0), (0, 255, 0), (0, 0, 255)  # colours of photos
@@ -85,6 +79,14 @@ class FaultyReader(_Reader):
 
 
 def main() -> int:
+    # here, because each child loads this module again, and needs none of this
+    from daemon import keeper, once, readers, troubles
+    from daemon.config import load
+    from daemon.console import Console
+    from daemon.errors import ConfigError
+    from daemon.pool import Pool
+    from daemon.service import Service, handle_signals
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--once", action="store_true")

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +36,9 @@ class Resident:
 
     def refuse(self, progress: Callable[..., None]) -> None:
         raise JobError("It is blurred.", "Hold still.")
+
+    def refuse_this(self, canvas: Canvas, progress: Callable[..., None]) -> None:
+        raise JobError(f"It is {canvas.array().mean()}.", "Hold still.")
 
     def break_down(self, progress: Callable[..., None]) -> None:
         raise RuntimeError("an illegal memory access")
@@ -66,6 +70,17 @@ def test_arrays_and_files_go_there_and_back_by_descriptor(child: Child, tmp_path
     os.write(write, b"photo")
     os.close(write)
     assert child.call("read", Handle(read)) == b"photo"
+
+
+def test_an_idle_child_holds_nothing_of_its_last_call(child: Child) -> None:
+    def held() -> list[str]:
+        found = [os.readlink(path) for path in Path(f"/proc/{child.pid}/fd").iterdir()]
+        return [each for each in found if "styled-canvas" in each]
+
+    child.call("double", Canvas.of(np.full((3, 4), 0.25)))
+    with pytest.raises(JobError):
+        child.call("refuse_this", Canvas.of(np.full((3, 4), 0.25)))
+    wait_until(lambda: not held(), what=lambda: str(held()))
 
 
 def test_a_bad_picture_is_refused_and_the_child_goes_on(child: Child) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.config import load
@@ -74,8 +76,9 @@ class Soak:
         found: Counter[str] = Counter()
         for path in (self.root / "done").rglob("*.jpg"):
             found[hashlib.sha256(path.read_bytes()).hexdigest()] += 1
-        paintings = sorted(str(path.relative_to(self.root / "outbox")) for path in (self.root / "outbox").rglob("*.*"))
-        own = {"lock", "status.json", "journal", "version"}
+        outbox = self.root / "outbox"
+        paintings = [str(path.relative_to(outbox)) for path in outbox.rglob("*.jpg") if ".gallery" not in path.parts]
+        own = {"lock", "status.json", "journal", "version", "tally.json"}
         behind = [path for path in (self.root / "work").iterdir() if path.name not in own]
         behind += [path for path in self.root.rglob(".*") if path.is_file()]
         behind += list((self.root / "inbox").rglob("*.jpg"))
@@ -101,32 +104,48 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
-def usage(pid: int) -> tuple[float, int, int]:
-    """Resident MiB, open descriptors, threads of the daemon and its children, at rest: the least of a few looks."""
+@dataclass(frozen=True)
+class Usage:
+    """Resident MiB, open descriptors and threads of the daemon and its children."""
+
+    mib: float
+    descriptors: tuple[str, ...]  # what each is, sorted, without numbers
+    threads: int
+
+
+def usage(pid: int) -> Usage:
+    """At rest: the least of a few looks."""
     looks = []
-    for _ in range(8):
-        time.sleep(0.3)
+    for _ in range(10):
+        time.sleep(0.5)
         looks.append(_usage(pid))
-    return min(look[0] for look in looks), min(look[1] for look in looks), min(look[2] for look in looks)
+    descriptors = min((look.descriptors for look in looks), key=len)
+    return Usage(min(look.mib for look in looks), descriptors, min(look.threads for look in looks))
 
 
-def _usage(pid: int) -> tuple[float, int, int]:
-    total = [0.0, 0, 0]
-    for each in (pid, *children(pid)):
+def _usage(pid: int) -> Usage:
+    mib, descriptors, threads = 0.0, [], 0
+    for number, each in enumerate((pid, *children(pid))):
         status = dict(line.split(":", 1) for line in Path(f"/proc/{each}/status").read_text().splitlines())
-        total[0] += int(status["VmRSS"].split()[0]) / 1024
-        total[1] += len(os.listdir(f"/proc/{each}/fd"))
-        total[2] += int(status["Threads"])
-    return total[0], int(total[1]), int(total[2])
+        mib += int(status["VmRSS"].split()[0]) / 1024
+        threads += int(status["Threads"])
+        for fd in os.listdir(f"/proc/{each}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                what = os.readlink(f"/proc/{each}/fd/{fd}")
+                descriptors.append(f"process {number}: " + re.sub(r"\d+", "N", what))
+    return Usage(mib, tuple(sorted(descriptors)), threads)
 
 
-def until(condition: Callable[[], object], daemon: Daemon, each: Callable[[], None] = lambda: None) -> None:
-    deadline = time.monotonic() + 300
+def until(condition: Callable[[], object], soak: Soak, daemon: Daemon, each: Callable[[], None] = lambda: None) -> None:
+    """Ends us if the daemon ends, or if nothing is delivered for five minutes."""
+    delivered, deadline = -1, 0.0
     while not condition():
         each()
+        if (now := soak.delivered()) != delivered:
+            delivered, deadline = now, time.monotonic() + 300
         if time.monotonic() > deadline or daemon.process.poll() is not None:
-            sys.exit(f"the daemon stands still or has ended\n{daemon.text()[-3000:]}")
-        time.sleep(0.01)
+            sys.exit(f"the daemon stands still or has ended, see {soak.root}\n{daemon.text()[-3000:]}")
+        time.sleep(0.02)
 
 
 def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float) -> Daemon:
@@ -135,12 +154,12 @@ def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float
     daemon = Daemon(soak.root, fast=True)
     while soak.kills.total() < kills and time.monotonic() < end:
         share = min(1.0, (soak.kills.total() + 1) / kills)
-        until(soak.claimed, daemon, lambda most=int(soak.pictures * share) + AHEAD: soak.top_up(most))  # type: ignore[misc]
+        until(soak.claimed, soak, daemon, lambda most=int(soak.pictures * share) + AHEAD: soak.top_up(most))  # type: ignore[misc]
         if chance.random() < 0.5:  # while it starts, and once it has painted some
             time.sleep(chance.random() ** 2 * 0.8)
         else:
             some = soak.delivered() + chance.randint(1, 6)
-            until(lambda some=some: soak.delivered() >= some or not soak.left(), daemon)  # type: ignore[misc]
+            until(lambda some=some: soak.delivered() >= some or not soak.left(), soak, daemon)  # type: ignore[misc]
             time.sleep(chance.random() * 0.05)
         whom = chance.choices(("daemon", "painter", "reader"), (8, 1, 1))[0]
         if whom == "daemon":
@@ -156,15 +175,15 @@ def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float
     return daemon
 
 
-def steady(soak: Soak, daemon: Daemon) -> tuple[tuple[float, int, int], tuple[float, int, int]]:
+def steady(soak: Soak, daemon: Daemon) -> tuple[Usage, Usage]:
     """One life without kills through all that are left and as many again. Returns the usage early and late."""
     daemon.ready()
-    until(lambda: not soak.left(), daemon)
+    until(lambda: not soak.left(), soak, daemon)
     most = len(soak.dropped) + soak.pictures
     few = len(soak.dropped) + min(100, soak.pictures // 2)
-    until(lambda: len(soak.dropped) >= few and not soak.left(), daemon, lambda: soak.top_up(few))
+    until(lambda: len(soak.dropped) >= few and not soak.left(), soak, daemon, lambda: soak.top_up(few))
     early = usage(daemon.process.pid)
-    until(lambda: len(soak.dropped) >= most and not soak.left(), daemon, lambda: soak.top_up(most))
+    until(lambda: len(soak.dropped) >= most and not soak.left(), soak, daemon, lambda: soak.top_up(most))
     return early, usage(daemon.process.pid)
 
 
@@ -191,11 +210,18 @@ def main() -> int:
         ("seconds of killing", f"{killed_for:.0f}"),
     ]
     rows += [(name, str(count)) for name, count in verdict.items()]
-    for name, before, after in zip(("resident MiB", "descriptors", "threads"), early, late, strict=True):
-        rows.append((f"{name} after 100 and {options.pictures}", f"{before:.0f} → {after:.0f}"))
+    figures = (
+        ("resident MiB", early.mib, late.mib),
+        ("descriptors", len(early.descriptors), len(late.descriptors)),
+        ("threads", early.threads, late.threads),
+    )
+    rows += [(f"{name} after 100 and {options.pictures}", f"{a:.0f} → {b:.0f}") for name, a, b in figures]
     rows.append(("exit code", str(code)))
     print("\n".join(f"| {name} | {value} |" for name, value in rows))
-    is_flat = late[0] <= early[0] * 1.05 and late[1:] == early[1:]
+    for what, ones in (("more", (late, early)), ("fewer", (early, late))):
+        for descriptor, count in (Counter(ones[0].descriptors) - Counter(ones[1].descriptors)).items():
+            print(f"{count} {what}: {descriptor}")
+    is_flat = late.mib <= early.mib * 1.05 and late.descriptors == early.descriptors and late.threads == early.threads
     is_right = not any(verdict.values()) and is_flat and code == 0
     if is_right:
         shutil.rmtree(root)
