@@ -109,6 +109,7 @@ class _Reader:
     ) -> Canvas:
         from daemon import pictures
 
+        _limit_memory(max_megapixels)
         with mask.file() as stream:
             blend = pictures.masked(painting.array(), photo.array(), stream, max_megapixels=max_megapixels)
         return Canvas.of(blend)

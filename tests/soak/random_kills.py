@@ -172,6 +172,8 @@ def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float
         else:
             continue
         soak.kills[whom] += 1
+        if soak.kills.total() % 50 == 0:
+            print(f"{soak.kills.total()} kills, {len(soak.dropped)} pictures dropped", flush=True)
     return daemon
 
 
