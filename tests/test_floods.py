@@ -1,6 +1,7 @@
 """Many at once, and writers of every kind, all the way to the painting."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,13 +26,40 @@ def test_a_small_drop_is_not_starved_by_a_flood_in_a_hundred_folders(root: Path,
     wait_until(lambda: paintings(root, "alpha"), what=daemon.text)
     for number in range(3):
         (root / f"inbox/beta/{number}.jpg").write_bytes(data)
-    wait_until(lambda: len(paintings(root, "alpha")) == 200, 120, what=daemon.text)
+    wait_until(lambda: len(paintings(root, "alpha")) == 200, 240, what=daemon.text)
     last = paintings(root, "beta")[2].stat().st_mtime_ns
     after = [path for path in paintings(root, "alpha") if path.stat().st_mtime_ns > last]
     assert len(after) > 50, f"only {len(after)} of 200 came after the small drop's last"
     wait_until(lambda: not [path for path in (root / "inbox").rglob("*") if path.is_file()])
     assert daemon.stop() == 0
     assert len([path for path in (root / "done").rglob("*.jpg") if path.read_bytes() == data]) == 203
+
+
+def test_a_flood_that_nobody_could_watch_is_found_whole_and_starves_nobody(root: Path, start: Start) -> None:
+    """25,000 files in 1,000 new folders while the daemon cannot run: the system's queue holds 16,384 events. Every
+    photo among them is painted, and one that comes later into a folder whose making nobody saw."""
+    daemon = start(fast=True).ready()
+    data = jpeg(32, 24)
+    daemon.signal(signal.SIGSTOP)
+    try:
+        for number in range(1000):
+            folder = root / f"inbox/alpha/{number:04}"
+            folder.mkdir()
+            for other in range(25):
+                (folder / f"{other}.txt").touch()
+            if number % 20 == 19:
+                (folder / "photo.jpg").write_bytes(data)
+        (root / "inbox/beta/small.jpg").write_bytes(data)
+    finally:
+        daemon.signal(signal.SIGCONT)
+    wait_until(lambda: len(paintings(root, "alpha")) == 50, 240, what=daemon.text)
+    late = paintings(root, "beta")[0].stat().st_mtime_ns
+    assert sum(path.stat().st_mtime_ns > late for path in paintings(root, "alpha")) > 25
+    (root / "inbox/alpha/0999/late.jpg").write_bytes(data)
+    wait_until((root / "outbox/alpha/0999/late.jpg").exists, 240, what=daemon.text)
+    assert daemon.stop() == 0
+    assert len(list((root / "done").rglob("*.jpg"))) == 52
+    assert sum(1 for path in (root / "inbox/alpha").rglob("*.txt")) == 25_000, "what is no photo is left alone"
 
 
 def test_writers_of_every_kind_are_waited_for(root: Path, start: Start) -> None:
