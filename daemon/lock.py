@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daemon.errors import ConfigError
 
-HEARTBEAT_SECONDS = 3.0  # a daemon at work writes its status every second
+BEATS = 10  # seconds: a daemon at work writes its status every second, on a machine that is not overwhelmed
 
 
 class Lock:
@@ -30,15 +30,7 @@ class Lock:
         except PermissionError as error:
             raise ConfigError([f"root: {self.path} cannot be opened: {error.strerror}; give rights"]) from None
         try:
-            holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
-            is_trusted = True
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise self._refusal(holder) from None
-            except OSError:  # a filesystem without locks
-                is_trusted = False
-            if holder and not (is_trusted and _is_here(holder)) and self._beats():
+            if holder := self._holder(fd, fcntl.LOCK_EX):
                 raise self._refusal(holder)
             with contextlib.suppress(OSError):  # a full disk: then nobody learns our name
                 os.ftruncate(fd, 0)
@@ -59,18 +51,15 @@ class Lock:
         return self._fd >= 0
 
     def is_held(self) -> bool:
-        """Whether some process holds it now."""
+        """Whether some process, here or on another host, holds it now."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+            return bool(self._holder(fd, fcntl.LOCK_SH))
         finally:
             os.close(fd)
-        return False
 
     def is_ours(self) -> bool:
         """Whether the file that we hold still is the one that others would try: work/ may have been made anew."""
@@ -79,22 +68,41 @@ class Lock:
         except OSError:
             return False
 
+    def _holder(self, fd: int, how: int) -> str:
+        """Who else holds it; "" if nobody does, and then `fd` has it, as far as the filesystem keeps locks."""
+        holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
+        is_trusted = True
+        try:
+            fcntl.flock(fd, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return holder or "another process"
+        except OSError:  # a filesystem without locks
+            is_trusted = False
+        return holder if holder and not (is_trusted and _is_here(holder)) and self._beats() else ""
+
     def _beats(self) -> bool:
         """Whether the holder, who did not sign off, is still at work."""
         before = self._heartbeat()
-        self._wait(HEARTBEAT_SECONDS)
-        return self._heartbeat() != before
+        for _ in range(BEATS):
+            self._wait(1.0)
+            if self._heartbeat() != before:
+                return True
+        return False
 
     def _heartbeat(self) -> tuple[int, int] | None:
-        try:
-            status = self.path.with_name("status.json").stat()
+        try:  # opened, because a network filesystem looks again for that, and not for a stat
+            fd = os.open(self.path.with_name("status.json"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None
-        return status.st_ino, status.st_mtime_ns
+        try:
+            status = os.fstat(fd)
+            return status.st_ino, status.st_mtime_ns
+        finally:
+            os.close(fd)
 
     def _refusal(self, holder: str) -> ConfigError:
-        root, name = self.path.parent.parent, holder or "another process"
-        return ConfigError([f"root: {root} is already looked after by {name}; stop that daemon first"])
+        root = self.path.parent.parent
+        return ConfigError([f"root: {root} is already looked after by {holder}; stop that daemon first"])
 
 
 def _is_here(holder: str) -> bool:

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from daemon.claims import Claims
-from daemon.errors import ConfigError
+from daemon.config import load
+from daemon.doctor import examine, repair
+from daemon.errors import ConfigError, JobError
 from daemon.folders import Folders
 from daemon.listing import Arrival, Signature
 from daemon.lock import Lock
+from tests.conftest import Daemon
 
 HOLD = "from daemon.lock import Lock; from pathlib import Path; import sys; Lock(Path(sys.argv[1])).acquire(); input()"
 
@@ -53,6 +56,24 @@ def test_a_daemon_at_work_on_another_host_is_seen_by_its_heartbeat(path: Path) -
     with pytest.raises(ConfigError, match="process 7 on elsewhere"):
         Lock(path, wait=beating(path)).acquire()
     assert path.read_text() == "styled, process 7 on elsewhere\n"
+
+
+def test_a_real_daemon_on_another_host_keeps_a_second_one_and_the_doctors_repair_away(
+    root: Path, start: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filesystem that keeps locks to the host which took them, as old NFS does: ours is granted at once."""
+    daemon = start(fast=True).ready()
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(fcntl, "flock", lambda fd, how: None)
+    lock = Lock(root / "work/lock")
+    assert lock.is_held()
+    with pytest.raises(ConfigError, match=f"looked after by styled, process {daemon.process.pid} on "):
+        lock.acquire()
+    with pytest.raises(JobError, match="Stop it first"):
+        repair(examine(load(root / "config.yaml")))
+    daemon.process.kill()
+    daemon.process.wait()
+    assert not Lock(root / "work/lock", wait=lambda seconds: None).is_held()
 
 
 def test_a_daemon_that_died_on_another_host_is_succeeded(path: Path) -> None:
