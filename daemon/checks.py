@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from daemon.blame import TRIES
 from daemon.config import Config
 from daemon.errors import ConfigError, Died, JobError
 from daemon.folders import Folders
@@ -46,10 +47,20 @@ def style_problems(config: Config, deepest: str, probe: Callable[[Path], object]
             problems.append(f"styles.{name}: {error}")
         for picture in style.all_pictures:
             try:
-                probe(picture.file)
+                _probe(picture.file, probe)
             except (OSError, JobError, Died) as error:
                 problems.append(f"styles.{name}.picture: {picture.file} cannot be read: {error}")
     return problems
+
+
+def _probe(path: Path, probe: Callable[[Path], object]) -> None:
+    for tried in range(1, TRIES + 1):
+        try:
+            probe(path)
+            return
+        except Died:  # whoever ended that reader may have meant the machine, and not the picture
+            if tried == TRIES:
+                raise
 
 
 def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:

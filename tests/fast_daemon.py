@@ -91,8 +91,9 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--patience", type=float, default=60, help="seconds for a reader's answer")
     options = parser.parse_args()
-    readers.PATIENCE = 1.0
+    readers.PATIENCE = options.patience
     troubles.PAUSES = (0.3, 0.6)
     once.PATIENCE = 3.0
     keeper.COMPACT_BYTES = 20_000

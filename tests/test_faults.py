@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from daemon.checks import style_problems
 from daemon.config import load
 from daemon.doctor import examine
+from daemon.errors import Died
 from tests.conftest import CONFIG, Daemon, jpeg, wait_until
 from tests.fast_daemon import BREAKS, CRASHES, HANGS, KILLS, MUTTERS, STALLS
 
@@ -89,14 +91,29 @@ def test_many_pictures_that_kill_their_painter_are_set_aside_each_and_pause_noth
 def test_a_decoder_that_crashes_or_hangs_takes_only_its_own_picture_with_it(
     root: Path, start: Start, end: bytes
 ) -> None:
-    daemon = start(fast=True).ready()
+    daemon = start("--patience", "3", fast=True).ready()
     drop(root, "bad.jpg", end=end)
     drop(root, "good.jpg")
     wait_until(painted(root, "good.jpg"), what=daemon.text)
-    wait_until((root / "failed/alpha/bad.jpg.txt").exists, what=daemon.text)
+    wait_until((root / "failed/alpha/bad.jpg").exists, what=daemon.text)  # its reason goes before it
     assert "the reader process broke down on it 3 times" in (root / "failed/alpha/bad.jpg.txt").read_text()
     assert (root / "failed/alpha/bad.jpg").read_bytes().endswith(end)
     assert daemon.stop() == 0
+
+
+def test_a_reader_that_is_killed_while_the_styles_are_checked_is_no_wrong_setting(root: Path) -> None:
+    """Exit code 78 would keep the service down for good; only a picture that ends every reader is a wrong one."""
+    deaths = iter([True, True, False, False])
+
+    def probe(path: Path) -> None:
+        if next(deaths):
+            raise Died("the reader was ended by SIGKILL")
+
+    def deadly(path: Path) -> None:
+        raise Died("the reader was ended by SIGSEGV")
+
+    assert style_problems(load(root / "config.yaml"), "relu5_1", probe) == []
+    assert len(style_problems(load(root / "config.yaml"), "relu5_1", deadly)) == 2
 
 
 def test_what_a_decoder_prints_is_logged_for_those_who_ask_and_harmless(root: Path, start: Start) -> None:

@@ -152,6 +152,7 @@ def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float
     """Returns the daemon that has survived."""
     end = time.monotonic() + seconds
     daemon = Daemon(soak.root, fast=True)
+    in_row = 0  # kills of readers and painters in this daemon's life: the third may rightly condemn a picture
     while soak.kills.total() < kills and time.monotonic() < end:
         share = min(1.0, (soak.kills.total() + 1) / kills)
         until(soak.claimed, soak, daemon, lambda most=int(soak.pictures * share) + AHEAD: soak.top_up(most))  # type: ignore[misc]
@@ -161,7 +162,7 @@ def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float
             some = soak.delivered() + chance.randint(1, 6)
             until(lambda some=some: soak.delivered() >= some or not soak.left(), soak, daemon)  # type: ignore[misc]
             time.sleep(chance.random() * 0.05)
-        whom = chance.choices(("daemon", "painter", "reader"), (8, 1, 1))[0]
+        whom = chance.choices(("daemon", "painter", "reader"), (8, 1, 1))[0] if in_row < 2 else "daemon"
         if whom == "daemon":
             daemon.process.kill()
             daemon.process.wait()
@@ -172,6 +173,7 @@ def kill_at_random(soak: Soak, chance: random.Random, kills: int, seconds: float
         else:
             continue
         soak.kills[whom] += 1
+        in_row = 0 if whom == "daemon" else in_row + 1
         if soak.kills.total() % 50 == 0:
             print(f"{soak.kills.total()} kills, {len(soak.dropped)} pictures dropped", flush=True)
     return daemon
