@@ -9,7 +9,7 @@ from daemon.config import Config
 from daemon.errors import JobError
 from daemon.names import shown
 from daemon.plainly import duration
-from daemon.provenance import Provenance, own_settings, picture_name
+from daemon.provenance import Provenance, own_settings, picture_name, summed, ways
 
 ALIKE = 12  # entries of a folder that `check` lists singly when all fare alike
 
@@ -39,12 +39,19 @@ def info_lines(record: Provenance) -> Iterator[str]:
         ("recipe", shown(", ".join(own_settings(record.recipe)))),
         ("size", f"{record.size[0]} x {record.size[1]}, {shown(record.format)}"),
         ("weights", f"{shown(record.weights)}  (SHA-256 {shown(record.weights_sha256)})"),
-        ("steps", f"{record.steps}, the last with loss {record.loss:.6g}"),
+        ("steps", f"{record.steps}; {shown(ways(record.stretches))}"),
+        ("loss", f"{record.loss:.6g}" + _terms(summed(record.terms))),
+        *(("", f"{shown(name)} {loss:.4g}") for name, loss in record.terms.items() if name.startswith("style ")),
         ("painted", f"{shown(record.painted)} in {record.seconds:.1f} s"),
         ("device", f"{shown(record.device_name)} ({shown(record.device)}), CPU threads: {record.threads}"),
         ("versions", shown(", ".join(f"{name} {version}" for name, version in versions.items()))),
     ]
     return (f"{name:10}{value}" for name, value in rows)
+
+
+def _terms(terms: Mapping[str, float]) -> str:
+    said = ", ".join(f"{shown(name)} {loss:.4g}" for name, loss in terms.items())
+    return f" = {said}" if said else ""
 
 
 def comparison_lines(out: Path, same: bool, largest: int, differing: Sequence[str]) -> Iterator[str]:
@@ -65,6 +72,9 @@ def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"No daemon runs on {shown(found['root'])}. Start one with: styled run"
         return
     yield f"{found['state']} on {found['device'] or 'its device'} with {found['weights'] or 'its'} weights"
+    for memory in found.get("memory", []):
+        free = "" if memory["free"] is None else f", {memory['free'] / 2**30:.1f} GiB free"
+        yield f"memory of {shown(memory['device'])}: {memory['used'] / 2**30:.1f} GiB held by its painter{free}"
     if found.get("trouble"):
         yield f"paused: {found['trouble']}"
     for job in found["jobs"]:

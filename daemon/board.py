@@ -12,7 +12,7 @@ from typing import Any
 
 from daemon.names import shown
 from daemon.sketch import Preview
-from daemon.transfer.recipe import Step
+from daemon.transfer.recipe import Memory, Step
 
 STAGES = ("claimed", "reading", "waiting for a painter", "painting", "delivering")
 
@@ -82,6 +82,7 @@ class Board:
     steps: int = 0  # evaluations in all: what the watchdog looks at
     seconds: float = 0.0  # of painting in all
     counts: Counts = Counts()
+    memory: dict[str, Memory] = field(default_factory=dict)  # of each device, as its painter last said
     upcoming: list[str] = field(default_factory=list)  # the next pictures
     growing: list[dict[str, Any]] = field(default_factory=list)  # those that are not complete, with the reason
     latest: deque[Shown] = field(default_factory=lambda: deque(maxlen=LATEST))  # the last finished, newest first
@@ -107,6 +108,8 @@ class Board:
             self.steps += 1
             task = self._tasks[job]
             task.step, task.moved = step, time.monotonic()
+            if step.memory is not None:
+                self.memory[step.memory.device] = step.memory
             task.losses = (*task.losses, step.loss)[-MOST_LOSSES:]
 
     def end(self, job: str) -> None:
@@ -162,6 +165,7 @@ class Board:
             "state": self.state,
             "device": self.device,
             "weights": self.weights,
+            "memory": [memory._asdict() for memory in dict(self.memory).values()],
             "jobs": jobs,
             "waiting": self.waiting,
             "delivered": self.delivered,

@@ -18,9 +18,10 @@ import threading
 from pathlib import Path
 
 from daemon.canvas import Handle
-from daemon.errors import JobError, Unsettled
+from daemon.errors import JobError, Unreadable, Unsettled
 from daemon.folders import Folders, adopt, free_name, move, sync, write_whole
-from daemon.ledger import Ledger, digest
+from daemon.hashes import sha256
+from daemon.ledger import Ledger
 from daemon.listing import Arrival, Signature
 from daemon.places import choose, clear_easel, mark, may_become, move_beside, reason_text
 from daemon.records import Claim, Outcome, Records, new_id
@@ -77,9 +78,13 @@ class Claims:
         if not stat.S_ISREG(status.st_mode) or Signature.of(status) != signature:
             raise Unsettled
         os.fsync(handle.fd)  # its writer may not have done so, and from here on it is ours to keep
-        facts, sha256 = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}, digest(handle.fd)
-        self.ledger.write("claimed", claim.id, picture=claim.place, sha256=sha256, **facts)
-        return handle, sha256
+        try:
+            digest = sha256(handle.fd)
+        except OSError as error:
+            raise Unreadable(f"the disk cannot read it ({error.strerror})") from None
+        facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+        self.ledger.write("claimed", claim.id, picture=claim.place, sha256=digest, **facts)
+        return handle, digest
 
     def check_unchanged(self, claim: Claim, signature: Signature) -> None:
         """Unsettled: the photo was written to or replaced since `open`."""

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from daemon import ledger
 from daemon.config import Config
-from daemon.errors import JobError, Unreadable
+from daemon.errors import JobError
 from daemon.folders import FORMAT, PROBE, Folders, free_name, move
+from daemon.hashes import sha256
 from daemon.ledger import Entry
 from daemon.listing import Fate, Walk
 from daemon.lock import Lock
@@ -215,8 +216,8 @@ def _files(folder: Path) -> Iterator[Path]:
 def _digest(path: Path) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return ledger.digest(fd)
-    except Unreadable:
+        return sha256(fd)
+    except OSError:
         return "unreadable"
     finally:
         os.close(fd)

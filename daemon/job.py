@@ -17,12 +17,13 @@ from daemon.config import Config, Settings, load_sidecar
 from daemon.errors import Died, Halted, JobError, PainterDied, Unreadable, Unsettled
 from daemon.finished import Finished
 from daemon.formats import extension_of, output_format
+from daemon.hashes import sha256
 from daemon.listing import Arrival, Signature
 from daemon.names import MASK, SIDECAR, shown
 from daemon.painters import Painters
 from daemon.readers import Photo, Readers
 from daemon.records import Claim
-from daemon.story import Sources, Story, sha256
+from daemon.story import Sources, Story
 from daemon.stylepictures import StylePictures
 from daemon.transfer.recipe import Step
 
@@ -194,8 +195,7 @@ class Journey:
         mask = self.claims.companion(job.claim, MASK)
         if mask is None:
             return painting
-        with mask.file() as stream:
-            job.story.mask_sha256 = sha256(stream)
+        job.story.mask_sha256 = sha256(mask.fd)
         return self.readers.masked(painting, photo.pixels, mask, job.config.max_megapixels)
 
     def deliver(self, job: Job, photo: Photo, painting: Canvas) -> Path:

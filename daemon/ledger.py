@@ -13,7 +13,6 @@ crash made end twice has two last lines; the later one counts. A torn last line 
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import threading
@@ -24,12 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daemon.errors import Unreadable
 from daemon.folders import sync
 
 ENDINGS = ("delivered", "failed", "returned")
 COUNTED = "counted"
-BLOCK = 1 << 20  # bytes hashed at a time
 TAIL = 1 << 16  # bytes at the end that are looked at before the first line is appended
 
 
@@ -190,16 +187,3 @@ def sorted_lines(path: Path) -> tuple[bytes, bytes]:
         else:
             damaged += data
     return sound, damaged
-
-
-def digest(fd: int) -> str:
-    """The SHA-256 of a file from its start, in hex; the descriptor's offset stays where it is. Unreadable."""
-    total = hashlib.sha256()
-    offset = 0
-    try:
-        while block := os.pread(fd, BLOCK, offset):
-            total.update(block)
-            offset += len(block)
-    except OSError as error:
-        raise Unreadable(f"the disk cannot read it ({error.strerror})") from None
-    return total.hexdigest()

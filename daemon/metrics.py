@@ -59,3 +59,12 @@ class _Numbers:
         yield CounterMetricFamily("styled_failed", "Pictures set aside since the start.", board.failed)
         yield CounterMetricFamily("styled_steps", "Evaluations of the loss since the start.", board.steps)
         yield CounterMetricFamily("styled_painting_seconds", "Seconds of painting since the start.", board.seconds)
+        held = "Memory of the device that its painter holds; of a CPU the painter's resident set."
+        used = GaugeMetricFamily("styled_device_memory_used_bytes", held, labels=["device"])
+        left = "Memory of the device that is free."
+        free = GaugeMetricFamily("styled_device_memory_free_bytes", left, labels=["device"])
+        for device, memory in dict(board.memory).items():
+            used.add_metric([device], memory.used)
+            if memory.free is not None:
+                free.add_metric([device], memory.free)
+        yield from (used, free)

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 from daemon.names import shown
-from daemon.provenance import Provenance, own_settings
+from daemon.provenance import Provenance, own_settings, summed
+from daemon.transfer.recipe import Stretch
 
 TEMPLATE = Path(__file__).parent / "assets" / "gallery.html"
 LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # of a loss curve, low to high
@@ -37,12 +38,16 @@ class Row:
     first: float  # loss
     loss: float  # … of the last step
     curve: str  # the losses between, by their logarithms
+    terms: str = ""  # the loss is the sum of, by name, and …
+    shares: str = ""  # … how much of it each is, per cent
+    way: str = ""  # whole, or in tiles
     before: bool = False  # whether there is a picture of the photo
 
     @classmethod
     def of(cls, name: str, path: str, at: float, record: Provenance, size: tuple[int, int]) -> "Row":
         """`path`: the painting's, below outbox/."""
-        parts = path.split(os.sep)
+        parts, terms = path.split(os.sep), summed(record.terms)
+        total = sum(terms.values()) or 1.0
         return cls(
             id=name,
             name=shown(os.sep.join(parts[1:]) or path),
@@ -57,6 +62,9 @@ class Row:
             first=record.curve[0] if record.curve else 0.0,
             loss=float(f"{record.loss:.4g}"),
             curve=_levels(record.curve),
+            terms=shown(", ".join(terms)),
+            shares=" ".join(str(round(100 * loss / total)) for loss in terms.values()),
+            way=_way(record.stretches),
         )
 
     @classmethod
@@ -71,12 +79,16 @@ class Row:
 
 def render(rows: Sequence[Row], now: float) -> str:
     """The whole page, in the order of `rows`."""
-    styles, recipes = (_table([getattr(row, name) for row in rows]) for name in ("style", "recipe"))
+    styles, recipes, terms, ways = (
+        _table([getattr(row, name) for row in rows]) for name in ("style", "recipe", "terms", "way")
+    )
     data = {
         "at": round(now),
         "styles": list(styles),
         "recipes": list(recipes),
-        "rows": [_packed(row, styles, recipes) for row in rows],
+        "terms": [each.split(", ") for each in terms],
+        "ways": list(ways),
+        "rows": [_packed(row, styles, recipes, terms, ways) for row in rows],
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     before, after = _template()
@@ -98,7 +110,9 @@ def _table(values: Sequence[str]) -> dict[str, int]:
     return {value: number for number, value in enumerate(sorted(set(values)))}
 
 
-def _packed(row: Row, styles: dict[str, int], recipes: dict[str, int]) -> list[object]:
+def _packed(
+    row: Row, styles: dict[str, int], recipes: dict[str, int], terms: dict[str, int], ways: dict[str, int]
+) -> list[object]:
     """In the order in which the template's script unpacks it."""
     finite = [number if math.isfinite(number) else 0 for number in (row.seconds, row.first, row.loss)]
     return [
@@ -115,8 +129,17 @@ def _packed(row: Row, styles: dict[str, int], recipes: dict[str, int]) -> list[o
         finite[1],
         finite[2],
         row.curve,
+        terms[row.terms],
+        row.shares,
+        ways[row.way],
         int(row.before),
     ]
+
+
+def _way(stretches: Sequence[Stretch]) -> str:
+    """How the last of it was computed."""
+    side = stretches[-1].side if stretches else None
+    return "whole" if side is None else f"in tiles of {side} px"
 
 
 def _levels(losses: Sequence[float]) -> str:

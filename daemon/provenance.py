@@ -17,7 +17,7 @@ from typing import Any
 from daemon import __version__
 from daemon.errors import JobError
 from daemon.plainly import ASSETS
-from daemon.transfer.recipe import CHOICES, LAYERS, PRESETS, Recipe
+from daemon.transfer.recipe import CHOICES, LAYERS, PRESETS, Recipe, Stretch
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "pillow-heif")  # those that touch a pixel
 SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors")
@@ -66,6 +66,8 @@ class Provenance:
     threads: int  # of the CPU; another number, other bits
     steps: int
     loss: float  # of the last step
+    terms: Mapping[str, float]  # that it is the sum of: `style relu1_1` …, `palette`, `content relu2_2` …
+    stretches: tuple[Stretch, ...]  # how it was computed, whole or in tiles; another way, other last bits
     curve: tuple[float, ...]  # losses over the steps, thinned out
     seconds: float  # of painting alone
     mask_sha256: str = ""  # of the mask that left a part of the photo as it was
@@ -88,6 +90,8 @@ class Provenance:
             said = {field.name: said[field.name] for field in dataclasses.fields(cls)}
             said["recipe"] = _recipe(said["recipe"])
             said["pictures"] = tuple(StyleSource(**picture) for picture in said["pictures"])
+            said["terms"] = {str(name): _number(loss) for name, loss in said["terms"].items()}
+            said["stretches"] = tuple(_stretch(**stretch) for stretch in said["stretches"])
             said["size"], said["curve"] = _size(said["size"]), tuple(float(loss) for loss in said["curve"])
             said |= {name: float(said[name]) for name in ("loss", "seconds")}
             said |= {name: int(said[name]) for name in ("quality", "threads", "steps")}
@@ -102,6 +106,24 @@ class Provenance:
 def picture_name(path: Path) -> str:
     """What a record calls a style picture: it says nothing of where on a machine the file lies."""
     return f"builtin:{path.stem}" if path.parent == ASSETS else path.name
+
+
+def ways(stretches: Sequence[Stretch]) -> str:
+    """How a painting was computed, for a person: by scale, whole or in tiles, with how many evaluations."""
+    said: dict[int, list[str]] = {}
+    for each in stretches:
+        where = "whole" if each.side is None else f"in tiles of {each.side} px"
+        said.setdefault(each.scale, []).append(f"{each.evaluations} {where}, {each.history} pairs")
+    return "; ".join(f"scale {scale}: {', then '.join(parts)}" for scale, parts in said.items())
+
+
+def summed(terms: Mapping[str, float]) -> Mapping[str, float]:
+    """A loss's terms, those of the layers added up: style, palette, content, total variation."""
+    total: dict[str, float] = {}
+    for name, loss in terms.items():
+        kind = name.rpartition(" ")[0] if name.rpartition(" ")[2] in LAYERS else name
+        total[kind] = total.get(kind, 0.0) + loss
+    return total
 
 
 def own_settings(recipe: Recipe) -> list[str]:
@@ -135,6 +157,15 @@ def _recipe(said: Any) -> Recipe:
     for name, known in choices.items():
         said[name] = known[known.index(said[name])]
     return Recipe(**said)
+
+
+def _stretch(scale: Any, side: Any, keep: Any, history: Any, evaluations: Any) -> Stretch:
+    numbers = {"scale": scale, "history": history, "evaluations": evaluations} | (
+        {} if side is None else {"side": side}
+    )
+    if not all(type(number) is int and 0 <= number <= MOST_EVALUATIONS for number in numbers.values()) or side == 0:
+        raise ValueError("stretches out of range")
+    return Stretch(scale, side, bool(keep), history, evaluations)
 
 
 def _number(value: Any) -> float:

@@ -92,7 +92,7 @@ class _Reader:
 
     def __init__(self) -> None:
         _catch_stderr()
-        import daemon.pictures  # noqa: F401  (loaded before the first picture needs it)
+        from daemon.pictures import masked, read, sketch, write  # noqa: F401  (loaded before a picture needs them)
 
     def read(self, file: Handle, limits: dict[str, Any], progress: Callable[..., None]) -> Photo:
         from daemon import pictures

@@ -10,11 +10,11 @@ from daemon import pictures
 from daemon.answers import told
 from daemon.config import Config, Settings
 from daemon.errors import ConfigError, JobError
+from daemon.hashes import sha256
 from daemon.names import MASK, shown
 from daemon.plainly import ASSETS, words
-from daemon.provenance import Provenance, libraries
+from daemon.provenance import Provenance, libraries, ways
 from daemon.single import MAX_MEGAPIXELS, kind_of, paint, read_photo, stylizer_for, write
-from daemon.story import sha256
 from daemon.transfer.weights import WeightsError, describe
 
 
@@ -46,7 +46,7 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
         name = "styled weights" if was.weights == "imagenet" else "weights: FILE in config.yaml"
         raise JobError(f"It was painted with other weights, {was.weights} {was.weights_sha256}.", f"Use: {name}")
     story.source, mask = was.source, _mask(was, source)
-    result = paint(stylizer, content, sources, was.recipe, story)
+    result = paint(stylizer, content, sources, was.recipe, story, was.stretches)
     if mask is not None:
         story.mask_sha256 = was.mask_sha256
         with mask.open("rb") as file:
@@ -84,7 +84,7 @@ def _hashed(paths: Iterable[Path], wanted: set[str]) -> dict[str, Path]:
             break
         try:
             with path.open("rb") as file:
-                digest = sha256(file)
+                digest = sha256(file.fileno())
         except OSError:
             continue
         if digest in wanted:
@@ -120,6 +120,8 @@ def _compared(painting: Path, out: Path, was: Provenance, now: Provenance) -> Co
     ]
     if was.device_name != now.device_name:
         differing.append(f"{was.device_name} then, {now.device_name} now")
+    if was.stretches != now.stretches:
+        differing.append(f"computed {ways(was.stretches)} then, {ways(now.stretches)} now")
     return Comparison(bool((before == after).all()), largest, tuple(differing))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ from daemon.config import Settings, builtin_picture, settings_from
 from daemon.console import painting
 from daemon.errors import ConfigError, JobError
 from daemon.formats import ENDINGS, OutputFormat, output_format
+from daemon.hashes import sha256
 from daemon.job import AUTO_SIZE_CPU, AUTO_SIZE_GPU
 from daemon.painters import equipment_of
 from daemon.provenance import StyleSource, picture_name
-from daemon.story import Story, sha256
+from daemon.story import Story
 from daemon.transfer import DeviceError, RecipeError, TooLargeError, WeightsError
-from daemon.transfer.recipe import Recipe, Step
+from daemon.transfer.recipe import Recipe, Step, Stretch
 
 if TYPE_CHECKING:
     from daemon.transfer import Stylizer
@@ -69,22 +71,30 @@ def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[
     """Decoded, its long side scaled to `size` pixels, and its story begun. JobError."""
     try:
         with photo.open("rb") as file:
-            story = Story(photo.name, sha256(file))
+            story = Story(photo.name, sha256(file.fileno()))
             return pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=size, enlarge=enlarge), story
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
 
 
 def paint(
-    stylizer: "Stylizer", content: pictures.Picture, style: list[tuple[Path, float]], recipe: Recipe, story: Story
+    stylizer: "Stylizer",
+    content: pictures.Picture,
+    style: list[tuple[Path, float]],
+    recipe: Recipe,
+    story: Story,
+    before: Sequence[Stretch] = (),
 ) -> Pixels:
-    """The painting (H, W, 3), with a bar while it grows. `style`: files and weights. ConfigError, JobError."""
+    """The painting (H, W, 3), with a bar while it grows. `style`: files and weights. ConfigError, JobError.
+
+    `before`: how an earlier one was computed, to be done likewise.
+    """
     long_side = max(1, round(max(content.pixels.shape) * recipe.style_scale))
     try:
         mixed, sources = [], []
         for path, weight in style:
             with path.open("rb") as file:
-                sources.append(StyleSource(picture_name(path), sha256(file), weight))
+                sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
                 mixed.append((pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
         story.pictures = tuple(sources)
         story.begin(equipment_of(stylizer), stylizer.threads)
@@ -94,7 +104,7 @@ def paint(
                 story.step(step)
                 show(step)
 
-            return stylizer.paint(content.pixels, mixed, recipe, on_step)
+            return stylizer.paint(content.pixels, mixed, recipe, on_step, before)
     except RecipeError as error:
         raise ConfigError([str(error)]) from None
     except TooLargeError as error:

@@ -1,6 +1,6 @@
 """What a job notes down on its way, so that its painting can say how it came to be."""
 
-import hashlib
+import math
 import os
 import threading
 import time
@@ -8,11 +8,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from daemon.canvas import Canvas
 from daemon.config import Settings, StylePicture
 from daemon.finished import Finished
+from daemon.hashes import sha256
 from daemon.painters import Equipment
 from daemon.provenance import Provenance, StyleSource, picture_name, thinned
 from daemon.transfer.recipe import Step
@@ -29,6 +29,7 @@ class Story:
     equipment: Equipment | None = None
     threads: int = 0
     losses: list[float] = field(default_factory=list)
+    last: Step | None = None
     started: float = 0.0  # by the monotonic clock
     seconds: float = 0.0
     record: Provenance | None = None  # once it was told
@@ -36,15 +37,16 @@ class Story:
     def begin(self, equipment: Equipment, threads: int | None) -> None:
         """A painter takes it up, with so many threads, or its own choice."""
         self.equipment, self.threads = equipment, threads or equipment.threads
-        self.losses, self.started = [], time.monotonic()
+        self.losses, self.last, self.started = [], None, time.monotonic()
 
     def step(self, step: Step) -> None:
         self.losses.append(step.loss)
+        self.last = step
         self.seconds = time.monotonic() - self.started
 
     def told(self, style: str, settings: Settings, size: tuple[int, int], kind: str, quality: int) -> Provenance:
         """The record of a painting of `size` (width, height) that is written as `kind`."""
-        used = self.equipment
+        used, last = self.equipment, self.last
         assert used is not None, "it was painted"
         self.record = Provenance(
             source=self.source,
@@ -60,8 +62,10 @@ class Story:
             device=used.device,
             device_name=used.device_name,
             threads=self.threads,
-            steps=len(self.losses),
-            loss=self.losses[-1] if self.losses else 0.0,
+            steps=sum(each.evaluations for each in last.stretches) if last else 0,
+            loss=last.loss if last else 0.0,
+            terms={name: loss for name, loss in last.terms if math.isfinite(loss)} if last else {},
+            stretches=last.stretches if last else (),
             curve=thinned(self.losses),
             seconds=round(self.seconds, 3),
             mask_sha256=self.mask_sha256,
@@ -95,19 +99,9 @@ class Sources:
                 if key in self._kept:
                     self._kept.move_to_end(key)
                     return self._kept[key]
-            digest = sha256(file)
+            digest = sha256(file.fileno())
         with self._lock:
             self._kept[key] = digest
             while len(self._kept) > self.KEPT:
                 self._kept.popitem(last=False)
         return digest
-
-
-def sha256(file: BinaryIO) -> str:
-    """Of the whole file, 64 hexadecimal digits."""
-    file.seek(0)
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    file.seek(0)
-    return digest.hexdigest()

@@ -16,7 +16,7 @@ from daemon.folders import Folders
 from daemon.listing import Arrival, Signature
 from daemon.metrics import serve
 from daemon.settling import Waiting
-from daemon.transfer.recipe import Step
+from daemon.transfer.recipe import Memory, Step
 from daemon.why import why
 from tests.conftest import CONFIG, jpeg
 from tests.test_provenance import a_record
@@ -35,7 +35,7 @@ def board() -> Board:
     board = Board(state="watching", device="a GPU", weights="embedded", waiting={"alpha": 1200, "beta": 0})
     board.begin("1", "alpha/a.jpg", "alpha")
     board.stage("1", "painting")
-    board.step("1", Step(30, 120, 0.125, 1, 2, 0.25))
+    board.step("1", Step(30, 120, 0.125, 1, 2, 0.25, Memory("cuda:0", 3 << 29, 5 << 30)))
     return board
 
 
@@ -48,6 +48,7 @@ def test_the_status_says_what_a_person_asks() -> None:
     for said in (
         "watching on a GPU with embedded weights",
         "alpha/a.jpg: painting, step 30/120, loss 0.125",
+        "memory of cuda:0: 1.5 GiB held by its painter, 5.0 GiB free",
         "1,200 waiting (alpha 1,200), done in about 20 h 00 min",
         "c.jpg: not complete yet: it changed a moment ago",
         "5 painted, 1 failed today; 31 and 2 in all",
@@ -84,7 +85,10 @@ def test_the_tree_shows_each_file_and_sums_up_what_is_alike() -> None:
 def test_a_record_reads_in_lines_whatever_it_says() -> None:
     lines = list(info_lines(a_record()))
     assert all(line.isprintable() for line in lines)
-    assert "style_weight 1.1, seed 7, keep_colors luminance" in "\n".join(lines)
+    text = "\n".join(lines)
+    assert "style_weight 1.1, seed 7, keep_colors luminance" in text
+    assert "scale 1: 80 whole, 20 pairs; scale 2: 50 in tiles of 128 px, 20 pairs, then 10 in tiles" in text
+    assert "0.123457 = style 0.09, palette 0.01, content 0.02" in text
 
 
 def explained(file: str | Path, folders: Folders, status: dict[str, Any] = NOT_RUNNING) -> str:
@@ -153,4 +157,6 @@ def test_prometheus_gets_its_numbers_from_loopback_alone() -> None:
     assert 'styled_waiting{style="alpha"} 1200.0' in text
     assert "styled_in_hand 1.0" in text
     assert "styled_steps_total 1.0" in text
+    assert 'styled_device_memory_used_bytes{device="cuda:0"} 1.610612736e+09' in text
+    assert 'styled_device_memory_free_bytes{device="cuda:0"}' in text
     serve(board(), port)()  # the port is free again

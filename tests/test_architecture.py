@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import jpeg
+
 PACKAGE = Path(__file__).parent.parent / "daemon"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Each line may import only from lines above it; the order in which a picture's way is built up.
 LAYERS = (
     ("errors", "formats", "transfer"),
-    ("names", "mounts", "canvas", "journald", "sketch"),
+    ("names", "mounts", "canvas", "journald", "sketch", "hashes"),
     ("listing", "folders", "processes", "pictures", "plainly", "troubles", "saved", "report"),
     ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
     ("notices", "places", "readers", "painters", "retry", "finished", "page"),
@@ -92,6 +94,23 @@ def test_the_daemon_process_loads_neither_torch_nor_a_decoder_nor_numpy() -> Non
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "pydantic" in loaded
     assert not {"torch", "torchvision", "PIL", "pillow_heif", "numpy", "safetensors"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("picture", "spared"), [("builtin:ink", {"PIL", "numpy", "torch"}), ("own.png", {"numpy", "torch"})]
+)
+def test_a_check_loads_no_more_than_its_answer_needs(tmp_path: Path, picture: str, spared: set[str]) -> None:
+    (tmp_path / "own.png").write_bytes(jpeg(kind="PNG"))
+    (tmp_path / "config.yaml").write_text(f"styles: {{alpha: {{picture: '{picture}'}}}}")
+    code = (
+        f"import sys, daemon.cli; sys.argv[1:] = ['check', '--config', {str(tmp_path / 'config.yaml')!r}]\n"
+        "try: daemon.cli.run_command()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "the configuration is right" in done.stdout
+    assert not spared & set(done.stdout.splitlines()[-1].split())
 
 
 def test_children_do_not_load_the_command_line() -> None:

@@ -1,11 +1,15 @@
 """What a person sees: on a terminal, in a plain log, in the journal."""
 
 import base64
+import fcntl
 import io
 import logging
 import math
 import os
+import pty
 import re
+import struct
+import termios
 import time
 from pathlib import Path
 
@@ -18,7 +22,7 @@ from daemon import journald
 from daemon.board import Board, Shown
 from daemon.config import load
 from daemon.console import Console
-from daemon.console.previews import HalfBlocks, pixels, protocol
+from daemon.console.previews import CELL, HalfBlocks, cell_height, pixels, protocol
 from daemon.console.view import sparkline, view
 from daemon.sketch import Preview
 from daemon.transfer.recipe import Step
@@ -206,7 +210,15 @@ def test_the_rate_tells_when_all_will_be_done(board: Board) -> None:
         ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "iterm2"),
         ({"TERM": "foot"}, "sixel"),
         ({"TERM": "xterm-256color"}, None),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, "iterm2"),
+        ({"TERM": "xterm-256color", "LC_TERMINAL": "iTerm2"}, "iterm2"),
+        ({"TERM": "xterm-ghostty"}, "kitty"),
         ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "1"}, None),
+        ({"TERM": "screen.xterm-256color", "LC_TERMINAL": "iTerm2"}, None),
+        ({"TERM": "xterm-256color", "STY": "1.tty", "TERM_PROGRAM": "iTerm.app"}, None),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-1000/default,1,0"}, None),
+        ({"TERM": "dumb", "KITTY_WINDOW_ID": "1"}, None),
+        ({"TERM": "linux", "TERM_PROGRAM": "iTerm.app"}, None),
         ({}, None),
     ],
 )
@@ -218,23 +230,48 @@ def test_kitty_gets_the_pixels_in_chunks() -> None:
     preview = a_preview()
     sent = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", pixels(preview, "kitty", 16, 6))
     assert base64.b64decode("".join(data for _, data in sent)) == preview.rgb
-    assert [keys.endswith("m=0") for keys, _ in sent] == [False] * (len(sent) - 1) + [True]
-    assert "s=96,v=72,c=16,r=6" in sent[0][0]
+    assert len(sent) > 2
+    assert [keys for keys, _ in sent[1:]] == ["q=2,m=1"] * (len(sent) - 2) + ["q=2,m=0"], "nothing else may follow"
+    assert all(len(data) == 4096 for _, data in sent[:-1]), "a multiple of four, and no more"
+    assert sent[0][0] == "a=T,f=24,s=96,v=72,c=16,r=6,C=1,q=2,m=1"
 
 
 def test_iterm2_gets_a_png() -> None:
-    data = pixels(a_preview(), "iterm2", 16, 6).partition(":")[2].removesuffix("\x07")
+    before, _, data = pixels(a_preview(), "iterm2", 16, 6).partition(":")
+    assert before == "\x1b]1337;File=inline=1;width=16;height=6;preserveAspectRatio=0"
+    assert data.endswith("\x07")
+    data = data.removesuffix("\x07")
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
         assert image.tobytes() == a_preview().rgb
 
 
 def test_sixels_paint_every_pixel_once() -> None:
-    text = pixels(a_preview(8, 6), "sixel", 4, 2)
-    body = re.sub(r"#\d+;2;[\d;]+", "", text.split("16;12")[1].removesuffix("\x1b\\"))
+    text = pixels(a_preview(8, 6), "sixel", 4, 2, 6)
+    start, end = '\x1bP0;1q"1;1;16;12', "\x1b\\"
+    assert text.startswith(start)
+    assert text.endswith(end)
+    body = re.sub(r"#\d+;2;[\d;]+", "", text.removeprefix(start).removesuffix(end))
+    assert body.count("-") == 1, "two bands, and none begun below them"
     painted = 0
     for run, character in re.findall(r"(?:!(\d+))?([?-~])", re.sub(r"#\d+", "", body)):
         painted += int(run or 1) * (ord(character) - 63).bit_count()
     assert painted == 16 * 12
+
+
+@pytest.mark.parametrize(("cell", "expected"), [(20, 120), (7, 42), (1, 6)])
+def test_sixels_stay_within_their_lines(cell: int, expected: int) -> None:
+    found = re.match(r'\x1bP0;1q"1;1;(\d+);(\d+)', pixels(a_preview(96, 72), "sixel", 16, 6, cell))
+    assert found is not None
+    assert (int(found[1]), int(found[2])) == (expected * 96 // 72, expected)
+
+
+def test_the_height_of_a_character_is_the_terminals_own_or_a_small_one() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours), os.fdopen(theirs, "w") as terminal:
+        for size, expected in (((24, 80, 640, 480), 20), ((24, 80, 0, 0), CELL)):
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size))
+            assert cell_height(terminal) == expected
+    assert cell_height(io.StringIO()) == CELL
 
 
 def test_a_terminal_with_pixels_shows_each_painting_once(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,14 @@ import pytest
 from PIL import Image
 
 from daemon import pictures
+from daemon.answers import told
+from daemon.config import Settings, builtin_picture
 from daemon.errors import JobError
 from daemon.provenance import Provenance, StyleSource, libraries, thinned
-from daemon.transfer.recipe import PRESETS
+from daemon.repaint import repaint
+from daemon.single import paint, read_photo, stylizer_for, write
+from daemon.transfer.plan import Plan
+from daemon.transfer.recipe import PRESETS, Stretch
 from tests.conftest import Daemon, jpeg
 
 KINDS = ("png", "jpeg", "webp")
@@ -40,6 +45,8 @@ def a_record(**changes: object) -> Provenance:
         threads=2,
         steps=140,
         loss=0.1234567890123,
+        terms={"style relu1_1": 0.05, "style relu2_1": 0.04, "palette": 0.01, "content relu2_2": 0.02},
+        stretches=(Stretch(1, None, True, 20, 80), Stretch(2, 128, False, 20, 50), Stretch(2, 128, False, 0, 10)),
         curve=(3.5, 0.25),
         seconds=12.345,
     )
@@ -89,6 +96,9 @@ def test_a_picture_without_a_record_has_none(kind: str) -> None:
                 {"size": [0, 10]},
                 {"pictures": [{"file": "x"}]},
                 {"libraries": 3},
+                {"terms": {"palette": float("nan")}},
+                {"stretches": [{"scale": 1, "side": 0, "keep": True, "history": 1, "evaluations": 1}]},
+                {"stretches": [{"scale": 1, "side": 64, "keep": True, "history": 1, "evaluations": 10**9}]},
             )
         ),
     ],
@@ -133,3 +143,22 @@ def test_a_delivered_painting_is_painted_again_bit_for_bit(root: Path, start: Ca
     with Image.open(painting) as first, Image.open(root / "b.jpg") as second:
         assert first.tobytes() == second.tobytes()
     assert "carries no record" in styled("info", source).stderr
+
+
+def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory is short when it is painted, and not when it is painted again."""
+    (tmp_path / "photo.jpg").write_bytes(jpeg(150, 60))
+    recipe = dataclasses.replace(PRESETS["draft"], scales=((1.0, 5),))
+    content, story = read_photo(tmp_path / "photo.jpg", 150)
+    style = [(builtin_picture("builtin:ink"), 1.0)]
+    with monkeypatch.context() as patch:
+        patch.setattr("daemon.transfer.stylizer.fitting", lambda *level: iter([Plan(64, True, 4)]))
+        painting = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, story)
+    record = story.told("ink", Settings("draft", 150, recipe), (150, 60), "png", 95)
+    write(tmp_path / "first.png", painting, content, "png", 95, record.to_json())
+    assert record.stretches == (Stretch(1, 64, True, 4, 5),)
+    assert record.steps == 5
+    assert sum(record.terms.values()) == pytest.approx(record.loss, rel=1e-4)
+    found = repaint(tmp_path / "first.png", tmp_path / "photo.jpg", tmp_path / "again.png", [], None)
+    assert (found.same, found.differing) == (True, ())
+    assert told(tmp_path / "again.png").stretches == record.stretches

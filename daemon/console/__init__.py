@@ -22,7 +22,7 @@ from rich.text import Text
 from daemon import journald
 from daemon.board import Board, Shown
 from daemon.config import Config
-from daemon.console.previews import Inline, protocol
+from daemon.console.previews import Inline, cell_height, protocol
 from daemon.console.view import view
 from daemon.names import shown
 from daemon.plainly import duration
@@ -92,7 +92,8 @@ class Console(logging.Handler):
         if self._pixels is not None:
             for painting in reversed(finished):
                 if painting.at > self._pictured:
-                    self._terminal.print(Inline(painting.preview, _caption(painting), self._pixels))
+                    cell = cell_height(self._terminal.file)
+                    self._terminal.print(Inline(painting.preview, _caption(painting), self._pixels, cell))
         self._pictured = max((painting.at for painting in finished), default=self._pictured)
         width, height = self._terminal.size
         pictures = self._pixels is None and self._terminal.color_system in ("256", "truecolor")

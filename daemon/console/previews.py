@@ -1,12 +1,14 @@
 """Pictures in a terminal: half blocks everywhere, and real pixels by the protocols of kitty, iTerm2 and sixel."""
 
 import base64
+import fcntl
 import os
 import struct
+import termios
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Literal
+from typing import IO, Literal
 
 from rich.color import Color
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -20,13 +22,18 @@ from daemon.sketch import Preview
 
 Protocol = Literal["kitty", "iterm2", "sixel"]
 CHUNK = 4096  # characters of one escape of kitty's
-SIXEL_SCALE = 2  # a preview's pixels are small on today's screens
+CELL = 12  # px, the height of a character that a sixel picture must fit where the terminal does not tell its own
+BARE = ("", "dumb", "linux", "unknown")  # terminals that write escape sequences out, whoever started them
 
 
 def protocol(environment: Mapping[str, str] = os.environ) -> Protocol | None:
-    """What this terminal says it can do. None: half blocks; so, too, within tmux and screen, which let none through."""
+    """What this terminal says it can do. None: half blocks; so, too, within tmux and screen, which let none through.
+
+    It is never asked: its answer would come in where a person types. TERM has the last word, because what a terminal
+    has put into the environment is still there in another one that was started from it.
+    """
     term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
-    if term.startswith(("tmux", "screen")) or "TMUX" in environment:
+    if term in BARE or term.startswith(("tmux", "screen")) or "TMUX" in environment or "STY" in environment:
         return None
     if term == "xterm-kitty" or "KITTY_WINDOW_ID" in environment or program == "ghostty" or "ghostty" in term:
         return "kitty"
@@ -35,6 +42,15 @@ def protocol(environment: Mapping[str, str] = os.environ) -> Protocol | None:
     if term.startswith(("foot", "mlterm", "contour", "yaft")) or program == "mintty":
         return "sixel"
     return None
+
+
+def cell_height(stream: IO[str]) -> int:
+    """px of a character on the terminal behind `stream`."""
+    try:
+        rows, _, _, height = struct.unpack("HHHH", fcntl.ioctl(stream.fileno(), termios.TIOCGWINSZ, bytes(8)))
+    except (OSError, ValueError):
+        return CELL
+    return int(height // rows) if rows and height >= rows * 4 else CELL
 
 
 class HalfBlocks:
@@ -56,8 +72,8 @@ class HalfBlocks:
 class Inline:
     """A picture in real pixels with a caption beside it, `lines` high, for the lines that scroll away."""
 
-    def __init__(self, preview: Preview, caption: Text, how: Protocol, lines: int = 6) -> None:
-        self._preview, self._caption, self._how, self._lines = preview, caption, how, lines
+    def __init__(self, preview: Preview, caption: Text, how: Protocol, cell: int = CELL, lines: int = 6) -> None:
+        self._preview, self._caption, self._how, self._cell, self._lines = preview, caption, how, cell, lines
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height, lines = self._preview.width, self._preview.height, self._lines
@@ -65,7 +81,8 @@ class Inline:
         for _ in range(lines):  # so that the screen has scrolled before the picture is placed
             yield Segment.line()
         yield Control((ControlType.CURSOR_UP, lines)).segment
-        yield Segment(f"\x1b7{pixels(self._preview, self._how, columns, lines)}\x1b8", None, [(ControlType.BELL,)])
+        drawn = pixels(self._preview, self._how, columns, lines, self._cell)
+        yield Segment(f"\x1b7{drawn}\x1b8", None, [(ControlType.BELL,)])
         for number in range(lines):
             yield Segment(" " * (columns + 2))
             if number == lines // 2:
@@ -74,14 +91,14 @@ class Inline:
                 yield Segment.line()
 
 
-def pixels(preview: Preview, how: Protocol, columns: int, lines: int) -> str:
-    """The escape sequence that draws `preview` over so many columns and lines from the cursor on."""
+def pixels(preview: Preview, how: Protocol, columns: int, lines: int, cell: int = CELL) -> str:
+    """The escape sequence that draws `preview` over so many columns and lines from the cursor on, and no more."""
     if how == "kitty":
         return "".join(_kitty(preview, columns, lines))
     if how == "iterm2":
         data = base64.b64encode(png(preview)).decode()
         return f"\x1b]1337;File=inline=1;width={columns};height={lines};preserveAspectRatio=0:{data}\x07"
-    return "".join(_sixel(preview))
+    return "".join(_sixel(preview, lines * cell))
 
 
 def png(preview: Preview) -> bytes:
@@ -99,27 +116,33 @@ def png(preview: Preview) -> bytes:
 def _kitty(preview: Preview, columns: int, lines: int) -> Iterator[str]:
     """Kitty's graphics protocol: raw RGB, placed without moving the cursor, no answer wanted."""
     data = base64.b64encode(preview.rgb).decode()
-    keys = f"a=T,f=24,s={preview.width},v={preview.height},c={columns},r={lines},C=1,q=2,"
+    keys = f"a=T,f=24,s={preview.width},v={preview.height},c={columns},r={lines},C=1,"
     for start in range(0, len(data), CHUNK):
         more = int(start + CHUNK < len(data))
-        yield f"\x1b_G{keys}m={more};{data[start : start + CHUNK]}\x1b\\"
+        yield f"\x1b_G{keys}q=2,m={more};{data[start : start + CHUNK]}\x1b\\"
         keys = ""
 
 
-def _sixel(preview: Preview) -> Iterator[str]:
-    """DEC's sixels in 216 colours: bands of six rows, in each every colour once."""
-    scale, width = SIXEL_SCALE, preview.width * SIXEL_SCALE
-    levels = [[_level(preview.pixel(x // scale, y)) for x in range(width)] for y in range(preview.height)]
+def _sixel(preview: Preview, most: int) -> Iterator[str]:
+    """DEC's sixels in 216 colours: bands of six rows, in each every colour once; no higher than `most` px.
+
+    A higher one, or a band begun below it, would scroll the screen at its foot.
+    """
+    height = max(6, most // 6 * 6)
+    width = max(1, preview.width * height // preview.height)
+    across = [x * preview.width // width for x in range(width)]
+    rows = [[_level(preview.pixel(x, y)) for x in across] for y in range(preview.height)]
+    levels = [rows[y * preview.height // height] for y in range(height)]
     used = sorted({level for row in levels for level in row})
-    yield f'\x1bP0;1q"1;1;{width};{preview.height * scale}'
+    yield f'\x1bP0;1q"1;1;{width};{height}'
     for level in used:
         yield f"#{level};2;{level // 36 * 20};{level // 6 % 6 * 20};{level % 6 * 20}"
-    for top in range(0, preview.height * scale, 6):
-        band = [levels[y // scale] for y in range(top, min(top + 6, preview.height * scale))]
+    for top in range(0, height, 6):
+        band = levels[top : top + 6]
+        yield "-" if top else ""
         for level in sorted({level for row in band for level in row}):
             masks = [sum((row[x] == level) << bit for bit, row in enumerate(band)) for x in range(width)]
             yield f"#{level}{''.join(_runs(masks))}$"
-        yield "-"
     yield "\x1b\\"
 
 

@@ -6,34 +6,41 @@ aside here: `max_megapixels` decides, from the header, and every refusal is a Jo
 
 import logging
 import warnings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pillow_heif
 from PIL import Image
 
-from daemon.formats import output_format
-from daemon.pictures.masks import masked
-from daemon.pictures.reading import Picture, probe, read
-from daemon.pictures.records import read_record
-from daemon.pictures.sheet import sheet
-from daemon.pictures.thumbnails import sketch, sketch_file
-from daemon.pictures.writing import verify, write
+if TYPE_CHECKING:
+    from daemon.pictures.masks import masked
+    from daemon.pictures.probing import probe
+    from daemon.pictures.reading import Picture, read
+    from daemon.pictures.records import read_record
+    from daemon.pictures.sheets import sheet
+    from daemon.pictures.thumbnails import sketch, sketch_file
+    from daemon.pictures.writing import verify, write
 
-__all__ = [
-    "Picture",
-    "masked",
-    "output_format",
-    "probe",
-    "read",
-    "read_record",
-    "sheet",
-    "sketch",
-    "sketch_file",
-    "verify",
-    "write",
-]
+__all__ = ["Picture", "masked", "probe", "read", "read_record", "sheet", "sketch", "sketch_file", "verify", "write"]
+_HOMES = {  # loaded with their first use: what only looks at headers needs no numpy
+    "masks": ("masked",),
+    "probing": ("probe",),
+    "reading": ("Picture", "read"),
+    "records": ("read_record",),
+    "sheets": ("sheet",),
+    "thumbnails": ("sketch", "sketch_file"),
+    "writing": ("verify", "write"),
+}
 
 Image.MAX_IMAGE_PIXELS = None
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # it reports odd tags that harm nobody
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # an older pillow-heif does not know every option
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"daemon.pictures.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,15 +5,12 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from daemon.pictures import colour, metadata
+from daemon.pictures.probing import open_picture, turned
 from daemon.pictures.profiles import implied_profile
-from daemon.pictures.refusals import check_megapixels, decoding, refuse_raw, refuse_unfilled
+from daemon.pictures.refusals import check_megapixels, decoding, refuse_unfilled
 from daemon.pictures.scaling import draft, scaled, target_size
-
-# Nothing else is tried: no PostScript, no Photoshop. JPEG finds MPO; AVIF goes before HEIF, which takes its files, too.
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +57,4 @@ def read(
         if turn in metadata.TURNS:
             image = image.transpose(metadata.TURNS[turn])
         pixels, alpha = colour.to_srgb(image, profile)
-        return Picture(pixels, alpha, kind, keep, _turned(whole, turn))
-
-
-def probe(file: BinaryIO) -> tuple[str, int, int]:
-    """(format, width, height), upright, from the header alone. Errors as `read`'s."""
-    with decoding(file) as data:
-        image = open_picture(data)
-        # Pillow would decode a PNG to look for EXIF behind its pixels
-        has_exif = "exif" in image.info or image.format != "PNG"
-        turn = metadata.orientation(image, metadata.exif_of(image)) if has_exif else 1
-        return (image.format or "", *_turned(image.size, turn))
-
-
-def open_picture(data: BinaryIO) -> Image.Image:
-    """The header's word on the picture. JobError: a RAW file. Else whatever Pillow raises."""
-    image = Image.open(data, formats=FORMATS)
-    refuse_raw(image)
-    return image
-
-
-def _turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
-    return (size[1], size[0]) if turn in metadata.ON_THEIR_SIDE else size
+        return Picture(pixels, alpha, kind, keep, turned(whole, turn))

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from PIL import Image
 
-from daemon.pictures.reading import open_picture
+from daemon.pictures.probing import open_picture
 from daemon.pictures.refusals import decoding
 
 LARGEST = 60_000  # bytes: JPEG holds 65,502 in one block

@@ -15,7 +15,7 @@ from daemon.errors import JobError
 from daemon.formats import LONGEST_SIDE, OutputFormat
 from daemon.pictures import metadata as exif
 from daemon.pictures.colour import BAND, Floats
-from daemon.pictures.reading import open_picture
+from daemon.pictures.probing import open_picture
 from daemon.pictures.records import PNG_KEY, packet
 from daemon.pictures.refusals import decoding, warnings_silenced
 

@@ -1,9 +1,13 @@
 """How much memory a device has to give, and what it looks like when it has none left."""
 
 import os
+import resource
+import sys
 from pathlib import Path
 
 import torch
+
+from .recipe import Memory
 
 GUESS = 4 << 30  # bytes, where a system tells nothing
 
@@ -16,6 +20,23 @@ def free_memory(device: torch.device) -> int:
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     return max(0, min(_available(), *control_group_room(), GUESS << 20))
+
+
+def memory(device: torch.device) -> Memory:
+    """What this process holds of the device now: on the CPU its resident set."""
+    if device.type == "cuda":
+        return Memory(str(device), torch.cuda.memory_reserved(device), torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return Memory(str(device), torch.mps.driver_allocated_memory(), None)
+    return Memory(str(device), _resident(), None)
+
+
+def _resident() -> int:
+    statm = Path("/proc/self/statm")
+    if statm.is_file():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # no Linux: the most that it ever was
+    return most if sys.platform == "darwin" else most << 10
 
 
 def _available() -> int:

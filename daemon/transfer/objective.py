@@ -39,9 +39,21 @@ class Objective:
             x.requires_grad_(True)
             F = self._vgg.features(x, self._layers, self._recipe.pooling)
             G = {name: moments for name, (moments, _) in tiles.measured(F, x, self._recipe).items()}
-            L = self._local(F, x, self._tiles[0], 0) + self._style(G)
+            L = _sum([*self._local(F, x, self._tiles[0], 0).values(), *self._style(G).values()])
             (gradient,) = torch.autograd.grad(L, x)
         return L.detach(), gradient
+
+    def terms(self, x: Tensor) -> dict[str, float]:
+        """What the loss at x is the sum of: `style LAYER`, `palette`, `content LAYER`, `total variation`."""
+        with torch.no_grad():
+            found = self._style(tiles.statistics(self._vgg, x, self._recipe, self._side))
+            layers = [name for name, _ in self._recipe.content_layers]
+            for number, tile in enumerate(self._tiles):
+                cut = tile.cut(x)
+                F = tiles.features(self._vgg, cut, tile, layers, self._recipe.pooling)
+                for name, L in self._local(F, cut, tile, number).items():
+                    found[name] = found[name] + L if name in found else L
+        return {name: float(L) for name, L in found.items()}
 
     def _in_tiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
         recipe = self._recipe
@@ -58,7 +70,7 @@ class Objective:
                     losses.share(part, means[name], count / self._pixels(name))
                     for name, (part, count) in tiles.measured(F, tile.core(cut), recipe).items()
                 )
-                L = self._local(F, cut, tile, number)
+                L = _sum(self._local(F, cut, tile, number).values())
                 (g,) = torch.autograd.grad([L, *terms], cut, [torch.ones_like(L), *by_statistic])
             tile.cut(gradient).add_(g)
             loss = loss + L.detach()
@@ -69,7 +81,7 @@ class Objective:
         with torch.enable_grad():
             for v in _flat(G.values()):
                 v.requires_grad_(True)
-            L = self._style(G)
+            L = _sum(self._style(G).values())
             return L.detach(), [*torch.autograd.grad(L, _flat(G.values()))]
 
     def _pixels(self, name: str) -> int:
@@ -78,21 +90,26 @@ class Objective:
         step = {"pixels": 1, "patches": tiles.PATCH}.get(name) or tiles.stride(name)
         return (height // step) * (width // step)
 
-    def _local(self, F: Mapping[str, Tensor], x: Tensor, tile: Tile, number: int) -> Tensor:
+    def _local(self, F: Mapping[str, Tensor], x: Tensor, tile: Tile, number: int) -> dict[str, Tensor]:
         """A tile's share of α L_content and the total variation; x and F: its cut and its core's features."""
         recipe, P = self._recipe, self._content(tile, number)
         alpha, tv = recipe.alpha * recipe.content_weight, recipe.tv * recipe.smoothness
-        L = alpha * _sum(
-            w * losses.content(F[k], P[k]) / self._scale[k] * (P[k][0, 0].numel() / self._pixels(k))
+        L = {
+            f"content {k}": alpha
+            * w
+            * losses.content(F[k], P[k])
+            / self._scale[k]
+            * (P[k][0, 0].numel() / self._pixels(k))
             for k, w in recipe.content_layers
-        )
+        }
         if not tv:
             return L
         height, width = self._shape
         down, right = tile.core(x, beyond=(1, 0)), tile.core(x, beyond=(0, 1))
         pairs_down = (down.shape[-2] - 1) * down.shape[-1] / ((height - 1) * width)
         pairs_right = right.shape[-2] * (right.shape[-1] - 1) / (height * (width - 1))
-        return L + tv * (losses.variation(down, -2) * pairs_down + losses.variation(right, -1) * pairs_right)
+        variation = losses.variation(down, -2) * pairs_down + losses.variation(right, -1) * pairs_right
+        return L | {"total variation": tv * variation}
 
     def _content(self, tile: Tile, number: int) -> dict[str, Tensor]:
         """The content's features in a tile's core."""
@@ -116,15 +133,16 @@ class Objective:
             return {name: 1.0 for name, _ in self._recipe.content_layers}
         return {name: losses.content_scale(moments) for name, (moments, _) in total.items()}
 
-    def _style(self, G: Mapping[str, Moments]) -> Tensor:
-        """β L_style, the palette within."""
+    def _style(self, G: Mapping[str, Moments]) -> dict[str, Tensor]:
+        """β L_style, layer by layer, and the palette."""
         recipe, A = self._recipe, self._A
         error = losses.relative_style if recipe.normalized else losses.style
-        L = _sum(w * error(G[name], A[name]) for name, w in recipe.style_layers)
+        beta = recipe.beta * recipe.style_weight
+        L = {f"style {name}": beta * w * error(G[name], A[name]) for name, w in recipe.style_layers}
         if recipe.palette:
             pairs = [losses.relative_style(G[name], A[name]) for name in PALETTE]
-            L = L + recipe.palette * _sum(pairs) / len(pairs)
-        return recipe.beta * recipe.style_weight * L
+            L["palette"] = beta * recipe.palette * _sum(pairs) / len(pairs)
+        return L
 
 
 def _flat(moments: Iterable[Moments]) -> list[Tensor]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .memory import is_shortage
+from .objective import Objective
 from .optimizer import Evaluate
 from .recipe import LAYERS, Level, Recipe, deepest_layer
 from .tiles import grid, margin, stride
@@ -128,12 +129,25 @@ class Affordable:
             if self.plan.history == 0:
                 return
 
-    def _step_down(self) -> None:
+    def terms(self, x: Tensor) -> dict[str, float]:
+        """What the loss at x is the sum of; nothing where memory is short even of that."""
+        try:
+            return self._evaluate.terms(x) if isinstance(self._evaluate, Objective) else {}
+        except Exception as error:
+            if not is_shortage(error):
+                raise
+            return {}
+
+    def turn(self) -> None:
+        """Go on by the next plan. MemoryError: there is none."""
         self._evaluate = None
         plan = next(self._options, None)
         if plan is None:
             raise MemoryError
         self.plan = plan
+
+    def _step_down(self) -> None:
+        self.turn()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        log.info("memory ran out; the same painting goes on %s", plan)
+        log.info("memory ran out; the same painting goes on %s", self.plan)

@@ -76,6 +76,25 @@ class Level(NamedTuple):
     evaluations: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """So many evaluations in a row, at one scale (from 1) and computed in one way; all of them decide the bits."""
+
+    scale: int
+    side: int | None  # px of a tile; None: the whole picture at once
+    keep: bool  # the photo's features; else they were computed anew in each evaluation
+    history: int  # curvature pairs; 0: an optimiser that needs none
+    evaluations: int
+
+
+class Memory(NamedTuple):
+    """Of a device: bytes that this process holds of it, and that are free; None where it cannot tell."""
+
+    device: str
+    used: int
+    free: int | None
+
+
 class Step(NamedTuple):
     """One evaluation of the loss, as `on_step` gets it: the step-th (from 1) of `steps` in all."""
 
@@ -85,6 +104,9 @@ class Step(NamedTuple):
     scale: int  # from 1, coarse to fine
     scales: int
     done: float = 0.0  # share of the painting's work, counted in pixels, 0 to 1: what a bar or a clock should use
+    memory: Memory | None = None
+    stretches: tuple[Stretch, ...] = ()  # all evaluations so far, oldest first
+    terms: tuple[tuple[str, float], ...] = ()  # with the last step: what the loss is the sum of, by name
 
 
 _FINE_LAYERS: Final = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1")

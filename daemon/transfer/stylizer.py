@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ import torch
 from torch import Tensor
 
 from . import colors
+from .account import Account, OnStep
 from .devices import device_name, find_device
 from .download import Progress
 from .memory import free_memory, is_shortage
 from .objective import Objective
 from .optimizer import LBFGS, Evaluate
 from .plan import Affordable, Plan, fitting
-from .recipe import PRESETS, Level, Recipe, Step, TooLargeError, counted, deepest_layer, levels, require, smallest_side
+from .recipe import PRESETS, Level, Recipe, Stretch, TooLargeError, deepest_layer, levels, require, smallest_side
 from .spectral import SpectralGradient
 from .targets import Picture, StylePictures, Targets, resized, tensor
 from .vgg import VGG
@@ -26,7 +28,6 @@ log = logging.getLogger("styled")
 
 PATIENCE, STILL = 30, 1e-4  # evaluations in which the loss must fall by this share, or the picture stands still
 STEPS_PER_LOOK = 10  # at a GPU's loss: each look waits for the device
-OnStep = Callable[[Step], None]
 Optimizer = LBFGS | SpectralGradient
 
 
@@ -69,12 +70,14 @@ class Stylizer:
         style: Picture | StylePictures,
         recipe: Recipe = PRESETS["fine"],
         on_step: OnStep | None = None,
+        before: Sequence[Stretch] = (),
     ) -> Picture:
         """content (H, W, 3), style of any size → painting (H, W, 3); all float32 sRGB in [0, 1].
 
         The style comes at the scale wanted beside the full painting; several pictures blend by their weights.
         RecipeError where these weights are not deep enough; TooLargeError where memory is not enough. What
-        `on_step` raises ends the painting. The same input gives the same bits on as many threads of a CPU.
+        `on_step` raises ends the painting. The same input gives the same bits on as many threads of a CPU, computed
+        in the same way; `before` is that of an earlier painting, the stretches of its last step, to be taken again.
         """
         require(recipe, self.weights.deepest)
         photo, pictures = _checked(content, "content"), _weighted(style)
@@ -82,7 +85,7 @@ class Stylizer:
             pictures = [(colors.statistics(picture, photo), weight) for picture, weight in pictures]
         try:
             with torch.no_grad():
-                painting = self._painted(photo, pictures, recipe, on_step or (lambda _: None))
+                painting = self._painted(photo, pictures, recipe, on_step or (lambda _: None), before)
         except Exception as error:
             if not is_shortage(error):
                 raise
@@ -98,15 +101,18 @@ class Stylizer:
         with torch.no_grad():
             return Objective(self._vgg, recipe, c, self._targets.get(_weighted(style), recipe, 1.0))
 
-    def _painted(self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep) -> Picture:
+    def _painted(
+        self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[Stretch]
+    ) -> Picture:
         """Coarse to fine: each scale starts from the last one's painting."""
         full = tensor(photo, smallest_side(deepest_layer(recipe)))
-        plan = levels(recipe, *full.shape[2:])
+        account = Account(levels(recipe, *full.shape[2:]), self._device, on_step, before)
         c = x = torch.empty(0)
-        for scale, level in enumerate(plan):
+        for scale, level in enumerate(account.levels):
             below, c = c, resized(full, (level.height, level.width)).clamp(0, 1).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
-            x = self._optimized(self._affordable(c, pictures, recipe, level), x, plan, scale, on_step)
+            evaluate = self._affordable(c, pictures, recipe, level, account.plans(scale))
+            x = self._optimized(evaluate, x, scale, account)
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
 
@@ -120,24 +126,28 @@ class Stylizer:
             return resized(tensor(heaviest, 1), c.shape[2:]).clamp(0, 1).to(c.device)
         return c
 
-    def _affordable(self, c: Tensor, pictures: StylePictures, recipe: Recipe, level: Level) -> Affordable:
-        """The loss of a picture of c's shape, computed as the free memory allows."""
+    def _affordable(
+        self, c: Tensor, pictures: StylePictures, recipe: Recipe, level: Level, first: Sequence[Plan]
+    ) -> Affordable:
+        """The loss of a picture of c's shape, computed by the `first` plans, then as the free memory allows."""
 
         def objective(plan: Plan) -> Evaluate:
             A = self._targets.get(pictures, recipe, level.fraction, plan.side)
             return Objective(self._vgg, recipe, c, A, plan.side, plan.keep)
 
-        return Affordable(objective, fitting(recipe, level, free_memory(self._device)))
+        return Affordable(objective, chain(first, fitting(recipe, level, free_memory(self._device))))
 
-    def _optimized(self, evaluate: Affordable, x: Tensor, plan: Sequence[Level], scale: int, on_step: OnStep) -> Tensor:
+    def _optimized(self, evaluate: Affordable, x: Tensor, scale: int, account: Account) -> Tensor:
         """The best picture found with this level's evaluations; the first of them is the start's own."""
-        last, done = plan[scale].evaluations, 0
+        last, done = account.levels[scale].evaluations, 0
         every = 1 if self._device.type == "cpu" else STEPS_PER_LOOK
         optimizer: Optimizer | None = None
         seen: list[tuple[int, float]] = []
         while done < last:
             m, known = evaluate.plan.history, optimizer is None and done > 0
-            stepped = _stepped(optimizer, evaluate, x)
+            if account.turned(scale, done):
+                evaluate.turn()
+            stepped = _stepped(optimizer, evaluate, x) if evaluate.plan.history == m else None
             if stepped is None:
                 x, optimizer = x if optimizer is None else optimizer.best, None
                 evaluate.fewer_pairs(m)
@@ -146,12 +156,14 @@ class Stylizer:
             if known:
                 continue  # what a new optimizer has to learn about a known point is no progress
             done += 1
+            account.count(scale, evaluate.plan)
             if done % every == 0 or done == last:
                 seen.append((done, float(optimizer.best_loss)))
                 if _stands_still(seen) and done < last:
                     log.info("the picture has stopped changing after %d of %d evaluations", done, last)
                     done = last
-                on_step(counted(plan, scale, done, seen[-1][1]))
+                is_end = done == last and scale == len(account.levels) - 1
+                account.tell(scale, done, seen[-1][1], evaluate.terms(optimizer.best) if is_end else {})
         return x if optimizer is None else optimizer.best
 
 

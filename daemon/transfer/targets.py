@@ -22,7 +22,10 @@ KEPT = 32  # styles × settings × scales; a few MB each at most
 
 
 class Targets:
-    """The last targets used; a style picture counts as another as soon as one of its values is."""
+    """The last targets used; a style picture counts as another as soon as one of its values is.
+
+    So does each size of tiles: the last bits differ, and a painting's must not depend on those before it.
+    """
 
     def __init__(self, vgg: VGG, device: torch.device) -> None:
         self._vgg, self._device = vgg, device
@@ -34,7 +37,7 @@ class Targets:
         hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
         layers = tuple(name for name, _ in recipe.style_layers)
         least = smallest_side(deepest_layer(recipe))
-        key = (hashes, layers, recipe.pooling, recipe.statistic, recipe.palette > 0, fraction, least)
+        key = (hashes, layers, recipe.pooling, recipe.statistic, recipe.palette > 0, fraction, least, side)
         if key not in self._kept:
             self._kept[key] = self._computed(pictures, recipe, fraction, least, side)
             self.computed += 1

@@ -7,7 +7,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.pictures.reading import probe, read
+from daemon.pictures.probing import probe
+from daemon.pictures.reading import read
 from daemon.pictures.writing import write
 
 HEIGHT = 300  # pixels, of every picture
