@@ -1,5 +1,6 @@
 """The figures that judge how paintings look see what they are named after, and the benchmark still runs."""
 
+import json
 import math
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.look import chance, columns, consistency, metrics, peers
+from tests.benchmarks.look.__main__ import main
 from tests.benchmarks.look.columns import verdict
 from tests.benchmarks.seed import picture, tensor
 from tests.test_benchmarks import benchmark
@@ -190,3 +192,15 @@ def test_sizes_are_compared() -> None:
     )
     assert [octave["cycles"] for octave in found["pairs"][0]["octaves"]] == [2, 4, 8]
     assert found["octaves"] == 3
+
+
+def test_these_weights_are_compared_with_random_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(chance, "PAINTINGS", 2)
+    monkeypatch.setattr(chance, "CALIBRATED_ON", 48)
+    small = ("--size", "40", "--preset", "draft", "--device", "cpu", "--threads", "1")
+    main(["--json", "--against-random", *small, "--pair", "street", "mosaic"])
+    (pair,) = json.loads(capsys.readouterr().out)["pairs"]
+    assert pair["ours"]["style_distance"] != pair["random"]["style_distance"]
+    assert pair["random_style_weight"] in (0.25, 1.0, 4.0)
