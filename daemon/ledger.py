@@ -27,6 +27,7 @@ from daemon.folders import sync
 
 ENDINGS = ("delivered", "failed", "returned")
 COUNTED = "counted"
+BLOCK = 1 << 20  # bytes copied at a time
 TAIL = 1 << 16  # bytes at the end that are looked at before the first line is appended
 
 

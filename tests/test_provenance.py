@@ -16,7 +16,7 @@ from PIL import Image
 
 from daemon import pictures
 from daemon.answers import told
-from daemon.config import Settings, builtin_picture
+from daemon.config import builtin_picture
 from daemon.errors import JobError
 from daemon.provenance import Provenance, StyleSource, libraries, thinned
 from daemon.repaint import repaint
@@ -154,7 +154,7 @@ def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr("daemon.transfer.stylizer.fitting", lambda *level: iter([Plan(64, True, 4)]))
         painting = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, story)
-    record = story.told("ink", Settings("draft", 150, recipe), (150, 60), "png", 95)
+    record = story.told("ink", (150, 60), "png", 95)
     write(tmp_path / "first.png", painting, content, "png", 95, record.to_json())
     assert record.stretches == (Stretch(1, 64, True, 4, 5),)
     assert record.steps == 5
