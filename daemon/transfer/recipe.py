@@ -48,6 +48,7 @@ class Recipe:
     style_layers: tuple[tuple[str, float], ...]  # (layer, its weight w_l in L_style)
     content_layers: tuple[tuple[str, float], ...]
     pooling: Literal["average", "max"]
+    border: Literal["mean", "edge"]  # what the first convolution sees beyond the picture
     statistic: Literal["gram", "covariance"]  # covariance: centred Gram matrix and mean
     normalized: bool  # relative errors, so that one balance serves every set of weights
     alpha: float  # α, the content's weight
@@ -56,6 +57,7 @@ class Recipe:
     palette: float  # the style's share for the mean and covariance of its colours
     scales: tuple[tuple[float, int], ...]  # coarse to fine: (fraction of the full size, evaluations)
     history: int  # m, the curvature pairs that L-BFGS keeps
+    anchor: float = math.inf  # px, the long side beyond which a scale keeps to what the coarser ones painted
 
     # What a user sets. The weights multiply the preset's own balance, 0 or more.
     style_weight: float = 1.0
@@ -94,6 +96,7 @@ _FINE: Final = Recipe(
     style_layers=tuple((name, 1 / len(_FINE_LAYERS)) for name in _FINE_LAYERS),
     content_layers=(("relu2_2", 1.0),),
     pooling="average",
+    border="mean",
     statistic="covariance",
     normalized=True,
     alpha=1.0,
@@ -108,6 +111,7 @@ _TUTORIAL: Final = Recipe(
     style_layers=tuple((name, 1.0) for name in ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")),
     content_layers=(("conv2_2", 1.0),),
     pooling="max",
+    border="mean",
     statistic="gram",
     normalized=False,
     alpha=1.0,
@@ -122,6 +126,7 @@ _GATYS: Final = Recipe(
     style_layers=tuple((f"relu{block}_1", 0.2) for block in range(1, 6)),
     content_layers=(("relu4_2", 1.0),),
     pooling="average",
+    border="mean",
     statistic="gram",
     normalized=True,  # the paper's α/β belongs to its own rescaled VGG19, which torchvision's is not
     alpha=1.0,
