@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", default="embedded")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--preset", default="fine", help="of ours")
+    parser.add_argument("--style-weight", type=float, default=1.0, help="of ours")
     parser.add_argument("--pair", nargs=2, action="append", metavar=("CONTENT", "STYLE"))
     parser.add_argument("--sheets", type=Path, help="folder for a contact sheet of each pair")
     parser.add_argument("--columns", nargs="+", default=[*columns.PEERS, columns.OURS])
