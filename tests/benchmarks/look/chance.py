@@ -1,0 +1,138 @@
+"""These weights against calibrated random ones of the same depth, at the same content kept."""
+
+import argparse
+import math
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as nn_f
+from safetensors.torch import save_file
+from torch import Tensor
+
+from daemon.transfer import Stylizer
+from daemon.transfer.recipe import LAYERS, recipe
+from daemon.transfer.vgg import IMAGENET_MEAN, IMAGENET_STD
+from daemon.transfer.weights import load
+
+from .. import machine
+from ..seed import picture, tensor
+from ..speed import ASSETS
+from . import metrics, peers
+from .columns import pair_paths
+from .sheets import sheet
+
+NEAR = 0.003  # of gradient correlation: near enough
+PAINTINGS = 10  # of each pair with random weights, at most
+CALIBRATED_ON = 192  # px, the shipped pictures
+
+
+def run(given: argparse.Namespace) -> dict[str, Any]:
+    stylizer = Stylizer(device=given.device, weights=given.weights, threads=given.threads)
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.safetensors"
+        save_file(random_weights(load(given.weights)[1]), path)
+        random = Stylizer(device=given.device, weights=path, threads=given.threads)
+        for content_path, style_path in pair_paths(given.pair):
+            c, s = (picture(path, given.size) for path in (content_path, style_path))
+            ours = stylizer.paint(c, s, recipe(given.preset))
+            wanted = metrics.gradient_correlation(tensor(ours), tensor(c))
+
+            def paint(style_weight: float, c: Any = c, s: Any = s) -> Any:
+                return random.paint(c, s, recipe(given.preset, style_weight=style_weight))
+
+            def kept(painting: Any, c: Any = c) -> float:
+                return metrics.gradient_correlation(tensor(painting), tensor(c))
+
+            style_weight, theirs = matched(paint, kept, wanted)
+            found = {
+                name: metrics.all_of(tensor(p), tensor(c), tensor(s))
+                for name, p in (("ours", ours), ("random", theirs))
+            }
+            pair = {"content": content_path.stem, "style": style_path.stem, "random_style_weight": style_weight}
+            pairs.append(pair | found | {"won": won(found)})
+            if given.sheets:
+                shown = [("content", c), ("style", s), (stylizer.weights.kind, ours), ("calibrated random", theirs)]
+                sheet(shown, given.sheets / f"random-{content_path.stem}-{style_path.stem}.png")
+            if not given.json:
+                print_pair(pairs[-1])
+    return {
+        "size": given.size,
+        "preset": given.preset,
+        "machine": machine.described(stylizer),
+        "weights_sha256": stylizer.weights.sha256,
+        "pairs": pairs,
+        "won": sum(pair["won"] for pair in pairs),
+        "of": len(pairs),
+    }
+
+
+def won(found: Mapping[str, Mapping[str, float]]) -> bool:
+    """Nearer to the style, and its strokes as coherent as the style's or nearer to that."""
+    ours, random = found["ours"], found["random"]
+    return ours["style_distance"] < random["style_distance"] and ours["coherence"] > random["coherence"]
+
+
+def matched(paint: Callable[[float], Any], kept: Callable[[Any], float], wanted: float) -> tuple[float, Any]:
+    """The style weight at which as much content is kept, and that painting: more style keeps less content."""
+    least, most = -math.inf, math.inf  # log₂ of the style weight: keeps more, keeps less
+    at, best = 0.0, (math.inf, 0.0, None)
+    for _ in range(PAINTINGS):
+        painting = paint(2.0**at)
+        correlation = kept(painting)
+        best = min(best, (abs(correlation - wanted), at, painting), key=lambda tried: tried[0])
+        if best[0] <= NEAR:
+            break
+        if correlation > wanted:
+            least = at
+        else:
+            most = at
+        at = least + 2 if math.isinf(most) else most - 2 if math.isinf(least) else (least + most) / 2
+    return 2.0 ** best[1], best[2]
+
+
+@torch.no_grad()
+def random_weights(like: peers.Weights, seed: int = 0) -> dict[str, Tensor]:
+    """He et al. 2015, then, channel by channel: centred, and scaled to a mean activation of 1 on what ships."""
+    generator = torch.Generator().manual_seed(seed)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    paths = sorted((ASSETS / "contents").glob("*.jpg")) + sorted((ASSETS / "styles").glob("*.jpg"))
+    xs = [(tensor(picture(path, CALIBRATED_ON)) - mean) / std for path in paths]
+    found: dict[str, Tensor] = {}
+    for n, name in enumerate(LAYERS):
+        if name.startswith("relu"):
+            xs = [nn_f.relu(x) for x in xs]
+        elif name.startswith("pool"):
+            xs = [nn_f.avg_pool2d(x, 2) for x in xs]
+        elif f"features.{n}.weight" not in like:
+            break
+        else:
+            shape = like[f"features.{n}.weight"].shape
+            weight = torch.randn(shape, generator=generator) * math.sqrt(2 / math.prod(shape[1:]))
+            xs = [nn_f.conv2d(x, weight, padding=1) for x in xs]
+            pixels = torch.cat([x.flatten(2)[0] for x in xs], 1)
+            centre = pixels.mean(1)
+            scale = (pixels - centre[:, None]).relu().mean(1)
+            xs = [(x - centre.view(1, -1, 1, 1)) / scale.view(1, -1, 1, 1) for x in xs]
+            found |= {f"features.{n}.weight": weight / scale.view(-1, 1, 1, 1), f"features.{n}.bias": -centre / scale}
+    return found
+
+
+def print_pair(pair: Mapping[str, Any]) -> None:
+    print(f"{pair['content']} + {pair['style']}: {'won' if pair['won'] else 'not won'}")
+    for name in ("ours", "random"):
+        row = pair[name]
+        weight = f", style weight {pair['random_style_weight']:.3g}" if name == "random" else ""
+        print(
+            f"  {name:8} style distance {row['style_distance']:.3f}  coherence {row['coherence']:.3f}  "
+            f"gradient correlation {row['gradient_correlation']:.3f}{weight}",
+            flush=True,
+        )
+
+
+def print_rest(result: Mapping[str, Any]) -> None:
+    print(f"these weights win {result['won']} of {result['of']} in style distance and coherence")
+    print("; ".join(f"{name}: {value}" for name, value in result["machine"].items()))
