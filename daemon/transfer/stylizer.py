@@ -106,8 +106,7 @@ class Stylizer:
         for scale, level in enumerate(plan):
             below, c = c, resized(full, (level.height, level.width)).clamp(0, 1).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
-            kept = x if scale and max(level.height, level.width) > recipe.anchor else c
-            x = self._optimized(self._affordable(kept, pictures, recipe, level), x, plan, scale, on_step)
+            x = self._optimized(self._affordable(c, pictures, recipe, level), x, plan, scale, on_step)
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
 
