@@ -59,7 +59,7 @@ class Gallery:
         self._changed = True  # since the page was written
         self._written = 0.0  # by the monotonic clock
         self._troubled = False
-        self._mine: set[str] = set()  # ids whose thumbnails this run wrote; the file system's clock is too coarse to tell
+        self._mine: set[str] = set()  # ids whose thumbnails this run wrote: a clock would be too coarse to tell
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gallery", daemon=True)
 

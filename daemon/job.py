@@ -15,6 +15,7 @@ from daemon.claims import Claims
 from daemon.config import Config, Settings, load_sidecar
 from daemon.errors import Died, Halted, JobError, PainterDied, Unreadable, Unsettled
 from daemon.finished import Finished
+from daemon.flaws import twice
 from daemon.formats import extension_of, output_format
 from daemon.listing import Arrival, Signature
 from daemon.names import MASK, SIDECAR, shown
@@ -23,7 +24,7 @@ from daemon.readers import Photo, Readers
 from daemon.records import Claim
 from daemon.story import Sources, Story, sha256
 from daemon.stylepictures import StylePictures
-from daemon.transfer.recipe import Step
+from daemon.transfer.recipe import Recipe, Step
 
 log = logging.getLogger("styled")
 
@@ -160,10 +161,14 @@ class Journey:
 
         with self.painters.take() as painter:
             self.board.stage(job.claim.id, "painting")
-            recipe, config = job.settings.recipe, job.config
-            job.story.begin(painter.equipment, config.thread_count)
-            patience = config.stall_seconds
-            painting = painter.paint(photo.pixels, style, recipe, config.thread_count, on_step, patience)
+            config = job.config
+
+            def attempt(recipe: Recipe) -> Canvas:
+                job.story.begin(painter.equipment, config.thread_count, recipe)
+                patience = config.stall_seconds
+                return painter.paint(photo.pixels, style, recipe, config.thread_count, on_step, patience)
+
+            painting = twice(attempt, job.settings.recipe, job.claim)
         mask = self.claims.companion(job.claim, MASK)
         if mask is None:
             return painting
@@ -176,7 +181,7 @@ class Journey:
         self.board.stage(job.claim.id, "delivering")
         output = job.config.output
         kind = output_format(photo.format, output.format, photo.size)
-        record = job.story.told(job.claim.style, job.settings, photo.size, kind, output.quality)
+        record = job.story.told(job.claim.style, photo.size, kind, output.quality)
         self.readers.write(
             self.claims.canvas(job.claim),
             painting,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.canvas import Canvas
 from daemon.errors import ConfigError, Died, JobError, PainterDied
+from daemon.flaws import check
 from daemon.pool import Pool
 from daemon.processes import Child
 from daemon.transfer.recipe import Recipe, RecipeError, Step, TooLargeError
@@ -56,7 +57,7 @@ class Painter:
         patience: float,
     ) -> Canvas:
         """A painting of `content`'s shape. `style`: pictures and their weights. `patience`: seconds without a step
-        after which the painter counts as hung. JobError, PainterDied, Stopped."""
+        after which the painter counts as hung. Flawed, JobError, PainterDied, Stopped."""
         parts = (content, tuple(style), recipe, threads)
         try:
             painting: Canvas = self._child.call("paint", *parts, progress=on_step, patience=patience)
@@ -128,10 +129,19 @@ class _Painter:
         progress: Callable[..., None],
     ) -> Canvas:
         self.stylizer.threads = threads or self.hello.threads
-        pictures = [(picture.array(), weight) for picture, weight in style]
+        photo, pictures = content.array(), [(picture.array(), weight) for picture, weight in style]
+        loss = 0.0
+
+        def on_step(step: Step) -> None:
+            nonlocal loss
+            loss = step.loss
+            progress(step)
+
         try:
-            return Canvas.of(self.stylizer.paint(content.array(), pictures, recipe, on_step=progress))
+            painting = self.stylizer.paint(photo, pictures, recipe, on_step)
         except RecipeError as error:
             raise JobError(f"Its settings cannot work: {error}", "Change the settings and try again.") from None
         except TooLargeError as error:
             raise JobError(f"It is too large: {error}", "Set a smaller `size`, or free some memory.") from None
+        check(painting, photo, pictures, recipe, loss)
+        return Canvas.of(painting)

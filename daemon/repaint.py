@@ -8,7 +8,7 @@ import numpy as np
 
 from daemon import pictures
 from daemon.answers import told
-from daemon.config import Config, Settings
+from daemon.config import Config
 from daemon.errors import ConfigError, JobError
 from daemon.names import MASK, shown
 from daemon.plainly import ASSETS, words
@@ -51,8 +51,7 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
         story.mask_sha256 = was.mask_sha256
         with mask.open("rb") as file:
             result = pictures.masked(result, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
-    settings = Settings(was.recipe.preset, max(was.size), was.recipe)
-    now = story.told(was.style, settings, was.size, was.format, was.quality)
+    now = story.told(was.style, was.size, was.format, was.quality)
     write(out, result, content, kind, was.quality, now.to_json())
     return _compared(painting, out, was, now)
 

@@ -12,6 +12,7 @@ from daemon import pictures
 from daemon.config import Settings, builtin_picture, settings_from
 from daemon.console import painting
 from daemon.errors import ConfigError, JobError
+from daemon.flaws import check, twice
 from daemon.formats import ENDINGS, OutputFormat, output_format
 from daemon.job import AUTO_SIZE_CPU, AUTO_SIZE_GPU
 from daemon.painters import equipment_of
@@ -38,9 +39,13 @@ def paint_one(
     stylizer = stylizer_for(device, weights)
     size = _size(chosen, stylizer)
     content, story = read_photo(photo, size, enlarge=chosen.size != "auto")
-    result = paint(stylizer, content, [(picture, 1.0)], chosen.recipe, story)
+
+    def attempt(recipe: Recipe) -> Pixels:
+        return paint(stylizer, content, [(picture, 1.0)], recipe, story, checked=True)
+
+    result = twice(attempt, chosen.recipe, photo.name)
     kind = output_format(content.format, wanted, (result.shape[1], result.shape[0]))
-    record = story.told(picture.stem, chosen, (result.shape[1], result.shape[0]), kind, QUALITY)
+    record = story.told(picture.stem, (result.shape[1], result.shape[0]), kind, QUALITY)
     write(out, result, content, kind, QUALITY, record.to_json())
     return story.seconds
 
@@ -76,9 +81,16 @@ def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[
 
 
 def paint(
-    stylizer: "Stylizer", content: pictures.Picture, style: list[tuple[Path, float]], recipe: Recipe, story: Story
+    stylizer: "Stylizer",
+    content: pictures.Picture,
+    style: list[tuple[Path, float]],
+    recipe: Recipe,
+    story: Story,
+    *,
+    checked: bool = False,
 ) -> Pixels:
-    """The painting (H, W, 3), with a bar while it grows. `style`: files and weights. ConfigError, JobError."""
+    """The painting (H, W, 3), with a bar while it grows. `style`: files and weights. ConfigError, JobError;
+    Flawed, where it is to be `checked`."""
     long_side = max(1, round(max(content.pixels.shape) * recipe.style_scale))
     try:
         mixed, sources = [], []
@@ -87,20 +99,23 @@ def paint(
                 sources.append(StyleSource(picture_name(path), sha256(file), weight))
                 mixed.append((pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
         story.pictures = tuple(sources)
-        story.begin(equipment_of(stylizer), stylizer.threads)
+        story.begin(equipment_of(stylizer), stylizer.threads, recipe)
         with painting(story.source) as show:
 
             def on_step(step: Step) -> None:
                 story.step(step)
                 show(step)
 
-            return stylizer.paint(content.pixels, mixed, recipe, on_step)
+            result = stylizer.paint(content.pixels, mixed, recipe, on_step)
     except RecipeError as error:
         raise ConfigError([str(error)]) from None
     except TooLargeError as error:
         raise JobError(f"It is too large: {error}", "Say a smaller --size, or free some memory.") from None
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
+    if checked:
+        check(result, content.pixels, mixed, recipe, story.losses[-1])
+    return result
 
 
 def write(out: Path, result: Pixels, content: pictures.Picture, kind: OutputFormat, quality: int, record: str) -> None:

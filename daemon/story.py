@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from daemon.canvas import Canvas
-from daemon.config import Settings, StylePicture
+from daemon.config import StylePicture
 from daemon.finished import Finished
 from daemon.painters import Equipment
 from daemon.provenance import Provenance, StyleSource, picture_name, thinned
-from daemon.transfer.recipe import Step
+from daemon.transfer.recipe import Recipe, Step
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class Story:
     source_sha256: str
     pictures: tuple[StyleSource, ...] = ()
     mask_sha256: str = ""
+    recipe: Recipe | None = None  # that it was painted by, and the painter's equipment, once it was begun
     equipment: Equipment | None = None
     threads: int = 0
     losses: list[float] = field(default_factory=list)
@@ -33,25 +34,26 @@ class Story:
     seconds: float = 0.0
     record: Provenance | None = None  # once it was told
 
-    def begin(self, equipment: Equipment, threads: int | None) -> None:
+    def begin(self, equipment: Equipment, threads: int | None, recipe: Recipe) -> None:
         """A painter takes it up, with so many threads, or its own choice."""
-        self.equipment, self.threads = equipment, threads or equipment.threads
+        self.recipe, self.equipment, self.threads = recipe, equipment, threads or equipment.threads
         self.losses, self.started = [], time.monotonic()
 
     def step(self, step: Step) -> None:
         self.losses.append(step.loss)
         self.seconds = time.monotonic() - self.started
 
-    def told(self, style: str, settings: Settings, size: tuple[int, int], kind: str, quality: int) -> Provenance:
+    def told(self, style: str, size: tuple[int, int], kind: str, quality: int) -> Provenance:
         """The record of a painting of `size` (width, height) that is written as `kind`."""
-        used = self.equipment
+        used, recipe = self.equipment, self.recipe
         assert used is not None, "it was painted"
+        assert recipe is not None, "by a recipe"
         self.record = Provenance(
             source=self.source,
             source_sha256=self.source_sha256,
             style=style,
             pictures=self.pictures,
-            recipe=settings.recipe,
+            recipe=recipe,
             size=size,
             format=kind,
             quality=quality,

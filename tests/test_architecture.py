@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each line may import only from lines above it; the order in which a picture's way is built up.
 LAYERS = (
     ("errors", "formats", "transfer"),
-    ("names", "mounts", "canvas", "journald", "sketch"),
+    ("names", "mounts", "canvas", "journald", "sketch", "flaws"),
     ("listing", "folders", "processes", "pictures", "plainly", "troubles", "saved", "report"),
     ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
     ("notices", "places", "readers", "painters", "retry", "finished", "page"),

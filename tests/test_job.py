@@ -16,6 +16,7 @@ from daemon.canvas import Canvas, Handle
 from daemon.claims import Claims
 from daemon.config import Config, load
 from daemon.errors import Died, Hindered
+from daemon.flaws import Flawed
 from daemon.folders import Folders
 from daemon.job import Journey
 from daemon.listing import Arrival, Signature
@@ -55,6 +56,13 @@ class Deadly(Quick):
     def paint(self, *arguments: object, **keywords: object) -> Canvas:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
+
+
+class Unable(Quick):
+    """Paints nothing that is a painting."""
+
+    def paint(self, *arguments: object, **keywords: object) -> Canvas:
+        raise Flawed("Its painting came out in one colour.", "Try another style.")
 
 
 @pytest.fixture
@@ -111,6 +119,18 @@ def test_a_picture_that_ends_its_painter_three_times_is_set_aside(
     assert "broke down on it 3 times: the painter was ended by SIGKILL" in reason
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3 + ["ERROR"]
     assert journey.board.failed == 1
+
+
+def test_a_picture_that_comes_out_as_no_painting_twice_is_set_aside_with_its_reason(
+    root: Path, config: Config, journey: Journey, caplog: pytest.LogCaptureFixture
+) -> None:
+    journey.painters.pool = Pool([Child("painter", Unable, str(root / "notes"))])
+    journey.run(drop(root), config)
+    reason = (root / "failed/alpha/photo.png.txt").read_text()
+    assert "in one colour. A second try with safe settings did no better." in reason
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    assert not (root / "outbox/alpha/photo.png").exists()
+    journey.painters.pool.children[0].close()
 
 
 def test_a_style_picture_that_is_gone_blames_no_photo(root: Path, config: Config, journey: Journey) -> None:

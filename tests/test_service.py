@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from daemon.answers import told
 from daemon.folders import Folders
 from daemon.lock import Lock
 from tests.conftest import CONFIG, Daemon, jpeg, wait_until
@@ -169,6 +170,20 @@ def test_a_sidecar_counts_and_a_wrong_one_fails_its_photo_alone(root: Path, star
     assert "did you mean size?" in (root / "failed/alpha/wrong.jpg.txt").read_text()
     assert (root / "done/alpha/small.jpg.yaml").exists()
     assert (root / "failed/alpha/wrong.jpg.yaml").exists()
+
+
+def test_what_comes_out_as_no_painting_is_painted_once_more_with_safe_settings(root: Path, start: Start) -> None:
+    inbox = root / "inbox/alpha"
+    inbox.mkdir(parents=True)
+    (inbox / "wild.png.yaml").write_text("{smoothness: 1000000, style_weight: 0, content_weight: 0}")
+    (inbox / "wild.png").write_bytes(jpeg(kind="PNG"))
+    daemon = start("--once")
+    assert daemon.process.wait(90) == 0, daemon.text()
+    assert "Its painting came out in one colour. It is painted once more, with safe settings." in daemon.text()
+    painting = root / "outbox/alpha/wild.png"
+    assert (told(painting).recipe.smoothness, told(painting).recipe.style_weight) == (1, 1)
+    with Image.open(painting) as image:
+        assert len(image.convert("L").getcolors() or ()) > 50
 
 
 def test_once_waits_for_what_is_growing_and_exits_0(root: Path, start: Start) -> None:
