@@ -38,7 +38,8 @@ HOMES = {
     "torchvision": {"transfer", "studio"},
     "safetensors": {"transfer", "studio"},
     "multiprocessing": {"processes"},
-    "rich": {"console"},
+    "rich": {"console", "studio"},
+    "skimage": {"studio"},
     "typer": {"cli"},
     "prometheus_client": {"metrics"},
 }

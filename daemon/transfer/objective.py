@@ -37,7 +37,7 @@ class Objective:
             return self._in_tiles(x)
         with torch.enable_grad():
             x.requires_grad_(True)
-            F = self._vgg.features(x, self._layers, self._recipe.pooling)
+            F = self._vgg.features(x, self._layers, self._recipe.pooling, self._recipe.border)
             G = {name: moments for name, (moments, _) in tiles.measured(F, x, self._recipe).items()}
             L = _sum([*self._local(F, x, self._tiles[0], 0).values(), *self._style(G).values()])
             (gradient,) = torch.autograd.grad(L, x)
@@ -65,7 +65,7 @@ class Objective:
         for number, tile in enumerate(self._tiles):
             with torch.enable_grad():
                 cut = tile.cut(x).clone().requires_grad_(True)
-                F = tiles.features(self._vgg, cut, tile, self._layers, recipe.pooling)
+                F = tiles.features(self._vgg, cut, tile, self._layers, recipe)
                 terms = _flat(
                     losses.share(part, means[name], count / self._pixels(name))
                     for name, (part, count) in tiles.measured(F, tile.core(cut), recipe).items()
@@ -117,7 +117,7 @@ class Objective:
             return self._kept[number]
         layers = [name for name, _ in self._recipe.content_layers]
         with torch.no_grad():
-            return tiles.features(self._vgg, tile.cut(self._c), tile, layers, self._recipe.pooling)
+            return tiles.features(self._vgg, tile.cut(self._c), tile, layers, self._recipe)
 
     def _content_scales(self) -> dict[str, Tensor | float]:
         """What each content layer's error is divided by; the features are kept on the way, where they are to be."""

@@ -20,6 +20,7 @@ LAYERS: Final[tuple[str, ...]] = tuple(
     )
 )
 COARSEST: Final = 32  # px, the short side below which a coarse level has too little to say and is left out
+RUNGS: Final = 16  # steps of √2 below the full size: beyond 8192 px the coarsest is above COARSEST
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"start": ("content", "noise", "style"), "keep_colors": ("no", "luminance", "statistics")}
 )
@@ -48,6 +49,7 @@ class Recipe:
     style_layers: tuple[tuple[str, float], ...]  # (layer, its weight w_l in L_style)
     content_layers: tuple[tuple[str, float], ...]
     pooling: Literal["average", "max"]
+    border: Literal["zeros", "edge"]  # what a convolution sees beyond its input
     statistic: Literal["gram", "covariance"]  # covariance: centred Gram matrix and mean
     normalized: bool  # relative errors, so that one balance serves every set of weights
     alpha: float  # α, the content's weight
@@ -111,18 +113,25 @@ class Step(NamedTuple):
 
 _FINE_LAYERS: Final = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1")
 
+
+def _ladder(evaluations: int, last: int) -> tuple[tuple[float, int], ...]:
+    """Scales by √2 from the coarsest that any picture has to the full size, which gets `last`."""
+    return (*((2 ** (-rung / 2), evaluations) for rung in range(RUNGS, 0, -1)), (1.0, last))
+
+
 _FINE: Final = Recipe(
     preset="fine",
     style_layers=tuple((name, 1 / len(_FINE_LAYERS)) for name in _FINE_LAYERS),
     content_layers=(("relu2_2", 1.0),),
     pooling="average",
+    border="edge",
     statistic="covariance",
     normalized=True,
     alpha=1.0,
     beta=100.0,
     tv=1.0,
     palette=0.2,
-    scales=((0.5, 80), (1.0, 60)),
+    scales=_ladder(40, 40),
     history=20,
 )
 _TUTORIAL: Final = Recipe(
@@ -130,6 +139,7 @@ _TUTORIAL: Final = Recipe(
     style_layers=tuple((name, 1.0) for name in ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")),
     content_layers=(("conv2_2", 1.0),),
     pooling="max",
+    border="zeros",
     statistic="gram",
     normalized=False,
     alpha=1.0,
@@ -144,6 +154,7 @@ _GATYS: Final = Recipe(
     style_layers=tuple((f"relu{block}_1", 0.2) for block in range(1, 6)),
     content_layers=(("relu4_2", 1.0),),
     pooling="average",
+    border="zeros",
     statistic="gram",
     normalized=True,  # the paper's α/β belongs to its own rescaled VGG19, which torchvision's is not
     alpha=1.0,
@@ -158,7 +169,7 @@ PRESETS: Final[Mapping[str, Recipe]] = MappingProxyType(
         "fine": _FINE,
         "tutorial": _TUTORIAL,
         "gatys": _GATYS,
-        "draft": dataclasses.replace(_FINE, preset="draft", scales=((0.5, 40), (1.0, 15))),
+        "draft": dataclasses.replace(_FINE, preset="draft", scales=_ladder(16, 10)),
     }
 )
 

@@ -37,7 +37,8 @@ class Targets:
         hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
         layers = tuple(name for name, _ in recipe.style_layers)
         least = smallest_side(deepest_layer(recipe))
-        key = (hashes, layers, recipe.pooling, recipe.statistic, recipe.palette > 0, fraction, least, side)
+        look = recipe.pooling, recipe.border, recipe.statistic, recipe.palette > 0
+        key = (hashes, layers, look, fraction, least, side)
         if key not in self._kept:
             self._kept[key] = self._computed(pictures, recipe, fraction, least, side)
             self.computed += 1

@@ -6,7 +6,7 @@ the cores only. The grid is aligned to the pooling, so that every pooled pixel l
 
 from collections.abc import Collection, Mapping
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -76,11 +76,10 @@ def _spans(length: int, side: int, deepest: str) -> list[Span]:
     return [Span(a, b, max(0, a - edge), min(length, b + edge)) for a, b in pairwise(cuts)]
 
 
-def features(
-    vgg: VGG, cut: Tensor, tile: Tile, layers: Collection[str], pooling: Literal["average", "max"]
-) -> dict[str, Tensor]:
+def features(vgg: VGG, cut: Tensor, tile: Tile, layers: Collection[str], recipe: Recipe) -> dict[str, Tensor]:
     """{layer: F} of a tile's core, from the tile cut out of the picture."""
-    return {name: tile.core(F, stride(name)) for name, F in vgg.features(cut, layers, pooling).items()}
+    found = vgg.features(cut, layers, recipe.pooling, recipe.border)
+    return {name: tile.core(F, stride(name)) for name, F in found.items()}
 
 
 def measured(F: Mapping[str, Tensor], x: Tensor, recipe: Recipe) -> Measured:
@@ -100,7 +99,7 @@ def statistics(vgg: VGG, x: Tensor, recipe: Recipe, side: int | None) -> Statist
     total: Measured = {}
     for tile in grid(x.shape[-2], x.shape[-1], side, deepest_layer(recipe)):
         cut = tile.cut(x)
-        part = measured(features(vgg, cut, tile, layers, recipe.pooling), tile.core(cut), recipe)
+        part = measured(features(vgg, cut, tile, layers, recipe), tile.core(cut), recipe)
         total = pooled(total, part)
     return {name: moments for name, (moments, _) in total.items()}
 

@@ -33,10 +33,18 @@ class VGG:
                     bias.to(device, working),
                 )
 
-    def features(self, x: Tensor, layers: Collection[str], pooling: Literal["average", "max"]) -> dict[str, Tensor]:
+    def features(
+        self,
+        x: Tensor,
+        layers: Collection[str],
+        pooling: Literal["average", "max"],
+        border: Literal["zeros", "edge"] = "zeros",
+    ) -> dict[str, Tensor]:
         """x (1, 3, H, W) in [0, 1] → {layer: F (1, C, h, w)}; nothing below the deepest layer is computed.
 
-        Whatever it is computed in, F is of x's type, for sums over all pixels are not to be had in bfloat16.
+        `border`: what a convolution sees beyond its input, zeros (to conv1_1 ImageNet's mean colour), as in training,
+        or the edge's own values, so that no feature tells the border from the rest. Whatever it is computed in, F is
+        of x's type, for sums over all pixels are not to be had in bfloat16.
         """
         y = F.pad(x.contiguous(memory_format=torch.channels_last), (0, 0, 0, 0, 0, 1), value=1.0)
         y = y.to(self._convolutions["conv1_1"][0].dtype)
@@ -45,7 +53,10 @@ class VGG:
         for name in LAYERS[: max(map(LAYERS.index, layers)) + 1]:
             if name.startswith("conv"):
                 weight, bias = self._convolutions[name]
-                y = F.conv2d(y, weight, bias, padding=1)
+                if border == "edge":
+                    y = F.conv2d(F.pad(y, (1, 1, 1, 1), mode="replicate"), weight, bias)
+                else:
+                    y = F.conv2d(y, weight, bias, padding=1)
             elif name.startswith("relu"):
                 y = F.relu(y)  # out of place: in place, as torchvision's, it would overwrite a kept conv layer
             else:

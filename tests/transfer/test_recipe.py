@@ -5,7 +5,7 @@ import sys
 import pytest
 from torchvision.models.vgg import cfgs, make_layers
 
-from daemon.transfer.recipe import LAYERS, PRESETS, RecipeError, Step, deepest_layer, levels, recipe, require
+from daemon.transfer.recipe import COARSEST, LAYERS, PRESETS, RecipeError, Step, deepest_layer, levels, recipe, require
 
 
 def test_layers_are_named_in_torchvisions_order() -> None:
@@ -57,7 +57,16 @@ def test_weights_that_are_not_deep_enough_are_refused_with_the_way_out() -> None
 @pytest.mark.parametrize("preset", PRESETS)
 def test_levels_go_from_coarse_to_the_full_size(preset: str) -> None:
     plan = levels(PRESETS[preset], 300, 401)
-    assert [(level.height, level.width) for level in plan] == [(150, 200), (300, 401)]
+    assert plan[-1][:3] == (1.0, 300, 401)
+    assert (plan[-3] if preset in ("fine", "draft") else plan[-2])[:3] == (pytest.approx(0.5), 150, 200)
+    assert [level.width for level in plan] == sorted(level.width for level in plan)
+
+
+def test_fine_goes_by_the_root_of_two_from_the_coarsest_that_says_something() -> None:
+    plan = levels(PRESETS["fine"], 2048, 2048)
+    assert [level.height for level in plan] == [32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048]
+    assert min(level.height for level in levels(PRESETS["fine"], 20000, 20000)) > COARSEST
+    assert sum(level.fraction**2 * level.evaluations for level in plan) < 85, "evaluations of the full size"
 
 
 def test_a_scale_too_small_is_left_out_and_its_work_goes_to_the_full_size() -> None:

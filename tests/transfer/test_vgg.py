@@ -76,6 +76,16 @@ def test_the_folded_normalisation_is_exact_to_the_border(weights: Mapping[str, T
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_with_edges_repeated_no_feature_tells_the_border_from_the_rest(weights: Mapping[str, Tensor]) -> None:
+    """A picture of one colour has features of one value; zeros beyond the border give it away."""
+    x, layers = torch.full((1, 3, 16, 24), 0.2), ["conv1_1", "relu3_1"]
+    vgg = VGG(weights, torch.device("cpu"))
+    for F in vgg.features(x, layers, "average", "edge").values():
+        assert F.std((2, 3)).max() < 1e-4 * F.abs().max()
+    for F in vgg.features(x, layers, "average", "zeros").values():
+        assert F.std((2, 3)).max() > 0.01 * F.abs().max()
+
+
 def test_features_computed_in_bfloat16_come_as_float32(weights: Mapping[str, Tensor]) -> None:
     x = torch.rand(1, 3, 16, 16)
     low = VGG(weights, torch.device("cpu"), torch.bfloat16).features(x, ["relu2_1"], "max")["relu2_1"]
