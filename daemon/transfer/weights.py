@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .download import Progress
 
 EMBEDDED: Final = Path(__file__).parent.parent / "assets" / "embedded.safetensors"
-EMBEDDED_SHA256: Final = "727a01fdfc13ac6fa4fb63a931c51fa96a63db89b08fd54c88d259cffbf348e3"
+EMBEDDED_SHA256: Final = "573261fbecf600246ba9546bb3164b464cbe423c74a158e15e9050a5bdacdff9"
 IMAGENET_FILE: Final = "vgg19-imagenet1k_v1-features.safetensors"
 WIDTHS: Final = (64, 128, 256, 512, 512)  # feature maps of the five blocks
 AGAIN: Final = "Run `styled weights` to fetch it again."
