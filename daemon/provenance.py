@@ -153,7 +153,8 @@ def _recipe(said: Any) -> Recipe:
     numbers = ("alpha", "beta", "tv", "palette", "style_weight", "content_weight", "smoothness", "style_scale")
     said |= {name: _number(said[name]) for name in numbers}
     said |= {name: int(said[name]) for name in ("history", "seed")}
-    choices = {**CHOICES, "pooling": ("average", "max"), "border": ("zeros", "edge"), "statistic": ("gram", "covariance")}
+    choices = {**CHOICES, "pooling": ("average", "max"), "border": ("zeros", "edge")}
+    choices["statistic"] = ("gram", "covariance")
     for name, known in choices.items():
         said[name] = known[known.index(said[name])]
     return Recipe(**said)

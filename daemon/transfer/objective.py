@@ -50,7 +50,7 @@ class Objective:
             layers = [name for name, _ in self._recipe.content_layers]
             for number, tile in enumerate(self._tiles):
                 cut = tile.cut(x)
-                F = tiles.features(self._vgg, cut, tile, layers, self._recipe.pooling)
+                F = tiles.features(self._vgg, cut, tile, layers, self._recipe)
                 for name, L in self._local(F, cut, tile, number).items():
                     found[name] = found[name] + L if name in found else L
         return {name: float(L) for name, L in found.items()}
