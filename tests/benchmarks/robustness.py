@@ -33,7 +33,7 @@ STYLES = ("starry", "mosaic", "ink", "glass", "one colour")
 BLACK = 0.1  # of the darker one's mean luminance, photo or style: below it a painting is black
 TONE, CONTRAST = 0.1, 1.0  # by which a frame must differ more than frames within the picture do, to be a border
 SEAM = 1.2  # of the jumps between pixels elsewhere: what an eye may see along a line
-TILED_STEPS = 8  # evaluations: rounding grows from step to step until two good paintings differ
+TILED_STEPS = 4  # evaluations: rounding grows from step to step until two good paintings differ
 
 
 def photos() -> dict[str, Image.Image]:
