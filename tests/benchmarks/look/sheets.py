@@ -1,6 +1,7 @@
 """Contact sheets: what no figure says."""
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ GAP, LINE, ROW = 8, 14, 3  # px between pictures, px of a line of text, pictures
 def sheet(pictures: Sequence[tuple[str, Picture]], path: Path) -> None:
     """Each picture in its own pixels above its label, whose lines are split by newlines; a PNG."""
     tiles = [(label.split("\n"), Image.fromarray(_bytes(picture))) for label, picture in pictures]
-    wide = max(image.width for _, image in tiles) + GAP
+    font = ImageFont.load_default()
+    wide = max(max(image.width, *(ceil(font.getlength(line)) for line in lines)) for lines, image in tiles) + GAP
     high = max(image.height + LINE * len(lines) for lines, image in tiles) + GAP
     rows = -(-len(tiles) // ROW)
     whole = Image.new("RGB", (min(ROW, len(tiles)) * wide + GAP, rows * high + GAP), "white")
@@ -24,7 +26,7 @@ def sheet(pictures: Sequence[tuple[str, Picture]], path: Path) -> None:
         whole.paste(image, (left, top))
         for number, line in enumerate(lines):
             place = (left, top + image.height + number * LINE)
-            write.text(place, line, fill="black", font=ImageFont.load_default())
+            write.text(place, line, fill="black", font=font)
     path.parent.mkdir(parents=True, exist_ok=True)
     whole.save(path)
 
