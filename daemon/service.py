@@ -212,8 +212,8 @@ class Service:
         self.supervisor.reloading()
         try:
             new = load(self.path)
-            Folders(self.config.root).prepare(new.styles)
             self._check_styles(new, self.painters.equipment())
+            Folders(self.config.root).prepare(new.styles)  # last: until its style is taken, a new folder names none
         except ConfigError as error:
             for problem in error.problems:
                 log.error("config.yaml: %s", problem)

@@ -11,6 +11,7 @@ import pytest
 from daemon.config import Config, RecipeSettings, load
 from daemon.config import _flat as settings_of
 from daemon.transfer.recipe import PRESETS
+from tests.conftest import jpeg
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -23,6 +24,8 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_every_yaml_block_is_a_configuration(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(text)
+    for own in re.findall(r"[a-z]+\.jpg", text):  # the reader's own pictures
+        (tmp_path / own).write_bytes(jpeg())
     assert load(tmp_path / "config.yaml").styles
 
 
