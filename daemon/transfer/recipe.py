@@ -122,13 +122,13 @@ def _ladder(evaluations: int, last: int) -> tuple[tuple[float, int], ...]:
 _FINE: Final = Recipe(
     preset="fine",
     style_layers=tuple((name, 1 / len(_FINE_LAYERS)) for name in _FINE_LAYERS),
-    content_layers=(("relu2_2", 1.0),),
+    content_layers=(("relu1_2", 0.5), ("relu2_2", 0.5)),  # the first keeps contours
     pooling="average",
     border="edge",
     statistic="covariance",
     normalized=True,
     alpha=1.0,
-    beta=100.0,
+    beta=15.0,
     tv=1.0,
     palette=0.2,
     scales=_ladder(40, 40),
