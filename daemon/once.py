@@ -18,9 +18,10 @@ class Once:
         self._since = 0.0  # when something was finished last, or there was no trouble
 
     def is_in_vain(self, board: Board, trouble: str) -> bool:
-        """To be asked again and again. `trouble`: what hinders the work now, "" if nothing does."""
+        """To be asked again and again. `trouble`: what hinders some of the work now, "" if nothing does; what hinders
+        all of it stands on the board."""
         now, finished = self._clock(), board.delivered + board.failed
         if not trouble or finished != self._finished:
             self._finished, self._since = finished, now
-        is_at_work = any(task.stage in AT_WORK for task in board.tasks())
+        is_at_work = any(not board.trouble or task.stage in AT_WORK for task in board.tasks())
         return now - self._since > PATIENCE and not is_at_work

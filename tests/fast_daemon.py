@@ -95,7 +95,7 @@ def main() -> int:
     options = parser.parse_args()
     readers.PATIENCE = options.patience
     troubles.PAUSES = (0.3, 0.6)
-    once.PATIENCE = 3.0
+    once.PATIENCE = 5.0
     keeper.COMPACT_BYTES = 20_000
     Pool.RETRY_SECONDS = (0.3, 0.3, 0.3)
     try:

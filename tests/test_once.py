@@ -21,6 +21,8 @@ def test_it_is_in_vain_when_nothing_was_finished_for_long_and_nothing_is_being_p
     board.stage("1", "painting")
     assert not after(1000), "a long painting is no standstill"
     board.stage("1", "waiting for a painter")
+    assert not after(1), "it comes to that, whatever hinders the others"
+    board.trouble = "the painter cannot work"
     assert after(1)
 
 
