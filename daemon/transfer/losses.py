@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch.nn.functional as nn_f
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 FLOOR = 0.01  # of a layer's energy: below it, a variance is one of a one-colour picture, and divides nothing
 SPECK = 1e-6  # the same for a layer without any energy: a black picture
@@ -52,6 +53,14 @@ def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:
     return Moments((part.second + off[:, None] * off) * weight, part.mean * weight)
 
 
+def slope(mean: Tensor | None, derivative: Moments, M: int) -> tuple[Tensor, Tensor | None]:
+    """(S, r) of dL/dF_k = S F_k + r in every pixel k of M, from the derivative by the M pixels' moments."""
+    S = (derivative.second + derivative.second.T) / M
+    if mean is None or derivative.mean is None:
+        return S, None
+    return S, derivative.mean / M - S @ mean  # the mean within the covariance adds nothing: that is its minimum
+
+
 def pooled(a: Moments, n: int, b: Moments, m: int) -> Moments:
     """The moments of n and m pixels together."""
     v, w = n / (n + m), m / (n + m)
@@ -87,7 +96,7 @@ def relative_style(G: Moments, A: Moments) -> Tensor:
 
 def content(F: Tensor, P: Tensor) -> Tensor:
     """Eq. 1, L_content = ½ Σ (F_ij - P_ij)², with the tutorial's constants."""
-    return (F - P).square().mean()  # departure: the mean, no ½
+    return mse_loss(F, P)  # departure: the mean, no ½
 
 
 def content_scale(P: Moments) -> Tensor:

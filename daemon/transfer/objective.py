@@ -9,7 +9,7 @@ from . import losses, tiles
 from .losses import Moments
 from .recipe import Recipe, deepest_layer
 from .tiles import PALETTE, Statistics, Tile
-from .vgg import VGG
+from .vgg import VGG, Backward
 
 
 class Objective:
@@ -29,19 +29,19 @@ class Objective:
         self._tiles = tiles.grid(c.shape[-2], c.shape[-1], side, deepest_layer(recipe))
         self._layers = list(dict.fromkeys(name for name, _ in recipe.style_layers + recipe.content_layers))
         self._kept: list[dict[str, Tensor]] | None = [] if keep else None
-        self._scale = self._content_scales()
+        self._weights = self._content_weights()
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = x.detach()
-        if len(self._tiles) > 1:
-            return self._in_tiles(x)
-        with torch.enable_grad():
-            x.requires_grad_(True)
-            F = self._vgg.features(x, self._layers, self._recipe.pooling, self._recipe.border)
-            G = {name: moments for name, (moments, _) in tiles.measured(F, x, self._recipe).items()}
-            L = _sum([*self._local(F, x, self._tiles[0], 0).values(), *self._style(G).values()])
-            (gradient,) = torch.autograd.grad(L, x)
-        return L.detach(), gradient
+        """Whatever gradient x itself may require is not looked at."""
+        with torch.no_grad():
+            return self._whole(x.detach()) if len(self._tiles) == 1 else self._in_tiles(x.detach())
+
+    def _whole(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        F, back = self._vgg.forward(x, self._layers, self._recipe.pooling, self._recipe.border)
+        G = {name: moments for name, (moments, _) in tiles.measured(F, x, self._recipe).items()}
+        loss, dG = self._style_by_statistic(G)
+        local, gradient = self._local(x, F, back, G, dG, self._tiles[0], 0)
+        return loss + local, gradient
 
     def terms(self, x: Tensor) -> dict[str, float]:
         """What the loss at x is the sum of: `style LAYER`, `palette`, `content LAYER`, `total variation`."""
@@ -51,38 +51,33 @@ class Objective:
             for number, tile in enumerate(self._tiles):
                 cut = tile.cut(x)
                 F = tiles.features(self._vgg, cut, tile, layers, self._recipe)
-                for name, L in self._local(F, cut, tile, number).items():
+                P = self._content(tile, number)
+                for name, L in (self._content_terms(F, P) | self._variation(cut, tile)).items():
                     found[name] = found[name] + L if name in found else L
         return {name: float(L) for name, L in found.items()}
 
     def _in_tiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        recipe = self._recipe
-        with torch.no_grad():
-            G = tiles.statistics(self._vgg, x, recipe, self._side)
-        loss, by_statistic = self._style_by_statistic(G)
-        means = {name: None if moments.mean is None else moments.mean.detach() for name, moments in G.items()}
+        G = tiles.statistics(self._vgg, x, self._recipe, self._side)
+        loss, dG = self._style_by_statistic(G)
         gradient = torch.zeros_like(x)
         for number, tile in enumerate(self._tiles):
-            with torch.enable_grad():
-                cut = tile.cut(x).clone().requires_grad_(True)
-                F = tiles.features(self._vgg, cut, tile, self._layers, recipe)
-                terms = _flat(
-                    losses.share(part, means[name], count / self._pixels(name))
-                    for name, (part, count) in tiles.measured(F, tile.core(cut), recipe).items()
-                )
-                L = _sum(self._local(F, cut, tile, number).values())
-                (g,) = torch.autograd.grad([L, *terms], cut, [torch.ones_like(L), *by_statistic])
+            cut = tile.cut(x)
+            F, back = self._vgg.forward(cut, self._layers, self._recipe.pooling, self._recipe.border)
+            local, g = self._local(cut, F, back, G, dG, tile, number)
             tile.cut(gradient).add_(g)
-            loss = loss + L.detach()
+            loss = loss + local
         return loss, gradient
 
-    def _style_by_statistic(self, G: Statistics) -> tuple[Tensor, list[Tensor]]:
+    def _style_by_statistic(self, G: Statistics) -> tuple[Tensor, Statistics]:
         """β L_style, and its derivative by each statistic."""
         with torch.enable_grad():
             for v in _flat(G.values()):
                 v.requires_grad_(True)
             L = _sum(self._style(G).values())
-            return L.detach(), [*torch.autograd.grad(L, _flat(G.values()))]
+            found = iter(torch.autograd.grad(L, _flat(G.values())))
+        for v in _flat(G.values()):
+            v.requires_grad_(False)
+        return L.detach(), {k: Moments(next(found), None if m.mean is None else next(found)) for k, m in G.items()}
 
     def _pixels(self, name: str) -> int:
         """So many pixels of the whole picture a statistic is an average over."""
@@ -90,26 +85,64 @@ class Objective:
         step = {"pixels": 1, "patches": tiles.PATCH}.get(name) or tiles.stride(name)
         return (height // step) * (width // step)
 
-    def _local(self, F: Mapping[str, Tensor], x: Tensor, tile: Tile, number: int) -> dict[str, Tensor]:
-        """A tile's share of α L_content and the total variation; x and F: its cut and its core's features."""
-        recipe, P = self._recipe, self._content(tile, number)
-        alpha, tv = recipe.alpha * recipe.content_weight, recipe.tv * recipe.smoothness
-        L = {
-            f"content {k}": alpha
-            * w
-            * losses.content(F[k], P[k])
-            / self._scale[k]
-            * (P[k][0, 0].numel() / self._pixels(k))
-            for k, w in recipe.content_layers
-        }
+    def _local(
+        self, x: Tensor, F: dict[str, Tensor], back: Backward, G: Statistics, dG: Statistics, tile: Tile, number: int
+    ) -> tuple[Tensor, Tensor]:
+        """A tile's share of α L_content and the total variation, and of the whole loss's gradient; x: its cut.
+
+        F, the whole cut's features, goes down to nothing on the way back.
+        """
+        styles, P = dict(self._recipe.style_layers), self._content(tile, number)
+        L, gradient = self._of_pixels(x, G, dG, tile)
+        L = L + _sum(self._content_terms({k: tile.core(F[k], tiles.stride(k)) for k in P}, P).values())
+
+        def add(name: str, g: Tensor | None) -> Tensor | None:
+            if name not in F:
+                return g
+            whole = F.pop(name)
+            g = torch.zeros_like(whole) if g is None else g
+            core, here = (tile.core(v, tiles.stride(name)) for v in (whole, g))
+            M = self._pixels(name)
+            if name in styles:
+                _add_product(here, core, *losses.slope(G[name].mean, dG[name], M))
+            if name in P:
+                scale = 2 * self._weights[name] / (M * core.shape[1])
+                here.add_(core, alpha=scale).sub_(P[name], alpha=scale)
+            return g
+
+        return L, back(add) + gradient
+
+    def _of_pixels(self, x: Tensor, G: Statistics, dG: Statistics, tile: Tile) -> tuple[Tensor, Tensor]:
+        """A tile's share of the total variation, and the gradient of that and of the palette; x: its cut."""
+        recipe = self._recipe
+        if not recipe.tv and not recipe.palette:
+            return x.new_zeros(()), torch.zeros_like(x)
+        with torch.enable_grad():
+            x = x.detach().clone().requires_grad_(True)
+            L = _sum([x.sum() * 0, *self._variation(x, tile).values()])
+            terms, slopes = [L], [torch.ones_like(L)]
+            for name, (part, count) in tiles.palette(tile.core(x)).items() if recipe.palette else ():
+                terms += _flat([losses.share(part, G[name].mean, count / self._pixels(name))])
+                slopes += _flat([dG[name]])
+            (gradient,) = torch.autograd.grad(terms, x, slopes)
+        return L.detach(), gradient
+
+    def _content_terms(self, F: Mapping[str, Tensor], P: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A tile's share of α L_content, layer by layer; F and P: its core's features and the content's."""
+        share = {k: P[k][0, 0].numel() / self._pixels(k) for k in P}
+        return {f"content {k}": self._weights[k] * share[k] * losses.content(F[k], P[k]) for k in P}
+
+    def _variation(self, x: Tensor, tile: Tile) -> dict[str, Tensor]:
+        """A tile's share of the total variation, where it counts; x: its cut."""
+        tv = self._recipe.tv * self._recipe.smoothness
         if not tv:
-            return L
+            return {}
         height, width = self._shape
         down, right = tile.core(x, beyond=(1, 0)), tile.core(x, beyond=(0, 1))
         pairs_down = (down.shape[-2] - 1) * down.shape[-1] / ((height - 1) * width)
         pairs_right = right.shape[-2] * (right.shape[-1] - 1) / (height * (width - 1))
         variation = losses.variation(down, -2) * pairs_down + losses.variation(right, -1) * pairs_right
-        return L | {"total variation": tv * variation}
+        return {"total variation": tv * variation}
 
     def _content(self, tile: Tile, number: int) -> dict[str, Tensor]:
         """The content's features in a tile's core."""
@@ -119,19 +152,19 @@ class Objective:
         with torch.no_grad():
             return tiles.features(self._vgg, tile.cut(self._c), tile, layers, self._recipe)
 
-    def _content_scales(self) -> dict[str, Tensor | float]:
-        """What each content layer's error is divided by; the features are kept on the way, where they are to be."""
+    def _content_weights(self) -> dict[str, float]:
+        """What each content layer's error is multiplied by; the features are kept on the way, if they are to be."""
+        recipe = self._recipe
         total: tiles.Measured = {}
         for number, tile in enumerate(self._tiles):
             P = self._content(tile, number)
-            if self._recipe.normalized:
+            if recipe.normalized:
                 parts = {name: (losses.covariance(P[name]), P[name][0, 0].numel()) for name in P}
                 total = tiles.pooled(total, parts)
             if self._kept is not None:
                 self._kept.append({name: F if len(self._tiles) == 1 else F.clone() for name, F in P.items()})
-        if not self._recipe.normalized:
-            return {name: 1.0 for name, _ in self._recipe.content_layers}
-        return {name: losses.content_scale(moments) for name, (moments, _) in total.items()}
+        scale = {name: float(losses.content_scale(moments)) for name, (moments, _) in total.items()}
+        return {k: recipe.alpha * recipe.content_weight * w / scale.get(k, 1.0) for k, w in recipe.content_layers}
 
     def _style(self, G: Mapping[str, Moments]) -> dict[str, Tensor]:
         """β L_style, layer by layer, and the palette."""
@@ -143,6 +176,17 @@ class Objective:
             pairs = [losses.relative_style(G[name], A[name]) for name in PALETTE]
             L["palette"] = beta * recipe.palette * _sum(pairs) / len(pairs)
         return L
+
+
+def _add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
+    """g += S F + row, pixel by pixel, in place; without a copy where both are whole."""
+    here, f = g.permute(0, 2, 3, 1), losses.maps(F)
+    if here.is_contiguous() and here.dtype == f.dtype:
+        here.view(f.shape).addmm_(f, S)
+    else:
+        here += (f @ S).view(here.shape)
+    if row is not None:
+        here += row
 
 
 def _flat(moments: Iterable[Moments]) -> list[Tensor]:

@@ -117,7 +117,7 @@ class Pairs:
         # float64 for the m × m systems, whose condition is the Hessian's; Apple's GPUs have none.
         small = torch.float32 if x.device.type == "mps" else torch.float64
         self.S, self.Y = x.new_zeros(m, x.numel()), x.new_zeros(m, x.numel())
-        self.SY = torch.zeros(m, m, dtype=small, device=x.device)  # s_i · y_j
+        self.SY = torch.zeros(m, m, dtype=small, device=x.device)  # s_i · y_j, where s_i is not newer than y_j
         self.valid = torch.zeros(m, dtype=torch.bool, device=x.device)
         self._head = torch.zeros(1, dtype=torch.long, device=x.device)  # where the next pair goes
         self._order = torch.arange(m, device=x.device)
@@ -133,8 +133,7 @@ class Pairs:
         self._rows = n
         self.S.index_copy_(0, head, torch.where(wanted, s, self.S.index_select(0, head)[0])[None])
         self.Y.index_copy_(0, head, torch.where(wanted, y, self.Y.index_select(0, head)[0])[None])
-        s, y = self.S.index_select(0, head)[0], self.Y.index_select(0, head)[0]
-        self.SY[:, :n].index_copy_(0, head, (self.Y[:n] @ s)[None].to(self.SY.dtype))
+        y = self.Y.index_select(0, head)[0]
         self.SY[:n].index_copy_(1, head, (self.S[:n] @ y)[:, None].to(self.SY.dtype))
         self.valid = self.valid.index_copy(0, head, self.valid.index_select(0, head) | wanted)
         self._head = torch.where(wanted, (head + 1) % len(self.S), head)
@@ -167,7 +166,7 @@ class Spectrum:
     two orders of magnitude over the frequencies.
     """
 
-    BINS, DECAY, BOX = 16, 0.9, 9
+    BINS, DECAY, BOX = 16, 0.7, 9
 
     def __init__(self, height: int, width: int, device: torch.device) -> None:
         self._size = (height, width)
@@ -203,10 +202,13 @@ class Spectrum:
 
     def _energy(self, v: Tensor) -> Tensor:
         e = torch.fft.rfft2(self._colours(v.view(3, *self._size), self._opponent), norm="ortho")
-        return torch.zeros_like(self._s).scatter_add_(1, self._bins, e.abs().square().flatten(1))
+        return torch.zeros_like(self._s).scatter_add_(1, self._bins, torch.view_as_real(e).square().sum(-1).flatten(1))
 
     def _smooth(self, v: Tensor) -> Tensor:
-        return F.avg_pool2d(v, self.BOX, 1, self.BOX // 2, count_include_pad=False)
+        """The mean of a box around each place, cut at the border: along one side, then the other."""
+        for size in ((self.BOX, 1), (1, self.BOX)):
+            v = F.avg_pool2d(v, size, 1, (size[0] // 2, size[1] // 2), count_include_pad=False)
+        return v
 
     @staticmethod
     def _colours(v: Tensor, matrix: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ SIDES = (2048, 1024, 512, 256, 128)  # px of a tile
 CHEAP = 4  # margins to a tile's side: below that it would cost more than twice the work
 FLOAT = 4  # bytes
 FIXED = 400 << 20  # bytes, for the libraries' own buffers
-TRANSIENT = 5  # copies of the largest layer that a backward pass holds at once, beside what it has kept
+TRANSIENT = 3  # copies of the largest layer that are held at once, beside what the way back needs
+PIXELS = 8  # pictures, likewise
 SHARE = 0.8  # of the free memory that is planned with
 
 
@@ -85,16 +86,14 @@ def size(layer: str) -> float:
 
 
 def activations(recipe: Recipe) -> float:
-    """Bytes per pixel that one evaluation holds at most: what its backward pass needs, and what it works with."""
-    used = {name for name, _ in recipe.style_layers + recipe.content_layers}
-    total = 2 * 3 * FLOAT + TRANSIENT * size(LAYERS[0])
+    """Bytes per pixel that one evaluation holds at most: what the way back needs, and what it works with."""
+    total = PIXELS * 3 * FLOAT + TRANSIENT * size(LAYERS[0])
     for name in LAYERS[: LAYERS.index(deepest_layer(recipe)) + 1]:
-        if not name.startswith("conv") or name in used:
-            total += size(name)
+        if name.startswith("conv"):
+            total += size(name)  # itself, or what ReLU made of it in place
         if name.startswith("pool") and recipe.pooling == "max":
-            total += 2 * size(name)  # where the largest was, as int64
-    copies = list(recipe.content_layers) + (list(recipe.style_layers) if recipe.statistic == "covariance" else [])
-    return total + sum(size(name) for name, _ in copies)
+            total += 3 * size(name)  # and where the largest was, as int64
+    return total
 
 
 class Affordable:

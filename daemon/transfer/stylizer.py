@@ -14,13 +14,14 @@ from . import colors
 from .account import Account, OnStep
 from .devices import device_name, find_device
 from .download import Progress
+from .matching import matched
 from .memory import free_memory, is_shortage
 from .objective import Objective
 from .optimizer import LBFGS, Evaluate
 from .plan import Affordable, Plan, fitting
 from .recipe import PRESETS, Level, Recipe, Stretch, TooLargeError, deepest_layer, levels, require, smallest_side
 from .spectral import SpectralGradient
-from .targets import Picture, StylePictures, Targets, resized, tensor
+from .targets import Picture, StylePictures, Targets, resized, scaled, tensor
 from .vgg import VGG
 from .weights import load
 
@@ -112,6 +113,8 @@ class Stylizer:
             below, c = c, resized(full, (level.height, level.width)).clamp(0, 1).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
             evaluate = self._affordable(c, pictures, recipe, level, account.plans(scale))
+            if recipe.matched and recipe.start == "content" and evaluate.plan.history:
+                x = matched(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account)
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
@@ -125,6 +128,11 @@ class Stylizer:
             heaviest = max(pictures, key=lambda picture: picture[1])[0]
             return resized(tensor(heaviest, 1), c.shape[2:]).clamp(0, 1).to(c.device)
         return c
+
+    def _scaled(self, pictures: StylePictures, recipe: Recipe, level: Level) -> list[tuple[Tensor, float]]:
+        """The style pictures at a level's scale, on the device, with their weights."""
+        least = smallest_side(deepest_layer(recipe))
+        return [(scaled(picture, level.fraction, least).to(self._device), weight) for picture, weight in pictures]
 
     def _affordable(
         self, c: Tensor, pictures: StylePictures, recipe: Recipe, level: Level, first: Sequence[Plan]

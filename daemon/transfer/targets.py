@@ -52,11 +52,15 @@ class Targets:
     ) -> Statistics:
         found: list[tuple[Statistics, float]] = []
         for picture, weight in pictures:
-            full = tensor(picture, least)
-            s = resized(full, [max(least, round(length * fraction)) for length in full.shape[2:]])
-            s = s.clamp(0, 1).to(self._device)
+            s = scaled(picture, fraction, least).to(self._device)
             found.append((tiles.statistics(self._vgg, s, recipe, side), weight))
         return {name: losses.blend([(A[name], weight) for A, weight in found]) for name in found[0][0]}
+
+
+def scaled(picture: Picture, fraction: float, least: int) -> Tensor:
+    """A style picture at this fraction of its size, (1, 3, h, w); no side shorter than `least`."""
+    full = tensor(picture, least)
+    return resized(full, [max(least, round(length * fraction)) for length in full.shape[2:]]).clamp(0, 1)
 
 
 def tensor(picture: Picture, least: int) -> Tensor:

@@ -86,11 +86,14 @@ def measured(F: Mapping[str, Tensor], x: Tensor, recipe: Recipe) -> Measured:
     """The statistics that the recipe's style compares, of a picture's or a core's features F and its pixels x."""
     moments = losses.covariance if recipe.statistic == "covariance" else losses.gram
     found = {name: (moments(F[name]), F[name].shape[-2] * F[name].shape[-1]) for name, _ in recipe.style_layers}
-    if recipe.palette:
-        height, width = x.shape[-2:]
-        counts = height * width, (height // PATCH) * (width // PATCH)
-        found |= dict(zip(PALETTE, zip(losses.palette(x), counts, strict=True), strict=True))
-    return found
+    return found | palette(x) if recipe.palette else found
+
+
+def palette(x: Tensor) -> dict[str, tuple[Moments, int]]:
+    """The statistics of a picture's or a core's pixels x, by PALETTE's names."""
+    height, width = x.shape[-2:]
+    counts = height * width, (height // PATCH) * (width // PATCH)
+    return dict(zip(PALETTE, zip(losses.palette(x), counts, strict=True), strict=True))
 
 
 def statistics(vgg: VGG, x: Tensor, recipe: Recipe, side: int | None) -> Statistics:

@@ -1,6 +1,8 @@
 """VGG19 (Simonyan & Zisserman, arXiv:1409.1556) as Gatys uses it: features by name, resident, frozen."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -11,6 +13,8 @@ from .recipe import LAYERS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1], as torchvision's weights expect
 IMAGENET_STD = (0.229, 0.224, 0.225)
+Pooling = Literal["average", "max"]
+Border = Literal["zeros", "edge"]
 
 
 class VGG:
@@ -34,11 +38,7 @@ class VGG:
                 )
 
     def features(
-        self,
-        x: Tensor,
-        layers: Collection[str],
-        pooling: Literal["average", "max"],
-        border: Literal["zeros", "edge"] = "zeros",
+        self, x: Tensor, layers: Collection[str], pooling: Pooling, border: Border = "zeros"
     ) -> dict[str, Tensor]:
         """x (1, 3, H, W) in [0, 1] → {layer: F (1, C, h, w)}; nothing below the deepest layer is computed.
 
@@ -46,24 +46,121 @@ class VGG:
         or the edge's own values, so that no feature tells the border from the rest. Whatever it is computed in, F is
         of x's type, for sums over all pixels are not to be had in bfloat16.
         """
+        return self.forward(x, layers, pooling, border)[0]
+
+    def forward(
+        self, x: Tensor, layers: Collection[str], pooling: Pooling, border: Border = "zeros"
+    ) -> tuple[dict[str, Tensor], "Backward"]:
+        """The features, and the way back from them to x, which shares their memory."""
         y = F.pad(x.contiguous(memory_format=torch.channels_last), (0, 0, 0, 0, 0, 1), value=1.0)
         y = y.to(self._convolutions["conv1_1"][0].dtype)
-        pool = F.max_pool2d if pooling == "max" else F.avg_pool2d
         kept: dict[str, Tensor] = {}
-        for name in LAYERS[: max(map(LAYERS.index, layers)) + 1]:
+        back = Backward(y.dtype)
+        for name in _order(layers, pooling):
+            before = y
             if name.startswith("conv"):
                 weight, bias = self._convolutions[name]
                 if border == "edge":
                     y = F.conv2d(F.pad(y, (1, 1, 1, 1), mode="replicate"), weight, bias)
                 else:
                     y = F.conv2d(y, weight, bias, padding=1)
+                back.append(name, partial(_to_picture if name == "conv1_1" else _to_features, weight, border))
             elif name.startswith("relu"):
-                y = F.relu(y)  # out of place: in place, as torchvision's, it would overwrite a kept conv layer
+                taken = any(y is feature for feature in kept.values())
+                y = F.relu(y) if taken else F.relu_(y)  # in place, as torchvision's, it would overwrite a kept layer
+                back.append(name, partial(_through_relu, before))
+            elif pooling == "max":
+                y, where = torch.ops.aten.max_pool2d_with_indices(y, [2, 2], [2, 2])
+                back.append(name, partial(_to_largest, before, where))
             else:
-                y = pool(y, kernel_size=2, stride=2)
+                y = F.avg_pool2d(y, 2)
+                back.append(name, partial(_to_all_four, before.shape))
             if name in layers:
                 kept[name] = y.to(x.dtype)
-        return kept
+        return kept, back
+
+
+class Backward:
+    """The derivative of a loss by the picture, from its derivatives by the features; once.
+
+    By hand, because autograd allocates and adds apart what a matrix product can add in place: a sixth of the time.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self._dtype = dtype  # that the network computes in
+        self._steps: list[tuple[str, Callable[[Tensor], Tensor]]] = []
+
+    def append(self, name: str, step: Callable[[Tensor], Tensor]) -> None:
+        self._steps.append((name, step))
+
+    def __call__(self, add: Callable[[str, Tensor | None], Tensor | None]) -> Tensor:
+        """`add(layer, g)`: g (or, where there is none yet, zero) plus the loss's own derivative by that layer.
+
+        It may change g in place. Returns the derivative (1, 3, H, W).
+        """
+        g: Tensor | None = None
+        while self._steps:
+            name, step = self._steps.pop()  # what it holds is not needed any more
+            g = add(name, g)
+            assert g is not None, f"the loss does not look at {name}"
+            g = step(g.to(self._dtype))
+        assert g is not None
+        return g
+
+
+def _order(layers: Collection[str], pooling: Pooling) -> list[str]:
+    """The layers down to the deepest; where nobody looks in between, the largest is picked before ReLU: the same."""
+    names = list(LAYERS[: max(map(LAYERS.index, layers)) + 1])
+    for n, (relu, pool) in enumerate(pairwise(names)):
+        if pooling == "max" and pool.startswith("pool") and relu not in layers and pool not in layers:
+            names[n : n + 2] = pool, relu
+    return names
+
+
+def _to_features(weight: Tensor, border: Border, g: Tensor) -> Tensor:
+    beyond = int(border == "edge")  # px of border that were given, not made up by the convolution
+    height, width = (length + 2 * beyond for length in g.shape[2:])
+    x = g.new_empty(()).expand(1, weight.shape[1], height, width)  # of which only the shape is looked at
+    padding = [1 - beyond] * 2
+    rest = ([1, 1], padding, [1, 1], False, [0, 0], 1)  # stride, padding, dilation; not transposed; groups
+    gradient: Tensor = torch.ops.aten.convolution_backward(g, x, weight, None, *rest, [True, False, False])[0]
+    return _folded(gradient).contiguous(memory_format=torch.channels_last) if beyond else gradient
+
+
+def _to_picture(weight: Tensor, border: Border, g: Tensor) -> Tensor:
+    """conv1_1's, as one matrix product and nine additions: ten times as fast as a convolution onto three channels."""
+    height, width = g.shape[2:]
+    products = weight[:, :3].permute(2, 3, 1, 0).reshape(27, -1) @ g.permute(0, 2, 3, 1).reshape(-1, g.shape[1]).T
+    x = g.new_zeros(1, 3, height + 2, width + 2)
+    for n, part in enumerate(products.view(9, 1, 3, height, width)):
+        row, column = divmod(n, 3)
+        x[..., row : row + height, column : column + width] += part
+    return (_folded(x) if border == "edge" else x[..., 1:-1, 1:-1]).contiguous()
+
+
+def _folded(g: Tensor) -> Tensor:
+    """The derivative by what had its edges repeated once, (…, H + 2, W + 2) → (…, H, W), in place."""
+    for side in (g, g.transpose(-1, -2)):
+        side[..., 1, :] += side[..., 0, :]
+        side[..., -2, :] += side[..., -1, :]
+    return g[..., 1:-1, 1:-1]
+
+
+def _through_relu(before: Tensor, g: Tensor) -> Tensor:
+    torch.ops.aten.threshold_backward.grad_input(g, before, 0, grad_input=g)
+    return g
+
+
+def _to_largest(before: Tensor, where: Tensor, g: Tensor) -> Tensor:
+    window = ([2, 2], [2, 2], [0, 0], [1, 1], False)  # size, stride, padding, dilation; not rounded up
+    gradient: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(g, before, *window, where)
+    return gradient
+
+
+def _to_all_four(shape: torch.Size, g: Tensor) -> Tensor:
+    height, width = shape[2:]
+    up = F.interpolate(g / 4, scale_factor=2, mode="nearest")
+    return up if up.shape == shape else F.pad(up, (0, width % 2, 0, height % 2))
 
 
 def _normalizing(weight: Tensor) -> Tensor:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Literal
+
 import pytest
 import torch
 
@@ -29,3 +32,25 @@ def test_gradients_agree_with_float64(preset: str) -> None:
     single, half = (objective(preset, t)(x)[1].double().flatten() for t in (torch.float32, torch.bfloat16))
     assert (single - exact).norm() / exact.norm() < 1e-3
     assert torch.cosine_similarity(half, exact, dim=0) > 0.995
+
+
+@pytest.mark.parametrize("preset", ["fine", "tutorial", "gatys"])
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("border", ["zeros", "edge"])
+def test_the_gradient_is_the_losss(
+    preset: str, pooling: Literal["average", "max"], border: Literal["zeros", "edge"]
+) -> None:
+    """Against differences of the loss itself: everywhere at once, and at a corner, an edge and within."""
+    recipe = replace(PRESETS[preset], pooling=pooling, border=border)
+    vgg = VGG({name: weight.double() for name, weight in random_weights().items()}, torch.device("cpu"))
+    c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
+    evaluate = Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None))
+    _, gradient = evaluate(x)
+    directions = [torch.rand(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype) - 0.5]
+    for row, column in ((0, 0), (0, 20), (32, 46), (15, 25)):
+        directions.append(torch.zeros_like(x))
+        directions[-1][..., row, column] = 1
+    for d in directions:
+        step = 1e-6 * d
+        found = (evaluate(x + step)[0] - evaluate(x - step)[0]) / 2e-6
+        assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()

@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from torchvision.models.vgg import cfgs, make_layers
@@ -58,7 +59,8 @@ def test_weights_that_are_not_deep_enough_are_refused_with_the_way_out() -> None
 def test_levels_go_from_coarse_to_the_full_size(preset: str) -> None:
     plan = levels(PRESETS[preset], 300, 401)
     assert plan[-1][:3] == (1.0, 300, 401)
-    assert (150, 200) in [(level.height, level.width) for level in plan]
+    fractions = [fraction for fraction, _ in PRESETS[preset].scales][-len(plan) :]
+    assert [(level.height, level.width) for level in plan] == [(round(300 * f), round(401 * f)) for f in fractions]
     assert [level.width for level in plan] == sorted(level.width for level in plan)
 
 
@@ -70,7 +72,7 @@ def test_fine_goes_by_the_root_of_two_from_the_coarsest_that_says_something() ->
 
 
 def test_a_scale_too_small_is_left_out_and_its_work_goes_to_the_full_size() -> None:
-    (only,) = levels(PRESETS["tutorial"], 16, 4000)
+    (only,) = levels(replace(PRESETS["tutorial"], scales=((0.5, 40), (1.0, 290))), 16, 4000)
     assert (only.height, only.width, only.evaluations) == (16, 4000, 300)
 
 

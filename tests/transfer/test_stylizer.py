@@ -106,6 +106,19 @@ def test_starts_from_something_else_than_the_content(stylizer: Stylizer, start: 
     assert not np.array_equal(painting, stylizer.paint(content, scene(33, 60, 2), BRIEF))
 
 
+def test_the_tutorial_starts_in_the_styles_spectrum_unless_it_starts_elsewhere(stylizer: Stylizer) -> None:
+    """Its first loss is far below the photograph's own; a start from noise is that noise."""
+    content, style = 0.5 + 0.3 * (scene(48, 64, 1) - 0.5), tinted(scene(48, 64, 2), 1.0, 0.6, 0.3)
+    short = replace(PRESETS["tutorial"], scales=((1.0, 1),))
+    first = {}
+    for how in (short, replace(short, matched=False), replace(short, start="noise")):
+        steps: list[Step] = []
+        painting = stylizer.paint(content, style, how, steps.append)
+        first[how.matched, how.start] = steps[0].loss
+    assert first[True, "content"] < 0.5 * first[False, "content"]
+    assert np.array_equal(painting, stylizer.paint(content, style, replace(short, start="noise", matched=False)))
+
+
 def test_a_second_painting_recomputes_no_style_target_and_a_changed_style_does(stylizer: Stylizer) -> None:
     content, style = scene(64, 64, 1), scene(48, 56, 2)
     stylizer.paint(content, style, BRIEF)

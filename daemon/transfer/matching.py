@@ -1,0 +1,75 @@
+"""A picture with another's spectrum: where the optimisation starts, most of the way to the style for two transforms.
+
+What the first layers' statistics see is mostly how strong each colour is at each frequency. The filter that gives a
+picture the style's strengths, and moves it the least, is the optimal transport between two Gaussians (Olkin,
+Pukelsheim 1982), frequency by frequency. It has no phase: every contour stays where it is.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+BANDS = 10  # half octaves, the last around the finest detail; below the first, everything is one band
+FLOOR = 1e-3  # of a band's energy: added to each colour, so that a grey picture takes colours, too
+MOST = 8.0  # times stronger or weaker
+
+
+def matched(x: Tensor, styles: Sequence[tuple[Tensor, float]]) -> Tensor:
+    """x (1, 3, H, W) with the mean and, per band, the covariance of the styles' colours, clipped to [0, 1].
+
+    `styles`: pictures (1, 3, h, w) of any size, each with its weight.
+    """
+    spectrum = torch.fft.rfft2(x[0], norm="ortho")
+    total = sum(weight for _, weight in styles)
+    wanted = sum((_energy(torch.fft.rfft2(s[0], norm="ortho"), s) * (w / total) for s, w in styles), torch.zeros(()))
+    filters = _transport(_energy(spectrum, x), wanted).to(x.device, x.dtype)
+    low, share = _bands(x)
+    between = filters[low] * (1 - share)[..., None, None] + filters[low + 1] * share[..., None, None]
+    y = torch.fft.irfft2(
+        torch.einsum("hwij,jhw->ihw", between.to(spectrum.dtype), spectrum), s=x.shape[2:], norm="ortho"
+    )
+    mean = sum((s.mean((2, 3))[0] * (w / total) for s, w in styles), x.new_zeros(3))
+    shifted: Tensor = y + (mean - y.mean((1, 2)))[:, None, None]
+    return shifted[None].clamp(0, 1)
+
+
+def _bands(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each coefficient of x's spectrum: the band below it, and how far it is on the way to the next, 0 to 1."""
+    height, width = x.shape[2:]
+    radius = (torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width) ** 2).sqrt().to(x.device)
+    place = (2 * (2 * radius.clamp(min=1e-9)).log2() + BANDS - 1).clamp(0, BANDS - 1)
+    low = place.long().clamp(max=BANDS - 2)
+    return low, place - low
+
+
+def _energy(spectrum: Tensor, x: Tensor) -> Tensor:
+    """(BANDS, 3, 3): the covariance of the colours in each band, per coefficient; without the mean."""
+    low, share = _bands(x)
+    products = torch.einsum("ihw,jhw->hwij", spectrum, spectrum.conj()).real.reshape(-1, 9)
+    energy, count = products.new_zeros(BANDS, 9), products.new_zeros(BANDS, 1)
+    for band, weight in ((low, 1 - share), (low + 1, share)):
+        weight = weight.clone()
+        weight[0, 0] = 0
+        energy.index_add_(0, band.flatten(), products * weight.reshape(-1, 1))
+        count.index_add_(0, band.flatten(), weight.reshape(-1, 1))
+    return (energy / count.clamp(min=1e-9)).view(-1, 3, 3).double().cpu()
+
+
+def _transport(have: Tensor, want: Tensor) -> Tensor:
+    """(BANDS, 3, 3) T, symmetric, with T have T = want."""
+    have, want = (C + FLOOR * (_level(C) + 1e-12) * torch.eye(3, dtype=C.dtype) for C in (have, want))
+    root = _power(have, 0.5)
+    inverse = _power(have, -0.5)
+    T: Tensor = inverse @ _power(root @ want @ root, 0.5) @ inverse
+    return T.clamp(-MOST, MOST)
+
+
+def _level(C: Tensor) -> Tensor:
+    return C.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+
+
+def _power(C: Tensor, exponent: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(C)
+    result: Tensor = (vectors * values.clamp(min=1e-30)[:, None] ** exponent) @ vectors.transpose(1, 2)
+    return result
