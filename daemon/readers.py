@@ -19,6 +19,7 @@ from daemon.processes import Child
 from daemon.sketch import Sketch
 
 log = logging.getLogger("styled")
+PAINTERS_PER_READER = 8
 PATIENCE = 300.0  # seconds for one picture; the largest that is allowed takes a tenth of that
 BASE_BYTES = 1 << 30  # of address space; the interpreter and its libraries take 172 MiB
 BYTES_PER_PIXEL = 48  # … and for each pixel; measured: 15 (HEIC, scaled) to 30 (WebP with alpha, in full)
@@ -44,7 +45,19 @@ class Readers:
 
     def __init__(self, count: int, resident: Callable[..., Any] | None = None) -> None:
         """`resident` makes what lives in each process; what it must have, see _Reader."""
-        self.pool = Pool([Child("reader", resident or _Reader) for _ in range(count)])
+        self._resident = resident or _Reader
+        self.pool = Pool([self._reader() for _ in range(count)])
+
+    def tend(self, painters: int) -> None:
+        """Have enough of them for so many painters, as far as the processor has cores."""
+        wanted = min(2 + painters // PAINTERS_PER_READER, max(os.cpu_count() or 2, 2))
+        while len(self.pool.children) < wanted:
+            reader = self._reader()
+            reader.start()
+            self.pool.add(reader)
+
+    def _reader(self) -> Child:
+        return Child("reader", self._resident)
 
     def read(self, file: Handle, **limits: Any) -> Photo:
         """See pictures.read for the limits."""

@@ -130,7 +130,7 @@ class Service:
             settle_seconds=self.config.settle_seconds,
             once=once,
         )
-        self.workers.start(self.inbox, len(self.painters.pool.children) + 2)  # one more decodes, one more encodes
+        self.workers.tend(self.inbox, self.painters.count)
         self.keeper.start(self.stopping)
         threading.Thread(target=self._get_ready, name="ready", daemon=True).start()
 
@@ -190,6 +190,8 @@ class Service:
 
     def _tick(self) -> None:
         if self.inbox is not None:
+            self.readers.tend(self.painters.count)
+            self.workers.tend(self.inbox, self.painters.count)
             self.board.waiting = self.inbox.waiting()
             self.board.trouble = self.painters.pool.trouble or self.readers.pool.trouble or self.workers.troubles.now
         now = time.monotonic()
