@@ -16,11 +16,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context, parent_process, reduction, resource_tracker
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection as Connection  # of a line's end, for whoever holds one
+from multiprocessing.connection import wait
 from typing import Any
 
 from daemon.canvas import Handle
 from daemon.errors import ConfigError, Died, JobError, Lost
+from daemon.names import shown
 
 log = logging.getLogger("styled")
 _spawn = get_context("spawn")
@@ -277,7 +279,7 @@ def _ctrl_c_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Forward(logging.Handler):
+class Forward(logging.Handler):
     """A child's log lines are the daemon's: they go up the same line as its answers."""
 
     def __init__(self, answer: Callable[[str, object], None]) -> None:
@@ -300,7 +302,7 @@ def _serve(connection: Connection, factory: Callable[..., Any], arguments: tuple
         with lock:
             send(connection, (kind, value))
 
-    log.addHandler(_Forward(answer))
+    log.addHandler(Forward(answer))
     log.setLevel(logging.DEBUG)
     log.propagate = False
     try:
@@ -328,6 +330,21 @@ def _serve_once(connection: Connection, resident: Any, answer: Callable[[str, ob
         answer("result", result)
     except (ConfigError, JobError, *getattr(resident, "answers_with", ())) as error:
         answer("error", error)
+
+
+def catch_output(who: str) -> None:
+    """Libraries in C complain on the standard streams, in words for programmers: into the log with that."""
+    ours, theirs = os.pipe()
+    os.dup2(theirs, 1)
+    os.dup2(theirs, 2)
+    os.close(theirs)
+
+    def forward() -> None:
+        with os.fdopen(ours, errors="replace") as lines:
+            for line in lines:
+                log.debug("%s said: %s", who, shown(line.rstrip()[:500]))
+
+    threading.Thread(target=forward, name="output", daemon=True).start()
 
 
 def _end_with_parent() -> None:

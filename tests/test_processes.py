@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ class Resident:
             raise ConfigError(["device: there is no cuda:7"])
         if mood == "sick":
             raise RuntimeError("the device is on fire")
-        self.hello = os.getpid()
+        self.hello: Any = os.getpid()
 
     def double(self, canvas: Canvas, progress: Callable[..., None]) -> Canvas:
         for step in range(3):
@@ -199,8 +200,7 @@ class Named(Resident):
     """Knows its name; a sick one works only until its first call."""
 
     def __init__(self, name: str) -> None:
-        super().__init__()
-        self.hello = name
+        self.hello: Any = name
 
     def trial(self, progress: Callable[..., None]) -> None:
         if self.hello == "sick":
