@@ -17,22 +17,25 @@ class Blame:
     """What each picture has on its conscience. Thread-safe."""
 
     def __init__(self) -> None:
-        self._strikes: OrderedDict[Signature, int] = OrderedDict()
+        self._strikes: OrderedDict[Signature, list[str]] = OrderedDict()  # each by the name of what died
         self._row: set[Signature] = set()  # ended a painter since the last painting that was finished
         self._lock = threading.Lock()
 
-    def strike(self, picture: Signature, *, on_painter: bool) -> int:
+    def strike(self, picture: Signature, *, on_painter: bool, painter: str = "", alone: bool = True) -> int:
         """A process died on it. Returns how many have; 0, and nothing is counted: so many other pictures did the
-        same, one after another, that the device has to be tried first."""
+        same, one after another, that the device has to be tried first. Unless there is only one painter (`alone`),
+        what only one and the same died on is not held against the picture a last time."""
         with self._lock:
             if on_painter:
                 self._row.add(picture)
                 if len(self._row) >= ROW:
                     return 0
-            self._strikes[picture] = self._strikes.pop(picture, 0) + 1
+            strikes = self._strikes[picture] = [*self._strikes.pop(picture, ()), painter][-TRIES:]
             while len(self._strikes) > KEPT:
                 self._strikes.popitem(last=False)
-            return self._strikes[picture]
+            if on_painter and not alone and len(set(strikes)) == 1:
+                return min(len(strikes), TRIES - 1)
+            return len(strikes)
 
     def device_works(self) -> None:
         """It was tried: each of those in the row died for a reason of its own."""

@@ -35,6 +35,8 @@ def check_all(config: Config, *, deep: bool) -> None:
     except WeightsError as error:
         problems.append(f"weights: {error}")
     problems += style_problems(config, deepest, probe)
+    if config.cluster != "off":
+        problems += _cluster_problems(config.cluster)
     if deep and not problems:
         problems += _model_problems(config)
     if problems:
@@ -86,11 +88,21 @@ def read_status(root: Path) -> dict[str, Any]:
     return {"root": str(root), **found}
 
 
-def _model_problems(config: Config) -> list[str]:
-    from daemon.transfer import DeviceError, Stylizer
+def _cluster_problems(address: str) -> list[str]:
+    from daemon.cluster import not_installed, unreachable
 
+    why = not_installed() or unreachable(address)
+    return [why] if why else []
+
+
+def _model_problems(config: Config) -> list[str]:
+    from daemon.transfer import DeviceError, Stylizer, every_device
+
+    if config.cluster != "off":
+        return []  # it is loaded there, not here
     try:
-        Stylizer(device=config.device, weights=config.weights)
+        for device in every_device() if config.device == "all" else [config.device]:
+            Stylizer(device=device, weights=config.weights)
     except DeviceError as error:
         return [f"device: {error}"]
     except WeightsError as error:

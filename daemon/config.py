@@ -33,7 +33,7 @@ from daemon.transfer.recipe import CHOICES, PRESETS, KeepColors, Recipe, Start, 
 SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
 LARGEST = 1 << 20  # bytes of a config.yaml
 LARGEST_SIDECAR = 1 << 16  # bytes; whoever may drop a photo may drop one
-NEED_RESTART = ("root", "device", "weights", "gallery", "metrics")
+NEED_RESTART = ("root", "device", "cluster", "weights", "gallery", "metrics")
 PLACEHOLDERS = ("path", "file", "style", "reason", "seconds")  # of a hook's arguments
 
 
@@ -74,6 +74,19 @@ def _weights(value: object, info: ValidationInfo) -> str:
     return str(path)
 
 
+def _cluster(value: object, info: ValidationInfo) -> str:
+    said = str(value)
+    if said == "off":
+        return said
+    if said != "local" and not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", said):
+        right = "off, local, or the address of a running Ray cluster, such as 10.0.0.1:6379"
+        raise ValueError(f"{quoted(value)} cannot be used; write {right}")
+    device = info.data.get("device", "auto")
+    if device not in ("auto", "all", "cpu", "cuda"):
+        raise ValueError(f"goes with device: auto, cpu or cuda; {device} is one of this host's")
+    return said
+
+
 def _preset(value: str) -> str:
     if value not in PRESETS:
         raise ValueError
@@ -110,8 +123,8 @@ _Days = Annotated[
 ]
 _Device = Annotated[
     str,
-    Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$"),
-    _right("auto, cpu, cuda, cuda:1 (with the device's number) or mps"),
+    Field(pattern=r"^(auto|all|cpu|mps|cuda(:[0-9]{1,3})?)$"),
+    _right("auto, all, cpu, cuda, cuda:1 (with the device's number) or mps"),
 ]
 _Threads = Annotated[
     Literal["auto"] | Annotated[int, Field(ge=1, le=1024)], _right("auto, or a whole number from 1 to 1024")
@@ -229,7 +242,8 @@ class Config(_Group):
     default_style: Annotated[str, _right("the name of a style")] = ""  # for inbox/ itself; default: the first one
     originals: _Originals = "keep"  # after delivery
     settle_seconds: _Seconds = 2.0  # s, a file that has not changed for so long is complete
-    device: _Device = "auto"
+    device: _Device = "auto"  # all: every GPU of this host, each with a painter of its own
+    cluster: Annotated[str, BeforeValidator(_cluster)] = "off"  # painters on other machines, through Ray
     threads: _Threads = "auto"  # of the CPU, for painting
     weights: Annotated[str, BeforeValidator(_weights)] = "auto"  # or the absolute path of a state_dict
     max_megapixels: _Megapixels = 200.0  # larger pictures are refused before they are decoded

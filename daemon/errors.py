@@ -57,3 +57,12 @@ class Died(Exception):
 
 class PainterDied(Died):
     """A painter did; unlike a reader, it has a device, which may be to blame."""
+
+    def __init__(self, why: str, painter: str = "") -> None:
+        """`painter`: which one of several."""
+        super().__init__(why)
+        self.painter = painter
+
+
+class Lost(Exception):
+    """The machine that a painter is on went away, or what holds the painter there did: no picture is to blame."""

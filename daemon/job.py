@@ -14,7 +14,7 @@ from daemon.board import Board
 from daemon.canvas import Canvas, Handle
 from daemon.claims import Claims
 from daemon.config import Config, Settings, load_sidecar
-from daemon.errors import Died, Halted, JobError, PainterDied, Unreadable, Unsettled
+from daemon.errors import Died, Halted, JobError, Lost, PainterDied, Unreadable, Unsettled
 from daemon.finished import Finished
 from daemon.flaws import twice
 from daemon.formats import extension_of, output_format
@@ -86,6 +86,9 @@ class Journey:
             except Unsettled:
                 self.claims.put_back(claim)
                 log.info("%s is still being written; it waits", claim)
+            except Lost as loss:
+                self.claims.put_back(claim)
+                log.warning("%s goes back and is painted anew, through no fault of its own: %s", claim, loss)
             else:
                 self.blame.painted(arrival.signature)
                 self.board.count(delivered=1)
@@ -122,14 +125,17 @@ class Journey:
     def judge(self, claim: Claim, picture: Signature, death: Died | Unreadable, started: float, config: Config) -> None:
         """A process died on it. It goes back, to be tried after others that wait; after the third time, each time
         alone and in a process that was sound, it is set aside. Halted: every picture fares like it."""
-        on_painter = isinstance(death, PainterDied)
-        strikes = self.blame.strike(picture, on_painter=on_painter)
+        on_painter, painter = isinstance(death, PainterDied), getattr(death, "painter", "")
+        strike = functools.partial(
+            self.blame.strike, picture, on_painter=on_painter, painter=painter, alone=self.painters.count <= 1
+        )
+        strikes = strike()
         last = str(death).strip().splitlines()[-1]
         if strikes == 0:
             if not self.device_works(claim, config):
                 raise Halted(f"the painter breaks down on every picture ({last})")
             self.blame.device_works()
-            strikes = self.blame.strike(picture, on_painter=on_painter)
+            strikes = strike()
         log.warning("%s: %s (try %d of %d)", claim, death, strikes, TRIES)
         if strikes < TRIES:
             self.claims.put_back(claim)
@@ -176,7 +182,8 @@ class Journey:
         return AUTO_SIZE_CPU if self.painters.equipment().device == "cpu" else AUTO_SIZE_GPU
 
     def paint(self, job: Job, photo: Photo) -> Canvas:
-        """The painting, of the photo's shape, by whichever painter is free first."""
+        """The painting, of the photo's shape, by whichever painter is free first; of several, by one that has the
+        style at hand."""
         self.board.stage(job.claim.id, "waiting for a painter")
         long_side = max(photo.size) * job.settings.recipe.style_scale
         pictures = job.config.styles[job.claim.style].all_pictures
@@ -187,7 +194,7 @@ class Journey:
             job.story.step(step)
             self.board.step(job.claim.id, step)
 
-        with self.painters.take() as painter:
+        with self.painters.take(job.claim.style) as painter:
             self.board.stage(job.claim.id, "painting")
             config = job.config
 

@@ -6,15 +6,16 @@ or the settings' fault, because a device that failed once cannot be trusted; the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from daemon.canvas import Canvas
 from daemon.errors import ConfigError, Died, JobError, PainterDied
 from daemon.flaws import check
-from daemon.pool import Pool
+from daemon.pool import Member, Pool
 from daemon.processes import Child
 from daemon.transfer.recipe import Recipe, RecipeError, Step, TooLargeError
 
@@ -34,12 +35,13 @@ class Equipment:
     weights_sha256: str
     deepest_layer: str  # the last one that the weights have
     threads: int = 1  # of the CPU, unless a job says otherwise
+    others: tuple[str, ...] = ()  # devices of its kind beside it that are to be painted on, too
 
 
 class Painter:
     """One painter, held by one job at a time."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Member) -> None:
         self._child = child
 
     @property
@@ -57,29 +59,34 @@ class Painter:
         patience: float,
     ) -> Canvas:
         """A painting of `content`'s shape. `style`: pictures and their weights. `patience`: seconds without a step
-        after which the painter counts as hung. Flawed, JobError, PainterDied, Stopped."""
+        after which the painter counts as hung. Flawed, JobError, PainterDied, Lost, Stopped."""
         parts = (content, tuple(style), recipe, threads)
         try:
             painting: Canvas = self._child.call("paint", *parts, progress=on_step, patience=patience)
         except Died as death:
-            raise PainterDied(str(death)) from None
+            raise PainterDied(str(death), self._child.name) from None
         return painting
 
 
 class Painters:
-    """One painter process per device. A painter that died must paint a small trial before it gets a picture."""
+    """One painter per device: processes of this host, or whoever else joins the pool. One that died must paint a
+    small trial before it gets a picture."""
 
     def __init__(self, devices: Sequence[str], weights: str, resident: Callable[..., Any] | None = None) -> None:
-        """`resident` makes what lives in each process; what it must have, see _Painter."""
-        made = resident or _Painter
-        self.pool = Pool([Child("painter", made, device, weights) for device in devices], trial="try_out")
+        """The painters that there are from the start; of `all` devices the first, which knows of the others.
+        `resident` makes what lives in each process; what it must have, see _Painter."""
+        self._weights = weights
+        self._resident = resident or _Painter
+        self.pool: Pool[Member] = Pool([self._painter(device) for device in devices], trial="try_out")
         self._equipment: Equipment | None = None
+        self._meeting = threading.Lock()
 
     @contextmanager
-    def take(self) -> Iterator[Painter]:
-        """A painter that is ready, for this job alone. ConfigError: its device or weights cannot be had."""
-        with self.pool.take() as child:
-            self._equipment = child.hello
+    def take(self, style: str = "") -> Iterator[Painter]:
+        """A painter that is ready, for this job alone; rather one that painted in this style lately. ConfigError: its
+        device or weights cannot be had."""
+        with self.pool.take(style) as child:
+            self._meet(child)
             yield Painter(child)
 
     def equipment(self) -> Equipment:
@@ -88,6 +95,26 @@ class Painters:
             with self.take():
                 pass
         return self._equipment
+
+    @property
+    def count(self) -> int:
+        return len(self.pool.children)
+
+    def _meet(self, child: Member) -> None:
+        """The first one that is ready says whether there is room for more."""
+        with self._meeting:
+            if self._equipment is not None:
+                return
+            self._equipment = child.hello
+            if child.hello.others:
+                child.name = f"painter {child.hello.device}"
+            for device in child.hello.others:
+                another = self._painter(device, f"painter {device}")
+                another.start()
+                self.pool.add(another)
+
+    def _painter(self, device: str, name: str = "painter") -> Child:
+        return Child(name, self._resident, device, self._weights)
 
 
 def equipment_of(stylizer: Stylizer) -> Equipment:
@@ -100,15 +127,16 @@ class _Painter:
     """What lives in a painter process."""
 
     def __init__(self, device: str, weights: str) -> None:
-        from daemon.transfer import DeviceError, Stylizer, WeightsError
+        from daemon.transfer import DeviceError, Stylizer, WeightsError, every_device
 
         try:
-            self.stylizer: Stylizer = Stylizer(device=device, weights=weights)
+            first, *others = every_device() if device == "all" else [device]
+            self.stylizer: Stylizer = Stylizer(device=first, weights=weights)
         except DeviceError as error:
             raise ConfigError([f"device: {error}"]) from None
         except WeightsError as error:
             raise ConfigError([f"weights: {error}"]) from None
-        self.hello = equipment_of(self.stylizer)
+        self.hello = replace(equipment_of(self.stylizer), others=tuple(others))
 
     def try_out(self, progress: Callable[..., None]) -> None:
         """A painting as small and quick as they come: whatever this device breaks down on, it is no picture."""

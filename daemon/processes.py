@@ -10,16 +10,19 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context, parent_process, reduction, resource_tracker
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection as Connection  # of a line's end, for whoever holds one
+from multiprocessing.connection import wait
 from typing import Any
 
 from daemon.canvas import Handle
-from daemon.errors import ConfigError, Died, JobError
+from daemon.errors import ConfigError, Died, JobError, Lost
+from daemon.names import shown
 
 log = logging.getLogger("styled")
 _spawn = get_context("spawn")
@@ -144,25 +147,16 @@ class Child:
 
     def _answer(self, progress: Progress | None, patience: float | None) -> Any:
         assert self._connection is not None
-        while True:
-            if not wait([self._connection], patience):
-                self.kill()
-                raise Died(f"the {self.name} gave no sign of life for {patience:.0f} s")
-            try:
-                kind, value = receive(self._connection)
-            except (EOFError, OSError):
-                raise Died(self._obituary()) from None
-            if kind == "result":
-                return value
-            if kind == "progress" and progress is not None:
-                progress(*value)
-            elif kind == "log":
-                log.log(*value)
-            elif kind == "error":
-                raise value
-            elif kind == "crash":
-                self._process.join(5)
-                raise Died(f"the {self.name} broke down:\n{value.rstrip()}")
+        try:
+            return _answered(self._connection, progress, patience)
+        except _SilentError:
+            self.kill()
+            raise Died(f"the {self.name} gave no sign of life for {patience:.0f} s") from None
+        except _CrashError as crash:
+            self._process.join(5)
+            raise Died(f"the {self.name} broke down:\n{str(crash).rstrip()}") from None
+        except _GoneError:
+            raise Died(self._obituary()) from None
 
     def _obituary(self) -> str:
         self._process.join(5)
@@ -175,6 +169,107 @@ class Child:
         return f"the {self.name} ended with exit code {code}"
 
 
+class Line:
+    """The line to what answers calls elsewhere, by the same few calls as a Child. It is up as long as it holds, and
+    never again after that. One caller at a time; `kill` may come from any thread."""
+
+    GRACE_SECONDS = 60.0  # beyond a caller's patience: whoever is at the other end has patience of its own
+
+    def __init__(self, name: str, end: Handle, hello: object) -> None:
+        """`end`: our end of a pair of connected sockets, see `pair`. `hello`: of what is at the other."""
+        self.name = name
+        self.hello: Any = hello
+        self._connection = Connection(os.dup(end.fd))
+        self._closing = threading.Lock()
+        self._running = True
+
+    @property
+    def running(self) -> bool:
+        return self._running
+
+    def start(self) -> None:
+        """It is."""
+
+    def ready(self) -> Any:
+        """`hello`. Lost: it holds no longer."""
+        if not self._running:
+            raise Lost(f"the {self.name} is gone")
+        return self.hello
+
+    def call(
+        self, method: str, *arguments: object, progress: Progress | None = None, patience: float | None = None
+    ) -> Any:
+        """Run `method` there, which gets `patience` to heed by itself. Lost: it was not heard of to the end."""
+        self.ready()
+        try:
+            try:
+                send(self._connection, (method, arguments, patience))
+            except OSError:
+                raise _GoneError from None
+            return _answered(self._connection, progress, patience and patience + self.GRACE_SECONDS)
+        except Lost:
+            self.kill()
+            raise
+        except (_SilentError, _GoneError):
+            self.kill()
+            raise Lost(f"the {self.name} is gone") from None
+
+    def kill(self) -> None:
+        """Hang up; a call in hand raises Lost."""
+        self._running = False
+        with (
+            self._closing,
+            contextlib.suppress(OSError),
+            socket.socket(fileno=os.dup(self._connection.fileno())) as ours,
+        ):
+            ours.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Hang up and give the descriptor back."""
+        self.kill()
+        with self._closing:
+            self._connection.close()
+
+
+def pair() -> tuple[Connection, Handle]:
+    """A line's two ends: the one to `receive` from and `send` to, and the one that becomes a Line."""
+    here, there = socket.socketpair()
+    return Connection(here.detach()), Handle(there.detach())
+
+
+class _SilentError(Exception):
+    """No sign of life for as long as there was patience."""
+
+
+class _GoneError(Exception):
+    """The other side of a connection is."""
+
+
+class _CrashError(Exception):
+    """A child's last words: its traceback."""
+
+
+def _answered(connection: Connection, progress: Progress | None, patience: float | None) -> Any:
+    """What comes back for a call. _SilentError, _GoneError, _CrashError, or the error that was the answer."""
+    while True:
+        if not wait([connection], patience):
+            raise _SilentError
+        try:
+            kind, value = receive(connection)
+        except (EOFError, OSError):
+            raise _GoneError from None
+        if kind == "result":
+            return value
+        if kind == "progress" and progress is not None:
+            progress(*value)
+        elif kind == "log":
+            log.log(*value)
+        elif kind == "error":
+            raise value
+        elif kind == "crash":
+            raise _CrashError(value)
+
+
 @contextlib.contextmanager
 def _ctrl_c_held() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -184,7 +279,7 @@ def _ctrl_c_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Forward(logging.Handler):
+class Forward(logging.Handler):
     """A child's log lines are the daemon's: they go up the same line as its answers."""
 
     def __init__(self, answer: Callable[[str, object], None]) -> None:
@@ -207,7 +302,7 @@ def _serve(connection: Connection, factory: Callable[..., Any], arguments: tuple
         with lock:
             send(connection, (kind, value))
 
-    log.addHandler(_Forward(answer))
+    log.addHandler(Forward(answer))
     log.setLevel(logging.DEBUG)
     log.propagate = False
     try:
@@ -235,6 +330,21 @@ def _serve_once(connection: Connection, resident: Any, answer: Callable[[str, ob
         answer("result", result)
     except (ConfigError, JobError, *getattr(resident, "answers_with", ())) as error:
         answer("error", error)
+
+
+def catch_output(who: str) -> None:
+    """Libraries in C complain on the standard streams, in words for programmers: into the log with that."""
+    ours, theirs = os.pipe()
+    os.dup2(theirs, 1)
+    os.dup2(theirs, 2)
+    os.close(theirs)
+
+    def forward() -> None:
+        with os.fdopen(ours, errors="replace") as lines:
+            for line in lines:
+                log.debug("%s said: %s", who, shown(line.rstrip()[:500]))
+
+    threading.Thread(target=forward, name="output", daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -4,21 +4,18 @@ A decoder that crashes or hangs takes its own process with it, and nothing else.
 """
 
 import contextlib
-import logging
 import os
 import resource
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from daemon.canvas import Canvas, Handle
-from daemon.names import shown
 from daemon.pool import Pool
-from daemon.processes import Child
+from daemon.processes import Child, catch_output
 from daemon.sketch import Sketch
 
-log = logging.getLogger("styled")
+PAINTERS_PER_READER = 8
 PATIENCE = 300.0  # seconds for one picture; the largest that is allowed takes a tenth of that
 BASE_BYTES = 1 << 30  # of address space; the interpreter and its libraries take 172 MiB
 BYTES_PER_PIXEL = 48  # … and for each pixel; measured: 15 (HEIC, scaled) to 30 (WebP with alpha, in full)
@@ -44,7 +41,19 @@ class Readers:
 
     def __init__(self, count: int, resident: Callable[..., Any] | None = None) -> None:
         """`resident` makes what lives in each process; what it must have, see _Reader."""
-        self.pool = Pool([Child("reader", resident or _Reader) for _ in range(count)])
+        self._resident = resident or _Reader
+        self.pool = Pool([self._reader() for _ in range(count)])
+
+    def tend(self, painters: int) -> None:
+        """Have enough of them for so many painters, as far as the processor has cores."""
+        wanted = min(2 + painters // PAINTERS_PER_READER, max(os.cpu_count() or 2, 2))
+        while len(self.pool.children) < wanted:
+            reader = self._reader()
+            reader.start()
+            self.pool.add(reader)
+
+    def _reader(self) -> Child:
+        return Child("reader", self._resident)
 
     def read(self, file: Handle, **limits: Any) -> Photo:
         """See pictures.read for the limits."""
@@ -91,7 +100,7 @@ class _Reader:
     answers_with = (OSError,)  # the disk's trouble, which is no reason to end
 
     def __init__(self) -> None:
-        _catch_stderr()
+        catch_output("a decoder")  # libtiff, libjpeg and the like
         from daemon.pictures import masked, read, sketch, write  # noqa: F401  (loaded before a picture needs them)
 
     def read(self, file: Handle, limits: dict[str, Any], progress: Callable[..., None]) -> Photo:
@@ -160,17 +169,3 @@ def _limit_memory(max_megapixels: float) -> None:
     with contextlib.suppress(ValueError, OSError):  # under a lower limit of the user's own
         most = BASE_BYTES + int(max_megapixels * 1e6 * BYTES_PER_PIXEL)
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
-
-
-def _catch_stderr() -> None:
-    """libtiff, libjpeg and the like complain on descriptor 2, in words for programmers: into the log with that."""
-    ours, theirs = os.pipe()
-    os.dup2(theirs, 2)
-    os.close(theirs)
-
-    def forward() -> None:
-        with os.fdopen(ours, errors="replace") as lines:
-            for line in lines:
-                log.debug("a decoder said: %s", shown(line.rstrip()[:500]))
-
-    threading.Thread(target=forward, name="stderr", daemon=True).start()

@@ -22,6 +22,7 @@ from daemon.board import Board, post
 from daemon.canvas import Handle
 from daemon.checks import style_problems
 from daemon.claims import Claims
+from daemon.cluster import Cluster
 from daemon.config import Config, describe_changes, load
 from daemon.errors import ConfigError, Stopped
 from daemon.folders import Folders, make
@@ -71,7 +72,8 @@ class Service:
         self.lock = Lock(self.folders.work / "lock")
         self.claims = Claims(self.folders)
         self.readers = Readers(2, reader)
-        self.painters = Painters([config.device], str(config.weights), painter)
+        self.painters = Painters([config.device] if config.cluster == "off" else [], config.weights, painter)
+        self.cluster = self._joined(config, painter)
         self.audience = Audience(self.folders, self.readers, self.board, lambda: self.config)
         self.journey = Journey(self.claims, self.readers, self.painters, self.board, self.audience.tell)
         self.workers = Workers(self.folders, self.journey, lambda: self.config, self.stopping)
@@ -82,6 +84,12 @@ class Service:
         self._stop_metrics: Callable[[], None] = lambda: None
         self.supervisor = Supervisor()
         self._restarts = Restarts(self.folders.work / "restarts")
+
+    def _joined(self, config: Config, painter: Callable[..., Any] | None) -> Cluster | None:
+        if config.cluster == "off":
+            return None
+        of = config.cluster, config.device, config.weights, config.thread_count
+        return Cluster(*of, self.painters.pool, painter)
 
     def run(self, *, once: bool = False) -> int:
         """Until `stop` or, with `once`, until the inbox is empty or what is left cannot be painted now. Returns the
@@ -117,6 +125,8 @@ class Service:
         self._pause_after_crashes()
         self.readers.pool.start()
         self.painters.pool.start()
+        if self.cluster is not None:
+            self.cluster.start()
         if self.config.metrics != "off":
             self._stop_metrics = serve(self.board, self.config.metrics)
         self.audience.start()
@@ -130,7 +140,7 @@ class Service:
             settle_seconds=self.config.settle_seconds,
             once=once,
         )
-        self.workers.start(self.inbox, len(self.painters.pool.children) + 2)  # one more decodes, one more encodes
+        self.workers.tend(self.inbox, self.painters.count)
         self.keeper.start(self.stopping)
         threading.Thread(target=self._get_ready, name="ready", daemon=True).start()
 
@@ -149,7 +159,7 @@ class Service:
         with contextlib.suppress(Stopped), self.workers.crash_ends_all():
             equipment = self.painters.equipment()
             self._check_styles(self.config, equipment)
-            self.board.device, self.board.weights = equipment.device_name, equipment.weights
+            self.board.device, self.board.weights = self._device(), equipment.weights
             while not (self.inbox and self.inbox.health().is_fresh):  # watched, and listed once
                 if self.stopping.wait(0.05):
                     return
@@ -190,8 +200,11 @@ class Service:
 
     def _tick(self) -> None:
         if self.inbox is not None:
+            self.readers.tend(self.painters.count)
+            self.workers.tend(self.inbox, self.painters.count)
             self.board.waiting = self.inbox.waiting()
-            self.board.trouble = self.painters.pool.trouble or self.readers.pool.trouble or self.workers.troubles.now
+            self.board.device = self._device()
+            self.board.trouble = self._trouble()
         now = time.monotonic()
         if now - self._posted >= STATUS_SECONDS and self.inbox is not None:
             self._posted = now
@@ -204,6 +217,17 @@ class Service:
                 post(self.board, self.folders.work / "status.json")
         self.supervisor.tick(self.board, self.inbox.health() if self.inbox else None)
         self._on_tick(self.board)
+
+    def _device(self) -> str:
+        """What is painted on, as a person calls it; empty before the first painter is ready."""
+        names = [child.hello.device_name for child in self.painters.pool.children if child.hello]
+        kinds = dict.fromkeys(names)
+        return ", ".join(f"{names.count(each)} × {each}" if len(names) > 1 else each for each in kinds)
+
+    def _trouble(self) -> str:
+        """Why nothing is painted, although pictures wait."""
+        cluster = self.cluster.trouble if self.cluster else ""
+        return cluster or self.painters.pool.trouble or self.readers.pool.trouble or self.workers.troubles.now
 
     # reload
 
@@ -245,6 +269,8 @@ class Service:
         if self.inbox is not None:
             self.inbox.wake()
         self.painters.pool.close()
+        if self.cluster is not None:
+            self.cluster.close()
         self.audience.close()
         self._stop_metrics()
         self.readers.pool.close()

@@ -22,7 +22,8 @@ BYTES_PER_PIXEL = 3  # of a painting: a PNG of noise has no less
 
 
 class Workers:
-    """A few threads on one inbox. What nobody foresaw ends them all and is kept in `crash`."""
+    """A few threads on one inbox, each with one picture in hand; so nothing that waits costs more than its name. What
+    nobody foresaw ends them all and is kept in `crash`."""
 
     def __init__(
         self, folders: Folders, journey: Journey, settings: Callable[[], Config], stopping: threading.Event
@@ -35,12 +36,29 @@ class Workers:
         self._settings = settings
         self._stopping = stopping
         self._threads: list[threading.Thread] = []
+        self._wanted = self._count = 0  # threads; those that came to the end of the inbox still count
+        self._counting = threading.Lock()
 
-    def start(self, inbox: Inbox, count: int) -> None:
-        for number in range(count):
-            thread = threading.Thread(target=self._work, args=(inbox,), name=f"job-{number}", daemon=True)
+    def tend(self, inbox: Inbox, painters: int) -> None:
+        """Have so many pictures in hand that each painter has one, while as many others (two at least) are decoded
+        or encoded."""
+        with self._counting:
+            self._wanted = painters + max(painters, 2)
+            missing = max(self._wanted - self._count, 0)
+            self._count += missing
+        if missing:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+        for _ in range(missing):
+            thread = threading.Thread(target=self._work, args=(inbox,), name="job", daemon=True)
             thread.start()
             self._threads.append(thread)
+
+    def _is_surplus(self) -> bool:
+        """Painters have left, and with them goes the thread that asks."""
+        with self._counting:
+            surplus = self._count > self._wanted
+            self._count -= surplus
+        return surplus
 
     @property
     def at_work(self) -> bool:
@@ -65,7 +83,7 @@ class Workers:
 
     def _work(self, inbox: Inbox) -> None:
         with contextlib.suppress(Stopped), self.crash_ends_all():
-            while True:
+            while not self._is_surplus():
                 self.troubles.wait(self._stopping)
                 arrival = inbox.take(self._stopping)
                 if arrival is None:

@@ -2,8 +2,8 @@
 `python -m tests.fast_daemon --config FILE [--once]`.
 
 A photo says by its colour what it does to the painter, and by its last bytes what it does to the reader; a file
-`sick` beside config.yaml says what the device does to every photo. It starts in a fraction of a second, for it loads
-no torch.
+`sick` beside config.yaml says what the device does to every photo, and a file `slow` for how many seconds. It
+starts in a fraction of a second, for it loads no torch.
 """
 
 import argparse
@@ -31,6 +31,7 @@ class FastPainter:
     def __init__(self, folder: Path, device: str, weights: str) -> None:
         self.hello = Equipment("cpu", "a fast test", "embedded", "", "relu5_1")
         self._sick = folder / "sick"
+        self._slow = folder / "slow"
 
     def try_out(self, progress: Callable[..., None]) -> None:
         self._fall_ill("trial")
@@ -52,6 +53,8 @@ class FastPainter:
         if _is(colour, HANGS):
             time.sleep(1000)
         self._fall_ill("photos")
+        if self._slow.exists():
+            time.sleep(float(self._slow.read_text()))
         progress(Step(1, 1, 0.5, 1, 1, 1.0))
         return Canvas.of(1 - pixels)
 
@@ -98,10 +101,12 @@ def main() -> int:
     once.PATIENCE = 5.0
     keeper.COMPACT_BYTES = 20_000
     Pool.RETRY_SECONDS = (0.3, 0.3, 0.3)
+    from tests import fast_daemon  # not __main__, which other machines do not have
+
     try:
         config = load(options.config)
         with Console(config, verbosity=int(options.verbose)) as console:
-            painter = functools.partial(FastPainter, options.config.parent)
+            painter = functools.partial(fast_daemon.FastPainter, options.config.parent)
             service = Service(options.config, config, console.refresh, painter=painter, reader=FaultyReader)
             handle_signals(service)
             return service.run(once=options.once)

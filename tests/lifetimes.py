@@ -61,7 +61,7 @@ class QuickPainters:
         return QuickPainter.equipment
 
     @contextmanager
-    def take(self) -> Iterator[QuickPainter]:
+    def take(self, style: str) -> Iterator[QuickPainter]:
         yield QuickPainter()
 
 

@@ -19,8 +19,8 @@ LAYERS = (
     ("listing", "folders", "processes", "pictures", "plainly", "troubles", "saved", "report"),
     ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
     ("notices", "places", "readers", "painters", "retry", "finished", "page"),
-    ("claims", "compaction", "stylepictures", "checks", "story", "gallery", "hooks", "tally"),
-    ("inbox", "job", "doctor", "supervisor", "answers", "audience", "why", "metrics", "once"),
+    ("claims", "compaction", "stylepictures", "cluster", "story", "gallery", "hooks", "tally"),
+    ("inbox", "job", "doctor", "supervisor", "answers", "audience", "why", "metrics", "once", "checks"),
     ("keeper", "workers", "console"),
     ("service",),
     ("demo", "single"),
@@ -38,6 +38,7 @@ HOMES = {
     "torchvision": {"transfer", "studio"},
     "safetensors": {"transfer", "studio"},
     "multiprocessing": {"processes"},
+    "ray": {"cluster"},
     "rich": {"console", "studio"},
     "skimage": {"studio"},
     "typer": {"cli"},
@@ -94,7 +95,7 @@ def test_the_daemon_process_loads_neither_torch_nor_a_decoder_nor_numpy() -> Non
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "pydantic" in loaded
-    assert not {"torch", "torchvision", "PIL", "pillow_heif", "numpy", "safetensors"} & set(loaded)
+    assert not {"torch", "torchvision", "PIL", "pillow_heif", "numpy", "safetensors", "ray"} & set(loaded)
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ REFUSED = {
     "settle_seconds: 0": "settle_seconds: '0' cannot be used; write seconds, from 0.1 to 3600",
     "settle_seconds: .nan": "settle_seconds: '.nan' cannot be used; write seconds, from 0.1 to 3600",
     "settle_seconds: nan": "settle_seconds: 'nan' cannot be used; write seconds, from 0.1 to 3600",
-    "device: gpu": "device: 'gpu' cannot be used; write auto, cpu, cuda, cuda:1 (with the device's number) or mps",
+    "device: gpu": "device: 'gpu' cannot be used; write auto, all, cpu, cuda, cuda:1 (with the device's number) or mps",
     "threads: 0": "threads: '0' cannot be used; write auto, or a whole number from 1 to 1024",
     "max_megapixels: lots": ("max_megapixels: 'lots' cannot be used; write millions of pixels, from 0.01 to 100000"),
     "output: {format: jpg}": "output.format: 'jpg' cannot be used; write keep, png, jpeg or webp",

@@ -1,5 +1,6 @@
 """Children that answer calls: real processes, really killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,14 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from daemon.canvas import Canvas, Handle
-from daemon.errors import ConfigError, Died, JobError, Stopped
+from daemon.errors import ConfigError, Died, JobError, Lost, Stopped
 from daemon.pool import Pool
-from daemon.processes import Child
+from daemon.processes import Child, Line, pair, receive, send
 from tests.conftest import wait_until
 
 
@@ -27,7 +29,7 @@ class Resident:
             raise ConfigError(["device: there is no cuda:7"])
         if mood == "sick":
             raise RuntimeError("the device is on fire")
-        self.hello = os.getpid()
+        self.hello: Any = os.getpid()
 
     def double(self, canvas: Canvas, progress: Callable[..., None]) -> Canvas:
         for step in range(3):
@@ -192,3 +194,98 @@ def test_a_child_that_does_not_start_is_tried_again_and_blames_nobody(monkeypatc
     with pytest.raises(Stopped), pool.take():
         pass
     pool.children[0].close()
+
+
+class Named(Resident):
+    """Knows its name; a sick one works only until its first call."""
+
+    def __init__(self, name: str) -> None:
+        self.hello: Any = name
+
+    def trial(self, progress: Callable[..., None]) -> None:
+        if self.hello == "sick":
+            raise RuntimeError("still on fire")
+
+
+def test_a_child_that_did_the_same_lately_is_preferred() -> None:
+    pool = Pool([Child("painter", Named, name) for name in ("a", "b")])
+    with pool.take("waves") as first, pool.take("ink") as second:
+        before = {"waves": first, "ink": second}
+    for wish in ("ink", "ink", "waves", "ink"):
+        with pool.take(wish) as child:
+            assert child is before[wish]
+    for child in pool.children:
+        child.close()
+
+
+def test_a_sick_child_holds_up_nobody_while_another_works(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
+    pool = Pool([Child("painter cuda:0", Named, "sick"), Child("painter cuda:1", Named, "well")], trial="trial")
+    for wanted in ("sick", "well"):
+        with contextlib.suppress(Died), pool.take() as child:
+            assert child.hello == wanted
+            child.call("break_down" if wanted == "sick" else "mask")
+    for _ in range(3):
+        with pool.take() as child:
+            assert child.hello == "well"
+    with pool.take() as well:
+        threading.Timer(1.0, pool.close).start()
+        with pytest.raises(Stopped), pool.take():  # only the sick one is left: it is tried again and again
+            pass
+        assert well.hello == "well"
+    assert not pool.trouble, "something is painted"
+    assert [record.levelname for record in caplog.records].count("ERROR") <= 1
+    for child in pool.children:
+        child.close()
+
+
+def test_children_join_and_leave_while_others_wait_for_them() -> None:
+    pool: Pool[Child] = Pool()
+    taken: list[str] = []
+
+    def work() -> None:
+        with pool.take() as child:
+            taken.append(child.hello)
+
+    waiting = threading.Thread(target=work)
+    waiting.start()
+    late = Child("painter", Named, "late")
+    pool.add(late)
+    waiting.join(60)
+    assert taken == ["late"]
+    with pool.take():
+        pool.remove(late)
+        assert late.running, "what it does is finished first"
+    assert not late.running
+    assert pool.children == ()
+    pool.refuse(ConfigError(["cluster: Ray is not installed"]))
+    with pytest.raises(ConfigError, match="not installed"), pool.take():
+        pass
+
+
+def test_a_line_is_called_like_a_child_and_is_lost_without_blame() -> None:
+    here, there = pair()
+    line = Line("painter of a test", there, "ready")
+    there.close()
+
+    def other_end() -> None:
+        assert receive(here) == ("double", (21,), 5.0)
+        for message in (("progress", (1,)), ("result", 42)):
+            send(here, message)
+        receive(here)
+        here.close()
+
+    thread = threading.Thread(target=other_end)
+    thread.start()
+    seen: list[int] = []
+    assert line.ready() == "ready"
+    assert line.call("double", 21, progress=seen.append, patience=5.0) == 42
+    assert seen == [1]
+    pool: Pool[Line] = Pool([line])
+    with pytest.raises(Lost, match="the painter of a test is gone"), pool.take() as taken:
+        taken.call("double", 21)
+    assert not line.running
+    assert pool.children == (), "it has left"
+    thread.join(60)

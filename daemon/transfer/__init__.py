@@ -10,6 +10,7 @@ from .recipe import PRESETS, DeviceError, Recipe, RecipeError, Step, TooLargeErr
 from .weights import Weights, WeightsError
 
 if TYPE_CHECKING:
+    from .devices import every_device
     from .stylizer import Stylizer
 
 __all__ = [
@@ -23,16 +24,17 @@ __all__ = [
     "Weights",
     "WeightsError",
     "deepest_layer",
+    "every_device",
     "require",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Stylizer":
+    if name in ("Stylizer", "every_device"):
         # Read once, when torch loads: threads that spin while they wait for each other gain a third on a quiet
         # machine, and where anything else wants the cores everything takes up to ten times as long.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        from .stylizer import Stylizer
+        from . import devices, stylizer
 
-        return Stylizer
+        return stylizer.Stylizer if name == "Stylizer" else devices.every_device
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,12 +8,21 @@ import torch
 from .recipe import DeviceError
 
 
+def _there() -> list[str]:
+    """The devices of this machine, the best first."""
+    cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return cuda + (["mps"] if torch.backends.mps.is_available() else []) + ["cpu"]
+
+
+def every_device() -> list[str]:
+    """All devices of the best kind: each GPU, or the CPU, which is one."""
+    there = _there()
+    return [name for name in there if name.partition(":")[0] == there[0].partition(":")[0]]
+
+
 def find_device(wanted: str) -> torch.device:
     """auto, cpu, cuda, cuda:1, mps → a device that is there; DeviceError otherwise."""
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    there[:0] = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    there = _there()
     name = {"auto": there[0], "cuda": "cuda:0"}.get(wanted, wanted)
     if name not in there:
         raise DeviceError(f"device: {wanted} is not on this machine, which has {', '.join(there)}")
