@@ -34,13 +34,13 @@ def board(demo: Path) -> Board:
         made.show(
             Shown(f"{path.parent.name}/{path.name}", path.parent.name, 41.0 + 7 * age, preview, now - 300 + 70 * age)
         )
-    for job, name, steps in (("1", "starry/Tübingen am Neckar.jpg", 97), ("2", "ink/holiday/IMG_2041.heic", 0)):
+    for job, name, steps in (("1", "starry/Tübingen am Neckar.jpg", 251), ("2", "ink/holiday/IMG_2041.heic", 0)):
         made.begin(job, name, name.partition("/")[0])
         made.stage(job, "painting" if steps else "reading")
         for step in range(1, steps + 1):
-            scale = 1 if step <= 80 else 2
-            loss = 3 * math.exp(-(step % 81) / 18) / scale + 0.11
-            made.step(job, Step(step, 140, loss, scale, 2, step / 140))
+            scale, here = 1 + (step - 1) // 40, (step - 1) % 40
+            loss = (1.5 * math.exp(-here / 9) + 0.4) / scale**0.5
+            made.step(job, Step(step, 360, loss, scale, 9, 2 ** (scale - 9) * (1 + here / 40)))
     made._tasks["1"].started = now - 31
     return made
 
