@@ -49,7 +49,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: Callable[[], str] | None = None) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 180.0, what: Callable[[], str] | None = None) -> None:
     """Poll until true; the bound is for a machine that is busy with other things."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -89,7 +89,7 @@ class Daemon:
     def signal(self, number: int) -> None:
         os.kill(self.process.pid, number)
 
-    def stop(self, seconds: float = 15.0) -> int:
+    def stop(self, seconds: float = 60.0) -> int:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         return self.process.wait(seconds)

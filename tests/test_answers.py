@@ -149,7 +149,7 @@ def test_prometheus_gets_its_numbers_from_loopback_alone() -> None:
         port = free.getsockname()[1]
     stop = serve(board(), port)
     try:
-        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60).read().decode()
         with pytest.raises(ConfigError, match=rf"port {port} .* cannot be had"):
             serve(board(), port)
     finally:

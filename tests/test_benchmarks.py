@@ -15,7 +15,7 @@ from tests.benchmarks.speed import PAIRS, ratio
 
 def benchmark(name: str, *arguments: str) -> Any:
     command = [sys.executable, "-m", f"tests.benchmarks.{name}", "--json", "--device", "cpu", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

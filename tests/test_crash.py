@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def crash(folder: Path, scenario: str, how: str) -> int:
     command = [sys.executable, "-m", "tests.crashing", str(folder / "root"), scenario, how]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return int(json.loads(done.stdout)["count"])
 

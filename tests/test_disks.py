@@ -70,7 +70,7 @@ def test_a_disk_that_fills_up_during_a_job_loses_nothing(small: Path, start: Sta
         (small / "ballast").unlink()
         time.sleep(0.1)
     for name in photos:
-        wait_until(painted(small, name), 120, what=daemon.text)
+        wait_until(painted(small, name), 300, what=daemon.text)
     wait_until(lambda: len(names(small / "done")) == 12, what=daemon.text)
     assert daemon.stop() == 0
     assert names(small / "outbox") == {f"alpha/{name}" for name in photos}

@@ -82,7 +82,7 @@ def test_the_end_waits_for_no_command(hooks: Hooks) -> None:
     wait_until(lambda: hooks._running is not None)
     began = time.monotonic()
     hooks.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert not any(b"sleep\x0061.125" in _cmdline(pid) for pid in os.listdir("/proc") if pid.isdecimal())
 
 

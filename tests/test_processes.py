@@ -141,7 +141,7 @@ def test_children_end_with_their_parent_however_it_ends() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    wait_until(lambda: not _alive(pid), 10)
+    wait_until(lambda: not _alive(pid), 60)
 
 
 def _alive(pid: int) -> bool:

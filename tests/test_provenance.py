@@ -55,7 +55,7 @@ def a_record(**changes: object) -> Provenance:
 
 def styled(*arguments: object) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "daemon", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
 
 
 def test_a_record_comes_back_as_it_was() -> None:

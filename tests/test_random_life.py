@@ -162,7 +162,7 @@ class RandomLife(RuleBasedStateMachine):
                 with contextlib.suppress(FileNotFoundError):
                     path.chmod(0o644)
             self.daemon.ready()
-            wait_until(lambda: not self._waiting(), 60, self.daemon.text)
+            wait_until(lambda: not self._waiting(), 180, self.daemon.text)
             assert self.daemon.stop() == 0, self.daemon.text()
             self.no_picture_is_lost()
             report = examine(load(self.root / "config.yaml"))

