@@ -116,6 +116,13 @@ def test_what_seeds_differ_by_is_no_inconsistency() -> None:
     assert not consistency.compared({3: 1.0}, {3: 1.0}, {3: 1.3})[0]["within"]
 
 
+def test_the_weights_win_by_style_and_by_the_styles_own_coherence() -> None:
+    random = {"style_distance": 0.2, "coherence": 1.2}
+    assert chance.won({"ours": {"style_distance": 0.1, "coherence": 0.9}, "random": random})
+    assert not chance.won({"ours": {"style_distance": 0.1, "coherence": 1.3}, "random": random})
+    assert not chance.won({"ours": {"style_distance": 0.3, "coherence": 1.0}, "random": random})
+
+
 def test_a_verdict_wants_all_three() -> None:
     theirs = {"style_distance": 0.2, "gradient_correlation": 0.7, "seconds": 10.0}
     cases = [

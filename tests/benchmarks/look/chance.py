@@ -71,9 +71,10 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def won(found: Mapping[str, Mapping[str, float]]) -> bool:
-    """Nearer to the style, and its strokes as coherent as the style's or nearer to that."""
+    """Nearer to the style, and the strokes' coherence nearer to the style's own, which is 1: more is none of it."""
     ours, random = found["ours"], found["random"]
-    return ours["style_distance"] < random["style_distance"] and ours["coherence"] > random["coherence"]
+    nearer = abs(ours["coherence"] - 1) < abs(random["coherence"] - 1)
+    return ours["style_distance"] < random["style_distance"] and nearer
 
 
 def matched(paint: Callable[[float], Any], kept: Callable[[Any], float], wanted: float) -> tuple[float, Any]:
