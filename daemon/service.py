@@ -78,7 +78,7 @@ class Service:
         self.journey = Journey(self.claims, self.readers, self.painters, self.board, self.audience.tell)
         self.workers = Workers(self.folders, self.journey, lambda: self.config, self.stopping)
         self.once = Once()
-        self.gave_up = False  # with --once: pictures are left that cannot be painted now
+        self.in_vain = ""  # with --once: why the pictures that are left cannot be painted now
         self.keeper = Keeper(self.folders, self.claims, self.lock, lambda: self.config)
         self.inbox: Inbox | None = None
         self._stop_metrics: Callable[[], None] = lambda: None
@@ -104,7 +104,9 @@ class Service:
             self._restarts.ended_well()
         if crash is not None:
             raise crash
-        if self.gave_up:
+        if self.in_vain and self.inbox is not None:
+            left = sum(self.inbox.waiting().values())
+            log.error("given up: %s; %d pictures are left, as they are, for another time", self.in_vain, left)
             return 1
         return 3 if once and self.board.failed else 0
 
@@ -192,11 +194,9 @@ class Service:
         """With --once nobody waits until a disk or a device works again."""
         assert self.inbox is not None
         trouble = self.board.trouble or self.workers.troubles.anywhere or self.inbox.trouble()
-        self.gave_up = self.once.is_in_vain(self.board, trouble)
-        if self.gave_up:
-            left = sum(self.inbox.waiting().values()) + len(self.board.tasks())
-            log.error("given up: %s; %d pictures are left, as they are, for another time", trouble, left)
-        return self.gave_up
+        if self.once.is_in_vain(self.board, trouble):
+            self.in_vain = trouble
+        return bool(self.in_vain)
 
     def _tick(self) -> None:
         if self.inbox is not None:
@@ -276,6 +276,8 @@ class Service:
         self.readers.pool.close()
         self.workers.join(SHUTDOWN_SECONDS)
         if self.inbox is not None:
+            if self.in_vain:
+                self.inbox.scan()  # every picture in hand has gone back
             self.inbox.close()
         self.board.state = "stopped"
         with contextlib.suppress(OSError):

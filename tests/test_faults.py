@@ -157,8 +157,8 @@ def test_once_gives_up_on_a_sick_device_and_leaves_the_pictures_where_they_are(
     (root / "sick").write_text(sick)
     daemon = start("--once", fast=True)
     assert daemon.process.wait(120) == 1, daemon.text()
-    assert errors(daemon, "given up: the painter") == 1
-    assert errors(daemon, "4 pictures are left") == 1
+    assert errors(daemon, "given up: the painter") == 1, daemon.text()
+    assert errors(daemon, "4 pictures are left") == 1, daemon.text()
     assert names(root / "inbox") == photos
     assert not names(root / "failed") | names(root / "outbox")
 
