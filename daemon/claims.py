@@ -37,6 +37,7 @@ class Claims:
         self.records = Records(folders.work)
         self.ledger = Ledger(folders.journal)
         self._names = threading.Lock()  # choosing a name and moving onto it is one step
+        self._rescue = threading.Lock()  # guards the next; a job is taken back by one thread at a time
         self._stranded: dict[str, Claim] = {}  # abandoned while the disk did not let them go anywhere
 
     def photo(self, claim: Claim) -> Path:
@@ -214,18 +215,23 @@ class Claims:
     def abandon(self, claim: Claim) -> None:
         """The same for one job whose way was broken off, from whatever point it had reached. What the disk does
         not let go anywhere now stays in work/ until `tend`."""
+        with self._rescue:
+            self._abandon(claim)
+
+    def tend(self) -> int:
+        """Try again what was stranded. Returns how many jobs still are."""
+        with self._rescue:
+            for claim in list(self._stranded.values()):
+                self._abandon(claim)
+            return len(self._stranded)
+
+    def _abandon(self, claim: Claim) -> None:
         with contextlib.suppress(OSError):
             recorded = self.records.read(self.records.directory(claim))
             self._stranded[claim.id] = recorded or claim
             if recorded is not None:
                 self._resolve(recorded)
             del self._stranded[claim.id]
-
-    def tend(self) -> int:
-        """Try again what was stranded. Returns how many jobs still are."""
-        for claim in list(self._stranded.values()):
-            self.abandon(claim)
-        return len(self._stranded)
 
     def _resolve(self, claim: Claim) -> bool:
         """Whether the job was finished; otherwise it was put back."""

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,6 +198,31 @@ def test_a_name_that_was_taken_meanwhile_is_not_overwritten_by_putting_back(clai
         "inbox/starry/photo-2.jpg": "photo",
         "inbox/starry/photo-2.jpg.yaml": "old",
     }
+
+
+def test_a_job_is_taken_back_by_one_thread_at_a_time(claims: Claims, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keeper tends what is stranded while the worker whose job it was is still at it."""
+    claim, resolve = take(claims, drop(claims)), claims._resolve
+    entered, go_on, times = threading.Event(), threading.Event(), []
+
+    def slowly(claim: Claim) -> bool:
+        times.append(claim.id)
+        entered.set()
+        go_on.wait(60)
+        return resolve(claim)
+
+    monkeypatch.setattr(claims, "_resolve", slowly)
+    worker = threading.Thread(target=claims.abandon, args=(claim,))
+    keeper = threading.Thread(target=claims.tend)
+    worker.start()
+    assert entered.wait(60)
+    keeper.start()
+    keeper.join(0.2)
+    go_on.set()
+    for thread in (worker, keeper):
+        thread.join(60)
+    assert times == [claim.id]
+    assert tree(claims) == {"inbox/starry/photo.jpg": "photo"}
 
 
 def test_a_disk_that_fails_after_the_delivery_does_not_have_it_painted_again(
