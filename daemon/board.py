@@ -14,8 +14,6 @@ from daemon.names import shown
 from daemon.sketch import Preview
 from daemon.transfer.recipe import Memory, Step
 
-STAGES = ("claimed", "reading", "waiting for a painter", "painting", "delivering")
-
 LATEST = 8  # finished paintings that are remembered for the console
 MOST_LOSSES = 2000  # of one painting
 

@@ -5,14 +5,13 @@ It begins beside a daemon at work: what is appended meanwhile goes behind what w
 old one's name in one step.
 """
 
-import contextlib
 import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from daemon.folders import Folders, adopt
+from daemon.folders import Folders, made_anew, write_all
 from daemon.ledger import COUNTED, ENDINGS, Entry, Event, Ledger, line, parse
 
 BLOCK = 1 << 20  # bytes written at a time
@@ -27,25 +26,17 @@ def compact(journal: Ledger, folders: Folders) -> int:
     if len(closed) < 2:  # one line for one or two would save nothing
         return 0
     temporary = leftover(folders)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o664)
-    try:
-        adopt(fd, temporary.parent)
-        _write(fd, line(Event(round(time.time(), 3), "", COUNTED, _counts(closed))))
+    with made_anew(temporary, 0o664) as fd:
+        write_all(fd, line(Event(round(time.time(), 3), "", COUNTED, _counts(closed))))
         block = b""
         for data, event in _lines(journal.path, length):
             if event is not None and event.job not in closed:
                 block += data
             if len(block) > BLOCK:
-                _write(fd, block)
+                write_all(fd, block)
                 block = b""
-        _write(fd, block)
+        write_all(fd, block)
         journal.exchange(temporary, fd, length)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    finally:
-        os.close(fd)
     return len(closed)
 
 
@@ -105,9 +96,3 @@ def _lines(path: Path, length: int) -> Iterator[tuple[bytes, Event | None]]:
         while file.tell() < length:
             data = file.readline()
             yield data, parse(data.removesuffix(b"\n"))
-
-
-def _write(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]

@@ -9,7 +9,7 @@ import ctypes
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from daemon.errors import ConfigError
@@ -218,21 +218,33 @@ def rename_new(source: Path, target: Path) -> None:
 def write_whole(path: Path, text: str, temporary: Path) -> None:
     """Write `path` so that it holds the old text or the new, never a part. `temporary` lies beside it. OSError:
     nothing has changed."""
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    with made_anew(temporary, 0o666) as fd:
+        write_all(fd, text.encode("utf-8", "surrogateescape"))
+        os.fsync(fd)
+    temporary.replace(path)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def made_anew(path: Path, mode: int) -> Iterator[int]:
+    """`path`, empty, open to write, and of its folder's group; after an OSError it is gone again."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         adopt(fd, path.parent)
-        data = memoryview(text.encode("utf-8", "surrogateescape"))
-        while data:
-            data = data[os.write(fd, data) :]
-        os.fsync(fd)
+        yield fd
     except OSError:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            path.unlink()
         raise
     finally:
         os.close(fd)
-    temporary.replace(path)
-    sync(path.parent)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Every byte, in as many writes as it takes. OSError: some may have been written."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
 
 
 def free_name(name: str, is_free: Callable[[str], bool], longest_extra: int = 0) -> str:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daemon.folders import sync
+from daemon.folders import sync, write_all
 
 ENDINGS = ("delivered", "failed", "returned")
 COUNTED = "counted"
@@ -102,9 +102,7 @@ class Ledger:
         with self._lock, self.path.open("rb") as old:
             old.seek(length)
             while data := old.read(BLOCK):
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(fd, rest) :]
+                write_all(fd, data)
             os.fsync(fd)
             path.replace(self.path)
             sync(path.parent)

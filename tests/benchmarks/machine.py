@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -22,6 +22,11 @@ def described(stylizer: Stylizer) -> dict[str, str]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def caption(made_on: Mapping[str, str]) -> str:
+    """What `described` says, in one line."""
+    return "; ".join(f"{name}: {value}" for name, value in made_on.items())
 
 
 def best_seconds(do: Callable[[], object], times: int, device: torch.device) -> float:

@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(result, indent=2))
         return
     print(f"{result['bad']} of {result['of']} with something wrong")
-    print("; ".join(f"{name}: {value}" for name, value in result["machine"].items()))
+    print(machine.caption(result["machine"]))
 
 
 if __name__ == "__main__":

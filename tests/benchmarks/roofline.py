@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{result['fraction']:.2f} of a convolution's {result['convolution_flop_per_second'] / 1e9:.0f} "
         f"({result['convolution_type']})"
     )
-    print("; ".join(f"{name}: {value}" for name, value in result["machine"].items()))
+    print(machine.caption(result["machine"]))
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     for name in ("median_run_ratio", "median_lean_run_ratio", "median_reach_ratio"):
         print(f"{name:22} {result[name]:6.1f}")
-    print("; ".join(f"{name}: {value}" for name, value in result["machine"].items()))
+    print(machine.caption(result["machine"]))
 
 
 if __name__ == "__main__":

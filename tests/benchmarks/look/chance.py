@@ -136,4 +136,4 @@ def print_pair(pair: Mapping[str, Any]) -> None:
 
 def print_rest(result: Mapping[str, Any]) -> None:
     print(f"these weights win {result['won']} of {result['of']} in style distance and coherence")
-    print("; ".join(f"{name}: {value}" for name, value in result["machine"].items()))
+    print(machine.caption(result["machine"]))

@@ -181,4 +181,4 @@ def print_rest(result: Mapping[str, Any]) -> None:
         for pair in found["pairs"]:
             lost = [name for name in ("nearer", "content_kept", "no_slower") if not pair[name]]
             print(f"  {pair['pair']:24} {'won' if not lost else 'not ' + ', not '.join(lost)}")
-    print("; ".join(f"{name}: {value}" for name, value in result["machine"].items()))
+    print(machine.caption(result["machine"]))

@@ -77,4 +77,4 @@ def print_pair(pair: Mapping[str, Any]) -> None:
 
 def print_rest(result: Mapping[str, Any]) -> None:
     print(f"{result['octaves_within']} of {result['octaves']} octaves within {WITHIN - 1:.0%}")
-    print("; ".join(f"{name}: {value}" for name, value in result["machine"].items()))
+    print(machine.caption(result["machine"]))
