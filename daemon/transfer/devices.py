@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from .kernels import loaded
 from .recipe import DeviceError
 
 
@@ -30,9 +31,14 @@ def find_device(wanted: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls it."""
+    """What a person calls it; of a CPU also whether its kernels are compiled, without which other bits come out."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{_processor()}, {capability} kernels" if device.type == "cpu" and loaded() else _processor()
+
+
+def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():

@@ -12,6 +12,8 @@ import torch.nn.functional as nn_f
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from .kernels import fitting
+
 FLOOR = 0.01  # of a layer's energy: below it, a variance is one of a one-colour picture, and divides nothing
 SPECK = 1e-6  # the same for a layer without any energy: a black picture
 
@@ -30,16 +32,21 @@ def maps(F: Tensor) -> Tensor:
 
 def gram(F: Tensor) -> Moments:
     """Eq. 3, G_ij = Σ_k F_ik F_jk, per pixel."""
-    f = maps(F)
-    return Moments(f.T @ f / f.shape[0], None)  # departure: / M, so that pictures of any size compare
+    return Moments(products(F) / F[0, 0].numel(), None)  # departure: / M, so that pictures of any size compare
 
 
 def covariance(F: Tensor) -> Moments:
     """The Gram matrix of the features less their mean, and that mean."""
-    f = maps(F)
-    mean = f.mean(0)
-    f = f - mean  # departure: centred; a mean apart leaves more of the Gram matrix to the texture
-    return Moments(f.T @ f / f.shape[0], mean)
+    mean = maps(F).mean(0)  # departure: centred; a mean apart leaves more of the Gram matrix to the texture
+    return Moments(products(F, mean) / F[0, 0].numel(), mean)
+
+
+def products(F: Tensor, mean: Tensor | None = None) -> Tensor:
+    """Σ_k F_ik F_jk (N, N), of F less its mean (N,), if that is given."""
+    if kernels := fitting(F):
+        return kernels.products(F, mean)
+    f = maps(F) if mean is None else maps(F) - mean
+    return f.T @ f
 
 
 def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:

@@ -1,5 +1,6 @@
-"""How much memory a device has to give, and what it looks like when it has none left."""
+"""How much memory a device has to give, what it looks like when it has none left, and who keeps what was freed."""
 
+import ctypes
 import os
 import resource
 import sys
@@ -10,6 +11,8 @@ import torch
 from .recipe import Memory
 
 GUESS = 4 << 30  # bytes, where a system tells nothing
+HELD = 1 << 30  # bytes, of one array or of all that lies free
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names for what mallopt sets
 
 
 def free_memory(device: torch.device) -> int:
@@ -20,6 +23,22 @@ def free_memory(device: torch.device) -> int:
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     return max(0, min(_available(), *control_group_room(), GUESS << 20))
+
+
+def hold_freed() -> None:
+    """From now on this process keeps what it frees, for the next evaluation, until `give_back`.
+
+    By default the C library gives every large array back and gets the next one page by page: a tenth of the time.
+    """
+    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):  # glibc's; others do as they do
+        set_option(M_MMAP_THRESHOLD, HELD)
+        set_option(M_TRIM_THRESHOLD, HELD)
+
+
+def give_back() -> None:
+    """To the system, what this process has freed."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def memory(device: torch.device) -> Memory:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from . import losses, tiles
+from .kernels import fitting
 from .losses import Moments
 from .recipe import Recipe, deepest_layer
 from .tiles import PALETTE, Statistics, Tile
@@ -179,7 +180,10 @@ class Objective:
 
 
 def _add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
-    """g += S F + row, pixel by pixel, in place; without a copy where both are whole."""
+    """g += S F + row, pixel by pixel, in place; S (N, N) is symmetric. Without a copy where both are whole."""
+    if kernels := fitting(g, F):
+        kernels.add_product(g, F, S, row)
+        return
     here, f = g.permute(0, 2, 3, 1), losses.maps(F)
     if here.is_contiguous() and here.dtype == f.dtype:
         here.view(f.shape).addmm_(f, S)

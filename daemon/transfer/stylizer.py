@@ -15,7 +15,7 @@ from .account import Account, OnStep
 from .devices import device_name, find_device
 from .download import Progress
 from .matching import matched
-from .memory import free_memory, is_shortage
+from .memory import free_memory, give_back, hold_freed, is_shortage
 from .objective import Objective
 from .optimizer import LBFGS, Evaluate
 from .plan import Affordable, Plan, fitting
@@ -47,6 +47,8 @@ class Stylizer:
         self.device, self.device_name = str(self._device), device_name(self._device)
         if threads is not None:
             self.threads = threads
+        if self._device.type == "cpu":
+            hold_freed()
         self.weights, tensors = load(weights, progress=progress)
         self._vgg = VGG(tensors, self._device)
         self._targets = Targets(self._vgg, self._device)
@@ -93,6 +95,8 @@ class Stylizer:
             height, width = photo.shape[:2]
             where = f"than {self.device_name} has free, even in the smallest tiles"
             raise TooLargeError(f"{width} × {height} pixels need more memory {where}.") from None
+        finally:
+            give_back()
         return colors.luminance(painting, photo) if recipe.keep_colors == "luminance" else painting
 
     def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
@@ -143,6 +147,7 @@ class Stylizer:
             A = self._targets.get(pictures, recipe, level.fraction, plan.side)
             return Objective(self._vgg, recipe, c, A, plan.side, plan.keep)
 
+        give_back()
         return Affordable(objective, chain(first, fitting(recipe, level, free_memory(self._device))))
 
     def _optimized(self, evaluate: Affordable, x: Tensor, scale: int, account: Account) -> Tensor:

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .kernels import fitting
 from .recipe import LAYERS
+from .winograd import Convolution
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1], as torchvision's weights expect
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -36,6 +38,8 @@ class VGG:
                     weight.to(device, working, memory_format=torch.channels_last),
                     bias.to(device, working),
                 )
+        found = {name: Convolution.of(*tensors) for name, tensors in self._convolutions.items()}
+        self._quick = {name: convolution for name, convolution in found.items() if convolution}
 
     def features(
         self, x: Tensor, layers: Collection[str], pooling: Pooling, border: Border = "zeros"
@@ -56,19 +60,30 @@ class VGG:
         y = y.to(self._convolutions["conv1_1"][0].dtype)
         kept: dict[str, Tensor] = {}
         back = Backward(y.dtype)
-        for name in _order(layers, pooling):
+        quick = {} if torch.is_grad_enabled() and x.requires_grad else self._quick  # autograd knows nothing of it
+        rectified = False  # y stands for ReLU(y), which who reads it takes on the way
+        for name, below in pairwise((*_order(layers, pooling), "")):
             before = y
-            if name.startswith("conv"):
+            if name in quick:
+                y = quick[name].forward(y, border == "edge", rectified)
+                back.append(name, partial(_quickly, quick[name], border, before if rectified else None))
+                rectified = False
+            elif name.startswith("conv"):
                 weight, bias = self._convolutions[name]
                 if border == "edge":
                     y = F.conv2d(F.pad(y, (1, 1, 1, 1), mode="replicate"), weight, bias)
                 else:
                     y = F.conv2d(y, weight, bias, padding=1)
                 back.append(name, partial(_to_picture if name == "conv1_1" else _to_features, weight, border))
+            elif name.startswith("relu") and name not in layers and below in quick:
+                rectified = True
             elif name.startswith("relu"):
                 taken = any(y is feature for feature in kept.values())
                 y = F.relu(y) if taken else F.relu_(y)  # in place, as torchvision's, it would overwrite a kept layer
                 back.append(name, partial(_through_relu, before))
+            elif pooling == "max" and quick and (kernels := fitting(y)):
+                y = kernels.pool(y)
+                back.append(name, partial(kernels.unpool, before))
             elif pooling == "max":
                 y, where = torch.ops.aten.max_pool2d_with_indices(y, [2, 2], [2, 2])
                 back.append(name, partial(_to_largest, before, where))
@@ -125,6 +140,13 @@ def _to_features(weight: Tensor, border: Border, g: Tensor) -> Tensor:
     rest = ([1, 1], padding, [1, 1], False, [0, 0], 1)  # stride, padding, dilation; not transposed; groups
     gradient: Tensor = torch.ops.aten.convolution_backward(g, x, weight, None, *rest, [True, False, False])[0]
     return _folded(gradient).contiguous(memory_format=torch.channels_last) if beyond else gradient
+
+
+def _quickly(convolution: Convolution, border: Border, rectified: Tensor | None, g: Tensor) -> Tensor:
+    if border == "zeros":
+        return convolution.backward(g, False, rectified)
+    g = _folded(convolution.backward(g, True, None)).contiguous(memory_format=torch.channels_last)
+    return g if rectified is None else _through_relu(rectified, g)
 
 
 def _to_picture(weight: Tensor, border: Border, g: Tensor) -> Tensor:

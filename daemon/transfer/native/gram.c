@@ -1,0 +1,105 @@
+/* Gram matrices, and the way back from them: sums over all pixels of a picture f, channels_last, of n channels, a
+   multiple of WIDE. Rows of the picture may lie further apart than they are long. */
+
+#include "vectors.h"
+
+#define CHUNK 256 /* pixels whose products are summed in registers before they are added to the rest */
+#define WIDE 64   /* channels that the way back computes together */
+#define ROWS 4    /* for so many pixels */
+#define TALL 8    /* rows of a Gram matrix that are computed together */
+#define COLUMNS 2 /* vectors of each */
+
+typedef struct {
+    const float *f, *mean;
+    float *parts, *scratch;
+    long rows, columns, pitch, n, count, taken;
+} summing;
+
+/* part (n, n) += the products of so many pixels' channels i and j, where j's step is not before i's. */
+static void add_products(const float *f, long pixels, long n, float *part) {
+    for (long i = 0; i < n; i += TALL)
+        for (long j = i / (COLUMNS * LANES) * (COLUMNS * LANES); j < n; j += COLUMNS * LANES) {
+            vector sums[TALL][COLUMNS] = {0};
+            for (const float *pixel = f; pixel < f + pixels * n; pixel += n) {
+                vector right[COLUMNS];
+                for (int c = 0; c < COLUMNS; c++) right[c] = load(pixel + j + c * LANES);
+                for (int r = 0; r < TALL; r++)
+                    for (int c = 0; c < COLUMNS; c++) sums[r][c] += pixel[i + r] * right[c];
+            }
+            for (int r = 0; r < TALL; r++)
+                for (int c = 0; c < COLUMNS; c++) {
+                    float *to = part + (i + r) * n + j + c * LANES;
+                    store(to, load(to) + sums[r][c]);
+                }
+        }
+}
+
+static void sum_part(void *shared) {
+    summing *how = shared;
+    long n = how->n, across = (how->columns + CHUNK - 1) / CHUNK, chunks = how->rows * across;
+    for (long part; (part = next(&how->taken)) < how->count;) {
+        float *centred = how->scratch + part * CHUNK * n;
+        for (long chunk = chunks * part / how->count; chunk < chunks * (part + 1) / how->count; chunk++) {
+            long first = chunk % across * CHUNK, pixels = least(CHUNK, how->columns - first);
+            const float *f = how->f + chunk / across * how->pitch + first * n;
+            if (how->mean) {
+                for (long k = 0; k < pixels; k++)
+                    for (long c = 0; c < n; c += LANES)
+                        store(centred + k * n + c, load(f + k * n + c) - load(how->mean + c));
+                f = centred;
+            }
+            add_products(f, pixels, n, how->parts + part * n * n);
+        }
+    }
+}
+
+/* parts (count, n, n), zeros before: each a share of the pixels, whose sum is the upper triangle, at least, of Σ f fᵀ,
+   or with a mean (n,) of Σ (f - mean) (f - mean)ᵀ. scratch: count x CHUNK x n. */
+void gram(const float *f, const float *mean, float *parts, float *scratch, long rows, long columns, long pitch, long n,
+          long count, team *parallel, int threads) {
+    summing how = {f, mean, parts, scratch, rows, columns, pitch, n, count, 0};
+    parallel(sum_part, &how, threads, 0);
+}
+
+typedef struct {
+    float *g;
+    const float *f, *s, *row;
+    long rows, columns, g_pitch, f_pitch, n, taken;
+} adding;
+
+INLINE void add_to_pixels(float *g, const float *f, const float *s, const float *row, long n, int pixels) {
+    vector sums[ROWS][WIDE / LANES] = {0};
+    for (long k = 0; k < n; k++, s += WIDE)
+        for (int p = 0; p < pixels; p++)
+            for (int c = 0; c < WIDE / LANES; c++) sums[p][c] += f[p * n + k] * load(s + c * LANES);
+    for (int p = 0; p < pixels; p++)
+        for (int c = 0; c < WIDE / LANES; c++) {
+            float *to = g + p * n + c * LANES;
+            vector sum = load(to) + sums[p][c];
+            if (row) sum += load(row + c * LANES);
+            store(to, sum);
+        }
+}
+
+static void add_to_chunks(void *shared) {
+    adding *how = shared;
+    long n = how->n, across = (how->columns + CHUNK - 1) / CHUNK;
+    for (long chunk; (chunk = next(&how->taken)) < how->rows * across;) {
+        long first = chunk % across * CHUNK, pixels = least(CHUNK, how->columns - first);
+        float *g = how->g + chunk / across * how->g_pitch + first * n;
+        const float *f = how->f + chunk / across * how->f_pitch + first * n;
+        for (long group = 0; group < n; group += WIDE) {
+            const float *s = how->s + group * n, *row = how->row ? how->row + group : 0;
+            long p = 0;
+            for (; p + ROWS <= pixels; p += ROWS) add_to_pixels(g + p * n + group, f + p * n, s, row, n, ROWS);
+            for (; p < pixels; p++) add_to_pixels(g + p * n + group, f + p * n, s, row, n, 1);
+        }
+    }
+}
+
+/* g += f S + row, pixel by pixel. s: (n / WIDE, n, WIDE), from S (n, n); row (n,) or null. */
+void add_product(float *g, const float *f, const float *s, const float *row, long rows, long columns, long g_pitch,
+                 long f_pitch, long n, team *parallel, int threads) {
+    adding how = {g, f, s, row, rows, columns, g_pitch, f_pitch, n, 0};
+    parallel(add_to_chunks, &how, threads, 0);
+}
