@@ -105,7 +105,7 @@ class Objective:
             core, here = (tile.core(v, tiles.stride(name)) for v in (whole, g))
             M = self._pixels(name)
             if name in styles:
-                _add_product(here, core, *losses.slope(G[name].mean, dG[name], M))
+                add_product(here, core, *losses.slope(G[name].mean, dG[name], M))
             if name in P:
                 scale = 2 * self._weights[name] / (M * core.shape[1])
                 here.add_(core, alpha=scale).sub_(P[name], alpha=scale)
@@ -179,7 +179,7 @@ class Objective:
         return L
 
 
-def _add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
+def add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
     """g += S F + row, pixel by pixel, in place; S (N, N) is symmetric. Without a copy where both are whole."""
     if kernels := fitting(g, F):
         kernels.add_product(g, F, S, row)

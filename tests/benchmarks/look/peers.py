@@ -24,6 +24,7 @@ PEERS_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 PEERS_CONTENT = ("relu4_2",)
 SEEDS_STYLE = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
 SEEDS_CONTENT = ("conv2_2",)
+LARGE = 255 * sum(IMAGENET_STD) / 3  # neural-style-pt's features to ours
 
 
 def deepest(weights: Weights) -> str:
@@ -65,18 +66,17 @@ def seeds_loop(weights: Weights, content: Tensor, style: Tensor, share: float = 
     return painting
 
 
-def neural_style_pt(weights: Weights, content: Tensor, style: Tensor, share: float = 1.0) -> Tensor:
-    """Gram matrices / (C·H·W), 100 each; content 5; L1 total variation 1e-3; L-BFGS of 1000 from noise, no clamp.
+def neural_style_loss(weights: Weights, content: Tensor, style: Tensor) -> Callable[[Tensor], Tensor]:
+    """Of x in [0, 1]: Gram matrices / (C·H·W), 100 each; content 5; L1 total variation 1e-3.
 
-    Its pixels are in 0 … 255 about the mean, and its weights' features as large; ours are made so.
+    Its pixels are in 0 … 255, and its weights' features as large; ours are made so, for the network is homogeneous
+    but for its biases: F(k x, k b) = k F(x, b).
     """
-    mean = torch.tensor(IMAGENET_MEAN, device=content.device).view(1, 3, 1, 1)
-    large = 255 * sum(IMAGENET_STD) / 3  # the network is homogeneous but for its biases: F(k x, k b) = k F(x, b)
     styles = Counter(replaced(PEERS_STYLE, weights).values())
     contents = Counter(replaced(PEERS_CONTENT, weights).values())
 
     def seen(x: Tensor, layers: Mapping[str, int]) -> Features:
-        return {name: F * large for name, F in features(weights, x, frozenset(layers)).items()}
+        return {name: F * LARGE for name, F in features(weights, x, frozenset(layers)).items()}
 
     def gram(F: Tensor) -> Tensor:
         f = F.flatten(2)[0]
@@ -85,6 +85,29 @@ def neural_style_pt(weights: Weights, content: Tensor, style: Tensor, share: flo
     with torch.no_grad():
         A = {name: gram(F) for name, F in seen(style, styles).items()}
         P = seen(content, contents)
+
+    def loss(x: Tensor) -> Tensor:
+        F = seen(x, styles | contents)
+        L_content = sum(n * nn_f.mse_loss(F[name], P[name]) for name, n in contents.items())
+        L_style = sum(n * nn_f.mse_loss(gram(F[name]), A[name]) for name, n in styles.items())
+        tv = 255 * (x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum())
+        L = 5 * L_content + 100 * L_style + 1e-3 * tv
+        assert isinstance(L, Tensor)
+        return L
+
+    return loss
+
+
+def neural_style_pt(
+    weights: Weights,
+    content: Tensor,
+    style: Tensor,
+    share: float = 1.0,
+    seen: Callable[[float], object] = lambda loss: None,
+) -> Tensor:
+    """Its loss by torch's L-BFGS of 1000 evaluations from noise, no clamp until the end; `seen`: each one's loss."""
+    loss = neural_style_loss(weights, content, style)
+    mean = torch.tensor(IMAGENET_MEAN, device=content.device).view(1, 3, 1, 1)
     random = torch.Generator().manual_seed(0)
     z = (torch.randn(content.shape, generator=random) * 0.001).to(content.device).requires_grad_(True)
     most = max(1, round(1000 * share))
@@ -94,12 +117,9 @@ def neural_style_pt(weights: Weights, content: Tensor, style: Tensor, share: flo
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        F = seen(z / 255 + mean, styles | contents)
-        L_content = sum(n * nn_f.mse_loss(F[name], P[name]) for name, n in contents.items())
-        L_style = sum(n * nn_f.mse_loss(gram(F[name]), A[name]) for name, n in styles.items())
-        L = 5 * L_content + 100 * L_style + 1e-3 * (z.diff(dim=2).abs().sum() + z.diff(dim=3).abs().sum())
-        assert isinstance(L, Tensor)
+        L = loss(z / 255 + mean)
         L.backward()  # type: ignore[no-untyped-call]
+        seen(float(L))
         return L
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
