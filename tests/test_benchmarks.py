@@ -7,8 +7,13 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 
 from daemon.transfer.recipe import recipe
+from daemon.transfer.vgg import VGG
+from daemon.transfer.weights import load
+from tests.benchmarks import race, seed
+from tests.benchmarks.look import peers
 from tests.benchmarks.roofline import flops
 from tests.benchmarks.speed import PAIRS, ratio
 
@@ -50,6 +55,27 @@ def test_roofline_counts_an_evaluation() -> None:
     convolutions = 4 * 9 * (3 * 64 + 64**2 + (64 * 128 + 128**2) / 4 + 128 * 256 / 16)
     grams = 4 * (2 * 64**2 + 2 * 128**2 / 4 + 256**2 / 16)
     assert flops(recipe("tutorial"), 1, 1) == pytest.approx(convolutions + grams)
+
+
+def test_a_race_is_run_on_one_loss() -> None:
+    """neural-style-pt's, as its settings say and as our network computes it, with its derivative."""
+    device = torch.device("cpu")
+    tensors = {f"features.{name}": v for name, v in seed.network(load("embedded")[1]).state_dict().items()}
+    content, style, x = (torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(n)) for n in range(3))
+    with torch.no_grad():
+        loss, gradient = race.ours(VGG(tensors, device), content, style)(x)
+    leaf = x.clone().requires_grad_()
+    theirs = peers.neural_style_loss(tensors, content, style)(leaf)
+    (expected,) = torch.autograd.grad(theirs, leaf)
+    assert float(loss) == pytest.approx(float(theirs.detach()), rel=1e-5)
+    assert (gradient - expected).norm() < 1e-4 * expected.norm()
+
+
+def test_a_race_ends_where_the_other_did() -> None:
+    (pair,) = benchmark("race", "--size", "32", "--evaluations", "20", "--threads", "1")["pairs"]
+    assert pair["theirs_seconds"] > 0
+    assert pair["theirs_evaluations"] == 20
+    assert pair["ours_loss"] <= max(pair["theirs_as_saved"], pair["theirs_at_the_end"]) * 1.001
 
 
 def test_memory_measures_whole_and_tiled() -> None:
