@@ -166,7 +166,7 @@ class Spectrum:
     two orders of magnitude over the frequencies.
     """
 
-    BINS, DECAY, BOX = 16, 0.7, 9
+    BINS, DECAY, PLACE = 16, 0.7, 4  # the last in px
 
     def __init__(self, height: int, width: int, device: torch.device) -> None:
         self._size = (height, width)
@@ -176,7 +176,7 @@ class Spectrum:
         bins = (radius * (self.BINS / 0.5**0.5)).long().clamp(max=self.BINS - 1)
         self._bins = bins.flatten().expand(3, -1).to(device)
         self._s, self._y = torch.zeros(2, 3, self.BINS, device=device)  # energy per colour and frequency
-        self._s_here, self._y_here = torch.zeros(2, 1, height, width, device=device)  # energy per place
+        self._here = self._places(torch.zeros(2, height, width, device=device))  # energy of s and of y per place
 
     def update(self, s: Tensor, y: Tensor, wanted: Tensor) -> None:
         """Take a step s and the gradient's change y (3·H·W,) into the averages, if `wanted`."""
@@ -186,13 +186,13 @@ class Spectrum:
             return torch.where(wanted, self.DECAY * old + w * new, old)
 
         self._s, self._y = averaged(self._s, self._energy(s)), averaged(self._y, self._energy(y))
-        self._s_here = averaged(self._s_here, s.view(3, *self._size).square().mean(0, keepdim=True))
-        self._y_here = averaged(self._y_here, y.view(3, *self._size).square().mean(0, keepdim=True))
+        energy = torch.stack([v.view(3, *self._size).square().mean(0) for v in (s, y)])
+        self._here = averaged(self._here, self._places(energy))
 
     def product(self, q: Tensor) -> Tensor:
         """H₀ q, symmetric and positive definite."""
         gain = ((self._s + 1e-30) / (self._y + 1e-30)).sqrt().gather(1, self._bins)
-        a, b = self._smooth(self._s_here), self._smooth(self._y_here)
+        a, b = F.interpolate(self._here, self._size, mode="bilinear")[0]
         here = ((a + 0.01 * a.mean() + 1e-30) / (b + 0.01 * b.mean() + 1e-30)).sqrt()
         here = (here / here.mean()) ** 0.25  # on both sides, so the square root of a quarter power of s²/y²
         v = self._colours(q.view(3, *self._size) * here, self._opponent)
@@ -204,11 +204,10 @@ class Spectrum:
         e = torch.fft.rfft2(self._colours(v.view(3, *self._size), self._opponent), norm="ortho")
         return torch.zeros_like(self._s).scatter_add_(1, self._bins, torch.view_as_real(e).square().sum(-1).flatten(1))
 
-    def _smooth(self, v: Tensor) -> Tensor:
-        """The mean of a box around each place, cut at the border: along one side, then the other."""
-        for size in ((self.BOX, 1), (1, self.BOX)):
-            v = F.avg_pool2d(v, size, 1, (size[0] // 2, size[1] // 2), count_include_pad=False)
-        return v
+    def _places(self, v: Tensor) -> Tensor:
+        """v (2, H, W) → its means (1, 2, h, w) in squares of PLACE px and, to be smooth, their neighbours."""
+        coarse = F.avg_pool2d(v[None], self.PLACE, ceil_mode=True, count_include_pad=False)
+        return F.avg_pool2d(coarse, 3, 1, 1, count_include_pad=False)
 
     @staticmethod
     def _colours(v: Tensor, matrix: Tensor) -> Tensor:
