@@ -5,6 +5,7 @@ is None, and torch's own functions do the same, slower.
 """
 
 import ctypes
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +19,19 @@ CHUNK = 256  # as in native/gram.c
 FOLDER = Path(__file__).parent / "native"
 
 
+class Scratch(threading.local):
+    """Memory to work in, of each thread its own; it only grows."""
+
+    held = torch.zeros(0)
+
+    def room(self, floats: int) -> Tensor:
+        if self.held.numel() < floats:
+            self.held = torch.zeros(floats)
+        return self.held
+
+
 class Kernels:
-    """Each as its C function says. Not to be used by two threads at a time, which would share the scratch memory."""
+    """Each as its C function says."""
 
     def __init__(self, library: ctypes.CDLL, openmp: ctypes.CDLL) -> None:
         pointer, long, whole = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
@@ -30,7 +42,7 @@ class Kernels:
         library.add_product.argtypes = (*[pointer] * 4, *[long] * 5, *team)
         library.pool.argtypes = (*[pointer] * 2, *[long] * 3, *team)
         library.unpool.argtypes = (*[pointer] * 3, *[long] * 3, *team)
-        self._scratch = self._nothing = torch.zeros(0)
+        self._scratch = Scratch()
 
     def convolve(
         self, x: Tensor, u: Tensor, bias: Tensor | None, mask: Tensor | None, m: int, padding: int, edge: bool,
@@ -46,9 +58,7 @@ class Kernels:
         threads = torch.get_num_threads()
         tiles = -(-rows // 4) * -(-columns // 4)
         block = min(BLOCK, ROWS * -(-tiles // (ROWS * threads)))
-        if self._nothing.numel() < n:
-            self._nothing = torch.zeros(n)
-        arrays = (x, u, bias, mask, self._nothing, y, self._room(threads * PLACES * block * (n + GROUP)))
+        arrays = (x, u, bias, mask, torch.zeros(n), y, self._scratch.room(threads * PLACES * block * (n + GROUP)))
         numbers = (height, width, n, m, padding, edge, rectified, block)
         self._library.convolve(*map(_address, arrays), *numbers, self._parallel, threads)
         return y
@@ -58,7 +68,7 @@ class Kernels:
         n, threads = F.shape[1], torch.get_num_threads()
         rows, columns, pitch = _rows(F)
         parts = F.new_zeros(threads, n, n)
-        arrays = (F, mean, parts, self._room(threads * CHUNK * n))
+        arrays = (F, mean, parts, self._scratch.room(threads * CHUNK * n))
         self._library.gram(*map(_address, arrays), rows, columns, pitch, n, threads, self._parallel, threads)
         upper = parts.sum(0).triu()
         return upper + upper.triu(1).T
@@ -85,11 +95,6 @@ class Kernels:
         to, threads = torch.empty_like(x), torch.get_num_threads()
         self._library.unpool(*map(_address, (x, g, to)), height, width, n, self._parallel, threads)
         return to
-
-    def _room(self, floats: int) -> Tensor:
-        if self._scratch.numel() < floats:
-            self._scratch = torch.zeros(floats)
-        return self._scratch
 
 
 def fitting(*tensors: Tensor) -> Kernels | None:

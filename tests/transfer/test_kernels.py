@@ -5,6 +5,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,24 @@ def test_no_bit_of_a_convolution_depends_on_the_threads(compiled: Kernels, two_t
     both = convolution.forward(x, False, False)
     torch.set_num_threads(1)
     assert torch.equal(convolution.forward(x, False, False), both)
+
+
+@needs_kernels
+def test_threads_do_not_work_in_each_others_memory(compiled: Kernels) -> None:
+    """Two stylizers may paint side by side in one process."""
+    convolution = Convolution(compiled, torch.randn(64, 64, 3, 3), torch.randn(64))
+    pictures = [picture(64, 60, 80, seed) for seed in range(2)]
+    alone = [(convolution.forward(x, False, False), compiled.products(x, x.mean((0, 2, 3)))) for x in pictures]
+
+    def same(n: int) -> bool:
+        return all(
+            torch.equal(convolution.forward(pictures[n], False, False), alone[n][0])
+            and torch.equal(compiled.products(pictures[n], pictures[n].mean((0, 2, 3))), alone[n][1])
+            for _ in range(20)
+        )
+
+    with ThreadPoolExecutor(2) as both:
+        assert list(both.map(same, range(2))) == [True, True]
 
 
 @needs_kernels
