@@ -8,6 +8,7 @@ from the paper is marked on its line.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as nn_f
 from torch import Tensor
 from torch.nn.functional import mse_loss
@@ -88,6 +89,31 @@ def style(G: Moments, A: Moments) -> Tensor:
     """Eq. 4, E_l = Σ (G_ij - A_ij)² / (4 N² M²), with the tutorial's constants."""
     N = A.second.shape[0]
     return ((G.second - A.second) / N).square().mean()  # departure: Gram / (N·M) and its mean square, no 1/4
+
+
+class Ease(NamedTuple):
+    """How an eased style loss counts the differences of Gram matrices."""
+
+    axes: Tensor  # (N, N): eigenvectors of the target, as columns
+    weights: Tensor  # (N, N), 0 to 1
+
+
+def ease(A: Moments, beta: float) -> Ease:
+    """So that β times the style loss is nowhere much steeper than 1.
+
+    In the space of Gram matrices that loss is as steep as the target's eigenvalues λ: orders of magnitude more along a
+    few directions, for whose sake L-BFGS takes small steps along all. What G - A has along i and j counts
+    (1 + (λ_i + λ_j) β / N⁴)^-½ as much.
+    """
+    values, axes = torch.linalg.eigh(A.second.double().cpu())
+    steep = (values[:, None] + values).clamp(min=0) * beta / len(values) ** 4
+    return Ease(axes.to(A.second), (1 + steep).rsqrt().to(A.second))
+
+
+def eased(G: Moments, A: Moments, ease: Ease) -> Tensor:
+    """`style`, eased."""  # departure: the paper has no such loss; it is minimised on the way to the other
+    off = ease.axes.T @ (G.second - A.second) @ ease.axes
+    return (off * ease.weights / len(off)).square().mean()
 
 
 def relative_style(G: Moments, A: Moments) -> Tensor:

@@ -19,17 +19,28 @@ class Objective:
     In tiles of `side` px it is exact, too: one pass for the style's statistics, of which the loss is no sum over
     tiles; then, tile by tile, forward and backward with the loss's derivative by each statistic. What is a sum
     over pixels, content and total variation, needs the second pass only. `keep`: the content's features are kept
-    (tens of times the picture), or else computed anew with each evaluation.
+    (tens of times the picture), or else computed anew with each evaluation. `eased`: another loss, quicker to minimise,
+    near whose minimum this one's is: no direction of a Gram matrix counts much more than the rest, the content doubly.
     """
 
     def __init__(
-        self, vgg: VGG, recipe: Recipe, c: Tensor, A: Statistics, side: int | None = None, keep: bool = True
+        self,
+        vgg: VGG,
+        recipe: Recipe,
+        c: Tensor,
+        A: Statistics,
+        side: int | None = None,
+        keep: bool = True,
+        eased: bool = False,
     ) -> None:
         self._vgg, self._recipe, self._c, self._A, self._side = vgg, recipe, c, A, side
         self._shape = c.shape[-2:]
         self._tiles = tiles.grid(c.shape[-2], c.shape[-1], side, deepest_layer(recipe))
         self._layers = list(dict.fromkeys(name for name, _ in recipe.style_layers + recipe.content_layers))
         self._kept: list[dict[str, Tensor]] | None = [] if keep else None
+        self._alpha = recipe.alpha * recipe.content_weight * (2 if eased else 1)
+        betas = {name: recipe.beta * recipe.style_weight * w for name, w in recipe.style_layers}
+        self._eases = {name: losses.ease(A[name], beta) for name, beta in betas.items()} if eased else {}
         self._weights = self._content_weights()
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -165,14 +176,19 @@ class Objective:
             if self._kept is not None:
                 self._kept.append({name: F if len(self._tiles) == 1 else F.clone() for name, F in P.items()})
         scale = {name: float(losses.content_scale(moments)) for name, (moments, _) in total.items()}
-        return {k: recipe.alpha * recipe.content_weight * w / scale.get(k, 1.0) for k, w in recipe.content_layers}
+        return {k: self._alpha * w / scale.get(k, 1.0) for k, w in recipe.content_layers}
 
     def _style(self, G: Mapping[str, Moments]) -> dict[str, Tensor]:
         """β L_style, layer by layer, and the palette."""
         recipe, A = self._recipe, self._A
         error = losses.relative_style if recipe.normalized else losses.style
         beta = recipe.beta * recipe.style_weight
-        L = {f"style {name}": beta * w * error(G[name], A[name]) for name, w in recipe.style_layers}
+
+        def of_layer(name: str) -> Tensor:
+            eases = self._eases
+            return losses.eased(G[name], A[name], eases[name]) if eases else error(G[name], A[name])
+
+        L = {f"style {name}": beta * w * of_layer(name) for name, w in recipe.style_layers}
         if recipe.palette:
             pairs = [losses.relative_style(G[name], A[name]) for name in PALETTE]
             L["palette"] = beta * recipe.palette * _sum(pairs) / len(pairs)

@@ -31,12 +31,11 @@ class LBFGS:
     """
 
     def __init__(self, evaluate: Evaluate, x0: Tensor, history: int) -> None:
-        self._evaluate, self._shape = evaluate, x0.shape
+        self.evaluate, self._shape = evaluate, x0.shape
         self.x = x0.detach().clamp(0, 1).flatten()
         self.f, self.g = self._measured(self.x)
         self._best = (self.x, self.f, self.g)
-        self._recent = torch.full((WINDOW,), -torch.inf, device=x0.device)
-        self._recent[-1] = self.f
+        self._recent = self._only(self.f)
         self._t = torch.ones((), device=x0.device)  # share of the direction that is tried
         self._first = self._t * FIRST
         self._pairs = Pairs(history, self.x)
@@ -47,8 +46,26 @@ class LBFGS:
         return self._best[0].view(self._shape)
 
     @property
+    def history(self) -> int:
+        """The curvature pairs that it keeps."""
+        return len(self._pairs.S)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its curvature pairs."""
+        return 2 * self._pairs.S.nbytes
+
+    @property
     def best_loss(self) -> Tensor:
         return self._best[1]
+
+    def go_on(self, evaluate: Evaluate) -> None:
+        """Minimise another loss, from the best point on and with the curvature seen so far: one evaluation."""
+        self.evaluate, self.x = evaluate, self._best[0]
+        self.f, self.g = self._measured(self.x)
+        self._best = (self.x, self.f, self.g)
+        self._t = torch.ones_like(self._t)
+        self._recent = self._only(self.f)
 
     def step(self) -> None:
         """Evaluate one new point; move there if it is acceptable."""
@@ -64,9 +81,15 @@ class LBFGS:
         self._move(x, f, g, accepted)
         self._restart(self._t < GIVE_UP)
 
+    @staticmethod
+    def _only(f: Tensor) -> Tensor:
+        """Accepted losses, where there is one."""
+        losses: Tensor = F.pad(f[None], (WINDOW - 1, 0), value=-torch.inf)
+        return losses
+
     def _measured(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and gradient as float32; where either is no number, a loss that nothing accepts."""
-        f, g = (v.detach().float().flatten() for v in self._evaluate(x.view(self._shape)))
+        f, g = (v.detach().float().flatten() for v in self.evaluate(x.view(self._shape)))
         sound = f.isfinite() & g.sum().isfinite()
         return torch.where(sound, f, torch.inf)[0], torch.where(sound, g, 0)
 
@@ -96,9 +119,7 @@ class LBFGS:
     def _restart(self, needed: Tensor) -> None:
         """Back to the best point, without curvature, and more careful."""
         self.x, self.f, self.g = _chosen(needed, self._best, (self.x, self.f, self.g))
-        fresh = torch.full_like(self._recent, -torch.inf)
-        fresh[-1] = self._best[1]
-        self._recent = torch.where(needed, fresh, self._recent)
+        self._recent = torch.where(needed, self._only(self._best[1]), self._recent)
         self._first = torch.where(needed, self._first * SHRINK, self._first)
         self._t = torch.where(needed, 1.0, self._t)
         self._pairs.keep(~needed)
@@ -193,7 +214,7 @@ class Spectrum:
         """H₀ q, symmetric and positive definite."""
         gain = ((self._s + 1e-30) / (self._y + 1e-30)).sqrt().gather(1, self._bins)
         a, b = F.interpolate(self._here, self._size, mode="bilinear")[0]
-        here = ((a + 0.01 * a.mean() + 1e-30) / (b + 0.01 * b.mean() + 1e-30)).sqrt()
+        here: Tensor = ((a + 0.01 * a.mean() + 1e-30) / (b + 0.01 * b.mean() + 1e-30)).sqrt()
         here = (here / here.mean()) ** 0.25  # on both sides, so the square root of a quarter power of s²/y²
         v = self._colours(q.view(3, *self._size) * here, self._opponent)
         spectrum = torch.fft.rfft2(v)

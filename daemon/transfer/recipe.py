@@ -58,7 +58,8 @@ class Recipe:
     palette: float  # the style's share for the mean and covariance of its colours
     scales: tuple[tuple[float, int], ...]  # coarse to fine: (fraction of the full size, evaluations)
     history: int  # m, the curvature pairs that L-BFGS keeps
-    matched: bool = False  # each scale starts in the style's spectrum: fewer evaluations to the same loss
+    matched: bool = False  # the first scale starts in the style's spectrum: fewer evaluations to the same loss
+    eased: float = 0.0  # share of the full size's evaluations that go to an eased loss first (losses.eased): fewer, too
 
     # What a user sets. The weights multiply the preset's own balance, 0 or more.
     style_weight: float = 1.0
@@ -77,6 +78,7 @@ class Level(NamedTuple):
     height: int
     width: int
     evaluations: int
+    eased: bool = False  # see Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ _TUTORIAL: Final = Recipe(
     scales=((1.0, 300),),  # as the tutorial: a coarser scale first was no quicker, measured at 256 px
     history=50,
     matched=True,
+    eased=0.2,
 )
 _GATYS: Final = Recipe(
     preset="gatys",
@@ -251,4 +254,7 @@ def levels(recipe: Recipe, height: int, width: int) -> tuple[Level, ...]:
         else:
             kept.append(Level(fraction, h, w, evaluations))
     fraction, evaluations = recipe.scales[-1]
-    return (*kept, Level(fraction, height, width, evaluations + round(spare)))
+    evaluations += round(spare)
+    if eased := round(evaluations * recipe.eased):
+        kept.append(Level(fraction, height, width, eased, eased=True))
+    return (*kept, Level(fraction, height, width, evaluations - eased))

@@ -113,13 +113,14 @@ class Stylizer:
         full = tensor(photo, smallest_side(deepest_layer(recipe)))
         account = Account(levels(recipe, *full.shape[2:]), self._device, on_step, before)
         c = x = torch.empty(0)
+        learnt: list[LBFGS] = []  # what an eased level has learnt, for the next
         for scale, level in enumerate(account.levels):
             below, c = c, resized(full, (level.height, level.width)).clamp(0, 1).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
-            evaluate = self._affordable(c, pictures, recipe, level, account.plans(scale))
-            if recipe.matched and recipe.start == "content" and evaluate.plan.history:
+            evaluate = self._affordable(c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt))
+            if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = matched(x, self._scaled(pictures, recipe, level))
-            x = self._optimized(evaluate, x, scale, account)
+            x = self._optimized(evaluate, x, scale, account, learnt)
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
 
@@ -139,22 +140,30 @@ class Stylizer:
         return [(scaled(picture, level.fraction, least).to(self._device), weight) for picture, weight in pictures]
 
     def _affordable(
-        self, c: Tensor, pictures: StylePictures, recipe: Recipe, level: Level, first: Sequence[Plan]
+        self, c: Tensor, pictures: StylePictures, recipe: Recipe, level: Level, first: Sequence[Plan], held: int
     ) -> Affordable:
-        """The loss of a picture of c's shape, computed by the `first` plans, then as the free memory allows."""
+        """The loss of a picture of c's shape, computed by the `first` plans, then as the free memory allows.
+
+        `held`: bytes of it that are an optimizer's already.
+        """
 
         def objective(plan: Plan) -> Evaluate:
             A = self._targets.get(pictures, recipe, level.fraction, plan.side)
-            return Objective(self._vgg, recipe, c, A, plan.side, plan.keep)
+            return Objective(self._vgg, recipe, c, A, plan.side, plan.keep, level.eased)
 
         give_back()
-        return Affordable(objective, chain(first, fitting(recipe, level, free_memory(self._device))))
+        return Affordable(objective, chain(first, fitting(recipe, level, free_memory(self._device) + held)))
 
-    def _optimized(self, evaluate: Affordable, x: Tensor, scale: int, account: Account) -> Tensor:
-        """The best picture found with this level's evaluations; the first of them is the start's own."""
+    def _optimized(self, evaluate: Affordable, x: Tensor, scale: int, account: Account, learnt: list[LBFGS]) -> Tensor:
+        """The best picture found with this level's evaluations; the first of them is the start's own.
+
+        `learnt`: an optimizer that goes on, which is taken out of it, or, of an eased level, put into it.
+        """
         last, done = account.levels[scale].evaluations, 0
         every = 1 if self._device.type == "cpu" else STEPS_PER_LOOK
-        optimizer: Optimizer | None = None
+        optimizer: Optimizer | None = learnt.pop() if learnt else None
+        if isinstance(optimizer, LBFGS) and optimizer.history != evaluate.plan.history:
+            optimizer = None
         seen: list[tuple[int, float]] = []
         while done < last:
             m, known = evaluate.plan.history, optimizer is None and done > 0
@@ -177,6 +186,8 @@ class Stylizer:
                     done = last
                 is_end = done == last and scale == len(account.levels) - 1
                 account.tell(scale, done, seen[-1][1], evaluate.terms(optimizer.best) if is_end else {})
+        if account.levels[scale].eased and isinstance(optimizer, LBFGS):
+            learnt.append(optimizer)
         return x if optimizer is None else optimizer.best
 
 
@@ -186,7 +197,10 @@ def _stepped(optimizer: Optimizer | None, evaluate: Affordable, x: Tensor) -> Op
         if optimizer is None:
             m = evaluate.plan.history
             return LBFGS(evaluate, x, m) if m else SpectralGradient(evaluate, x)
-        optimizer.step()
+        if isinstance(optimizer, LBFGS) and optimizer.evaluate is not evaluate:
+            optimizer.go_on(evaluate)
+        else:
+            optimizer.step()
     except Exception as error:
         if not is_shortage(error):
             raise

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as nn_f
 from torch import Tensor, nn
@@ -141,3 +142,23 @@ def test_the_parts_of_a_picture_make_the_moments_of_the_whole() -> None:
             torch.testing.assert_close(gradient, expected)
         if whole.mean is not None:
             torch.testing.assert_close(pooled.mean, whole.mean)
+
+
+def test_an_eased_style_loss_is_nowhere_much_steeper_than_one() -> None:
+    """And where the other is not, it is that."""
+    N, beta = 8, 1e6
+    f = torch.randn(200, N, dtype=torch.float64) * torch.tensor([30.0, 3, 1, 0.1, 0.1, 0.01, 0.01, 0.01])
+    A = losses.Moments(f.T @ f / 200, None)
+    found = losses.ease(A, beta)
+    values = torch.linalg.eigvalsh(A.second)
+    for i in range(N):
+        step = torch.outer(found.axes[:, i], found.axes[:, i])
+        G = losses.Moments(A.second + step, None)
+        steep = float(2 * values[i] * beta / N**4)
+        counted = float(losses.eased(G, A, found) / losses.style(G, A))
+        assert counted == pytest.approx(1 / (1 + steep), rel=1e-6)
+        assert counted * steep < 1
+    assert losses.eased(A, A, found) == 0
+    soft = losses.ease(A, 1e-9)
+    G = losses.Moments(A.second + torch.eye(N, dtype=torch.float64), None)
+    assert float(losses.eased(G, A, soft)) == pytest.approx(float(losses.style(G, A)), rel=1e-6)

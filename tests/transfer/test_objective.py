@@ -54,3 +54,16 @@ def test_the_gradient_is_the_losss(
         step = 1e-6 * d
         found = (evaluate(x + step)[0] - evaluate(x - step)[0]) / 2e-6
         assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()
+
+
+def test_an_eased_loss_has_its_own_gradient() -> None:
+    recipe, vgg = PRESETS["tutorial"], VGG({k: w.double() for k, w in random_weights().items()}, torch.device("cpu"))
+    c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
+    A = tiles.statistics(vgg, s, recipe, None)
+    whole, tiled = (Objective(vgg, recipe, c, A, side, eased=True) for side in (None, 16))
+    loss, gradient = whole(x)
+    assert loss < Objective(vgg, recipe, c, A)(x)[0], "the style counts less"
+    d = torch.rand(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype) - 0.5
+    found = (whole(x + 1e-6 * d)[0] - whole(x - 1e-6 * d)[0]) / 2e-6
+    assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()
+    assert (tiled(x)[1] - gradient).norm() < 1e-9 * gradient.norm()

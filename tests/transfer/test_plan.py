@@ -97,8 +97,10 @@ class Cramped:
     def __init__(self, most: int, error: type[Exception]) -> None:
         self.most, self.error, self.failures = most, error, 0
 
-    def objective(self, vgg: VGG, recipe: Recipe, c: Tensor, A: Statistics, side: int | None, keep: bool) -> Evaluate:
-        inner = Objective(vgg, recipe, c, A, side, keep)
+    def objective(
+        self, vgg: VGG, recipe: Recipe, c: Tensor, A: Statistics, side: int | None, keep: bool, eased: bool
+    ) -> Evaluate:
+        inner = Objective(vgg, recipe, c, A, side, keep, eased)
 
         def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
             if (side or max(x.shape)) > self.most:
@@ -134,12 +136,12 @@ def test_an_optimizer_without_memory_goes_on_with_fewer_pairs_from_its_best_poin
     class Hungry(LBFGS):
         def __init__(self, evaluate: Evaluate, x0: Tensor, history: int) -> None:
             super().__init__(evaluate, x0, history)
-            self.history, self.steps = history, 0
+            self.most, self.steps = history, 0
             made.append((history, float(self.best_loss)))
 
         def step(self) -> None:
             self.steps += 1
-            if self.history > 4 and self.steps > 2:
+            if self.most > 4 and self.steps > 2:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             super().step()
 

@@ -59,7 +59,8 @@ def test_weights_that_are_not_deep_enough_are_refused_with_the_way_out() -> None
 def test_levels_go_from_coarse_to_the_full_size(preset: str) -> None:
     plan = levels(PRESETS[preset], 300, 401)
     assert plan[-1][:3] == (1.0, 300, 401)
-    fractions = [fraction for fraction, _ in PRESETS[preset].scales][-len(plan) :]
+    fractions = [fraction for fraction, _ in PRESETS[preset].scales]
+    fractions = ([*fractions, 1.0] if PRESETS[preset].eased else fractions)[-len(plan) :]
     assert [(level.height, level.width) for level in plan] == [(round(300 * f), round(401 * f)) for f in fractions]
     assert [level.width for level in plan] == sorted(level.width for level in plan)
 
@@ -72,8 +73,14 @@ def test_fine_goes_by_the_root_of_two_from_the_coarsest_that_says_something() ->
 
 
 def test_a_scale_too_small_is_left_out_and_its_work_goes_to_the_full_size() -> None:
-    (only,) = levels(replace(PRESETS["tutorial"], scales=((0.5, 40), (1.0, 290))), 16, 4000)
+    (only,) = levels(replace(PRESETS["tutorial"], scales=((0.5, 40), (1.0, 290)), eased=0.0), 16, 4000)
     assert (only.height, only.width, only.evaluations) == (16, 4000, 300)
+
+
+def test_an_eased_loss_takes_its_share_of_the_full_sizes_evaluations() -> None:
+    first, last = levels(PRESETS["tutorial"], 30, 40)
+    assert (first.eased, first.evaluations, first.height) == (True, 60, 30)
+    assert (last.eased, last.evaluations, last.height) == (False, 240, 30)
 
 
 def test_the_daemon_reads_recipes_weights_and_steps_without_torch() -> None:
