@@ -39,8 +39,8 @@ class Objective:
         self._layers = list(dict.fromkeys(name for name, _ in recipe.style_layers + recipe.content_layers))
         self._kept: list[dict[str, Tensor]] | None = [] if keep else None
         self._alpha = recipe.alpha * recipe.content_weight * (2 if eased else 1)
-        betas = {name: recipe.beta * recipe.style_weight * w for name, w in recipe.style_layers}
-        self._eases = {name: losses.ease(A[name], beta) for name, beta in betas.items()} if eased else {}
+        self._beta = recipe.beta * recipe.style_weight
+        self._eases = {name: losses.ease(A[name], self._beta * w) for name, w in recipe.style_layers} if eased else {}
         self._weights = self._content_weights()
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,16 +182,15 @@ class Objective:
         """β L_style, layer by layer, and the palette."""
         recipe, A = self._recipe, self._A
         error = losses.relative_style if recipe.normalized else losses.style
-        beta = recipe.beta * recipe.style_weight
 
         def of_layer(name: str) -> Tensor:
             eases = self._eases
             return losses.eased(G[name], A[name], eases[name]) if eases else error(G[name], A[name])
 
-        L = {f"style {name}": beta * w * of_layer(name) for name, w in recipe.style_layers}
+        L = {f"style {name}": self._beta * w * of_layer(name) for name, w in recipe.style_layers}
         if recipe.palette:
             pairs = [losses.relative_style(G[name], A[name]) for name in PALETTE]
-            L["palette"] = beta * recipe.palette * _sum(pairs) / len(pairs)
+            L["palette"] = self._beta * recipe.palette * _sum(pairs) / len(pairs)
         return L
 
 

@@ -1,5 +1,6 @@
-"""What a measurement was made on."""
+"""What a measurement is told, and what it was made on."""
 
+import argparse
 import os
 import platform
 import time
@@ -8,6 +9,18 @@ from collections.abc import Callable, Mapping
 import torch
 
 from daemon.transfer import Stylizer
+
+
+def asked(name: str, about: str | None, size: int) -> argparse.ArgumentParser:
+    """What every benchmark of paintings can be told; `size`: the default."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.benchmarks.{name}", description=about)
+    parser.add_argument("--json", action="store_true", help="JSON and nothing else")
+    parser.add_argument("--size", type=int, default=size, help="long side in pixels")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--weights", default="embedded")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--pair", nargs=2, action="append", metavar=("CONTENT", "STYLE"))
+    return parser
 
 
 def described(stylizer: Stylizer) -> dict[str, str]:

@@ -5,7 +5,6 @@ L-BFGS on the same loss, until it is as low. The deep layers that the weights la
 Its loop does not keep to [0, 1] and what it saves does, so both losses are a goal. Looking at a loss is not timed.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from daemon.transfer import Stylizer, losses
 from daemon.transfer.matching import matched
-from daemon.transfer.memory import give_back, hold_freed
+from daemon.transfer.memory import give_back
 from daemon.transfer.objective import add_product
 from daemon.transfer.optimizer import LBFGS, Evaluate
 from daemon.transfer.vgg import VGG
@@ -108,18 +107,11 @@ def raced(device: torch.device, content: Tensor, style: Tensor, weights: str, co
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.race", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="JSON and nothing else")
-    parser.add_argument("--size", type=int, default=512, help="long side in pixels")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--weights", default="embedded")
-    parser.add_argument("--threads", type=int)
+    parser = machine.asked("race", __doc__, 512)
     parser.add_argument("--evaluations", type=int, default=EVALUATIONS)
-    parser.add_argument("--pair", nargs=2, action="append", metavar=("CONTENT", "STYLE"))
     given = parser.parse_args(arguments)
     stylizer = Stylizer(device=given.device, weights=given.weights, threads=given.threads)
     device = torch.device(stylizer.device)
-    hold_freed()  # for both
     pairs = []
     for paths in given.pair or PAIRS[:1]:
         content, style = (tensor(picture(Path(path), given.size)).to(device) for path in paths)

@@ -127,14 +127,8 @@ def print_pair(pair: Mapping[str, Any]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.speed", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="JSON and nothing else")
-    parser.add_argument("--size", type=int, default=256, help="long side in pixels")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--weights", default="embedded")
-    parser.add_argument("--threads", type=int)
+    parser = machine.asked("speed", __doc__, 256)
     parser.add_argument("--evaluations", type=int, default=EVALUATIONS, help="of the seed's loop")
-    parser.add_argument("--pair", nargs=2, action="append", metavar=("CONTENT", "STYLE"))
     given = parser.parse_args(arguments)
     result = run(given)
     if given.json:

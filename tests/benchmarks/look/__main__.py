@@ -6,24 +6,18 @@ kept there and not painted again, for while a recipe is tuned; `--against-random
 `--consistency 512 2048`: the same photo at two sizes.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import machine
 from . import chance, columns, consistency
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.look", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="JSON and nothing else")
-    parser.add_argument("--size", type=int, default=512, help="long side in pixels")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--weights", default="embedded")
-    parser.add_argument("--threads", type=int)
+    parser = machine.asked("look", __doc__, 512)
     parser.add_argument("--preset", default="fine", help="of ours")
     parser.add_argument("--style-weight", type=float, default=1.0, help="of ours")
-    parser.add_argument("--pair", nargs=2, action="append", metavar=("CONTENT", "STYLE"))
     parser.add_argument("--sheets", type=Path, help="folder for a contact sheet of each pair")
     parser.add_argument("--columns", nargs="+", default=[*columns.PEERS, columns.OURS])
     parser.add_argument("--keep", type=Path, help="folder where the others' paintings are kept")
