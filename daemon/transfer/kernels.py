@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-CONTRACT = 1  # as in native/winograd.c, like these:
+CONTRACT = 2  # as in native/winograd.c, like these:
 GROUP, ROWS, PLACES = 64, 6, 36
-BLOCK = 48  # tiles of a convolution that go through all its steps together, within a core's own cache
-CHUNK = 256  # as in native/gram.c
+BLOCK = 24  # tiles of a convolution that go through all its steps together, within a core's own cache
+CHUNK = 128  # as in native/gram.c
 FOLDER = Path(__file__).parent / "native"
 
 

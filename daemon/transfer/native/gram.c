@@ -3,11 +3,12 @@
 
 #include "vectors.h"
 
-#define CHUNK 256 /* pixels whose products are summed in registers before they are added to the rest */
-#define WIDE 64   /* channels that the way back computes together */
-#define ROWS 4    /* for so many pixels */
-#define TALL 8    /* rows of a Gram matrix that are computed together */
-#define COLUMNS 2 /* vectors of each */
+#define CHUNK 128 /* pixels whose products are summed in registers before they are added to the rest */
+#define TALL (LANES / 4 + 4) /* rows of a Gram matrix that are computed together, as many as registers have room for */
+#define ACROSS 2             /* vectors of each */
+#define WIDE 64              /* channels of the way back whose weights lie together */
+#define ROWS 6               /* pixels of it that are computed together, as in winograd.c */
+#define COLUMNS (LANES / 4)  /* vectors of each */
 
 typedef struct {
     const float *f, *mean;
@@ -15,23 +16,29 @@ typedef struct {
     long rows, columns, pitch, n, count, taken;
 } summing;
 
-/* part (n, n) += the products of so many pixels' channels i and j, where j's step is not before i's. */
-static void add_products(const float *f, long pixels, long n, float *part) {
-    for (long i = 0; i < n; i += TALL)
-        for (long j = i / (COLUMNS * LANES) * (COLUMNS * LANES); j < n; j += COLUMNS * LANES) {
-            vector sums[TALL][COLUMNS] = {0};
-            for (const float *pixel = f; pixel < f + pixels * n; pixel += n) {
-                vector right[COLUMNS];
-                for (int c = 0; c < COLUMNS; c++) right[c] = load(pixel + j + c * LANES);
-                for (int r = 0; r < TALL; r++)
-                    for (int c = 0; c < COLUMNS; c++) sums[r][c] += pixel[i + r] * right[c];
-            }
-            for (int r = 0; r < TALL; r++)
-                for (int c = 0; c < COLUMNS; c++) {
-                    float *to = part + (i + r) * n + j + c * LANES;
-                    store(to, load(to) + sums[r][c]);
-                }
+/* `rows` rows of part (n, n), from row i on, += the products of so many pixels' channels i and j, where j's step is not
+   before i's. */
+INLINE void add_rows(const float *f, long pixels, long n, float *part, long i, int rows) {
+    for (long j = i / (ACROSS * LANES) * (ACROSS * LANES); j < n; j += ACROSS * LANES) {
+        vector sums[TALL][ACROSS] = {0};
+        for (const float *pixel = f; pixel < f + pixels * n; pixel += n) {
+            vector right[ACROSS];
+            for (int c = 0; c < ACROSS; c++) right[c] = load(pixel + j + c * LANES);
+            for (int r = 0; r < rows; r++)
+                for (int c = 0; c < ACROSS; c++) sums[r][c] += pixel[i + r] * right[c];
         }
+        for (int r = 0; r < rows; r++)
+            for (int c = 0; c < ACROSS; c++) {
+                float *to = part + (i + r) * n + j + c * LANES;
+                store(to, load(to) + sums[r][c]);
+            }
+    }
+}
+
+static void add_products(const float *f, long pixels, long n, float *part) {
+    long i = 0;
+    for (; i + TALL <= n; i += TALL) add_rows(f, pixels, n, part, i, TALL);
+    for (; i < n; i += 2) add_rows(f, pixels, n, part, i, 2);
 }
 
 static void sum_part(void *shared) {
@@ -68,17 +75,23 @@ typedef struct {
 } adding;
 
 INLINE void add_to_pixels(float *g, const float *f, const float *s, const float *row, long n, int pixels) {
-    vector sums[ROWS][WIDE / LANES] = {0};
-    for (long k = 0; k < n; k++, s += WIDE)
-        for (int p = 0; p < pixels; p++)
-            for (int c = 0; c < WIDE / LANES; c++) sums[p][c] += f[p * n + k] * load(s + c * LANES);
-    for (int p = 0; p < pixels; p++)
-        for (int c = 0; c < WIDE / LANES; c++) {
-            float *to = g + p * n + c * LANES;
-            vector sum = load(to) + sums[p][c];
-            if (row) sum += load(row + c * LANES);
-            store(to, sum);
+    for (long first = 0; first < WIDE; first += COLUMNS * LANES) {
+        vector sums[ROWS][COLUMNS] = {0};
+        const float *right = s + first;
+        for (long k = 0; k < n; k++, right += WIDE) {
+            vector weights[COLUMNS];
+            for (int c = 0; c < COLUMNS; c++) weights[c] = load(right + c * LANES);
+            for (int p = 0; p < pixels; p++)
+                for (int c = 0; c < COLUMNS; c++) sums[p][c] += f[p * n + k] * weights[c];
         }
+        for (int p = 0; p < pixels; p++)
+            for (int c = 0; c < COLUMNS; c++) {
+                float *to = g + p * n + first + c * LANES;
+                vector sum = load(to) + sums[p][c];
+                if (row) sum += load(row + first + c * LANES);
+                store(to, sum);
+            }
+    }
 }
 
 static void add_to_chunks(void *shared) {
