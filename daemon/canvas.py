@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import os
 import tempfile
@@ -47,6 +48,11 @@ class Canvas:
     handle: Handle
     shape: tuple[int, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return 4 * math.prod(self.shape)
+
     @classmethod
     def of(cls, array: NDArray[np.floating[Any]]) -> Canvas:
         """Copy `array`, of any shape, into a new canvas."""
@@ -61,10 +67,10 @@ class Canvas:
         return cls(handle, array.shape)
 
     def array(self) -> NDArray[np.float32]:
-        """The array, mapped and not copied; writing to it is an error."""
+        """The array, mapped and not copied; what is written to it nobody else sees."""
         import numpy as np
 
-        memory = mmap.mmap(self.handle.fd, 0, access=mmap.ACCESS_READ)
+        memory = mmap.mmap(self.handle.fd, 0, access=mmap.ACCESS_COPY)
         count = int(np.prod(self.shape))
         return np.frombuffer(memory, np.float32, count).reshape(self.shape)
 

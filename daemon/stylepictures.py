@@ -15,7 +15,7 @@ from daemon.readers import Readers
 class StylePictures:
     """Decoded style pictures by what is on disk now, so that a changed file is a new picture. Thread-safe."""
 
-    KEPT = 16
+    KEPT = 256 << 20  # bytes; beyond, only whoever paints with a picture holds it
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
@@ -42,6 +42,6 @@ class StylePictures:
             raise Hindered(f"the style picture {path} cannot be read: {error}") from None
         with self._lock:
             self._kept[key] = canvas
-            while len(self._kept) > self.KEPT:
+            while sum(kept.size for kept in self._kept.values()) > self.KEPT:
                 self._kept.popitem(last=False)
         return canvas

@@ -76,8 +76,11 @@ def needed(plan: Plan, recipe: Recipe, level: Level) -> int:
 
 
 def vectors(history: int) -> int:
-    """Pictures in float32 that the optimiser with so many pairs holds at most: points, gradients, spectra, pairs."""
-    return 15 + 2 * history if history else 6
+    """Pictures in float32 that the optimiser with so many pairs holds at most: points, gradients, spectra, pairs.
+
+    Beside the start, which one without pairs moves.
+    """
+    return 15 + 2 * history if history else 3
 
 
 def size(layer: str) -> float:

@@ -21,7 +21,7 @@ from .optimizer import LBFGS, Evaluate
 from .plan import Affordable, Plan, fitting
 from .recipe import PRESETS, Level, Recipe, Stretch, TooLargeError, deepest_layer, levels, require, smallest_side
 from .spectral import SpectralGradient
-from .targets import Picture, StylePictures, Targets, resized, scaled, tensor
+from .targets import Picture, StylePictures, Targets, at_size, resized, scaled, tensor
 from .vgg import VGG
 from .weights import load
 
@@ -115,24 +115,25 @@ class Stylizer:
         c = x = torch.empty(0)
         learnt: list[LBFGS] = []  # what an eased level has learnt, for the next
         for scale, level in enumerate(account.levels):
-            below, c = c, resized(full, (level.height, level.width)).clamp(0, 1).to(self._device)
+            below, c = c, at_size(full, (level.height, level.width)).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
             evaluate = self._affordable(c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt))
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = matched(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt)
+            del evaluate  # what it keeps is free for the next scale
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
 
     def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
-        """x at the coarsest scale, of c's shape."""
+        """x at the coarsest scale, of c's shape, and nobody else's: an optimizer may move it."""
         if recipe.start == "noise":
             noise = torch.Generator().manual_seed(recipe.seed)  # the CPU's, so that every device starts alike
             return torch.rand(c.shape, generator=noise).to(c.device)
         if recipe.start == "style":
             heaviest = max(pictures, key=lambda picture: picture[1])[0]
-            return resized(tensor(heaviest, 1), c.shape[2:]).clamp(0, 1).to(c.device)
-        return c
+            return at_size(tensor(heaviest, 1), c.shape[2:]).to(c.device, copy=True)
+        return c.clone()
 
     def _scaled(self, pictures: StylePictures, recipe: Recipe, level: Level) -> list[tuple[Tensor, float]]:
         """The style pictures at a level's scale, on the device, with their weights."""
@@ -219,7 +220,8 @@ def _carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:
     """The painting of the scale below at c's, with the content's own detail, which the scale below has not seen."""
     x = resized(x, c.shape[2:])
     if recipe.start == "content":
-        x = x + c - resized(below, c.shape[2:])
+        x = x + c
+        x -= resized(below, c.shape[2:])
     return x.clamp(0, 1)
 
 
@@ -228,7 +230,8 @@ def _checked(picture: Picture, name: str) -> Picture:
     picture = np.asarray(picture, dtype=np.float32)
     if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
         raise ValueError(f"{name}: an array of shape {picture.shape} is no picture (H, W, 3)")
-    return np.clip(np.nan_to_num(picture), 0, 1)
+    sound = picture.min() >= 0 and picture.max() <= 1  # which no number that is none says of itself
+    return picture if sound else np.clip(np.nan_to_num(picture), 0, 1)
 
 
 def _weighted(style: Picture | StylePictures) -> StylePictures:

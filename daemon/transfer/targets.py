@@ -60,19 +60,29 @@ class Targets:
 def scaled(picture: Picture, fraction: float, least: int) -> Tensor:
     """A style picture at this fraction of its size, (1, 3, h, w); no side shorter than `least`."""
     full = tensor(picture, least)
-    return resized(full, [max(least, round(length * fraction)) for length in full.shape[2:]]).clamp(0, 1)
+    return at_size(full, [max(least, round(length * fraction)) for length in full.shape[2:]])
 
 
 def tensor(picture: Picture, least: int) -> Tensor:
-    """(H, W, 3) → (1, 3, H', W'), sides shorter than `least` lengthened by repeating their last pixels."""
+    """(H, W, 3) → (1, 3, H', W'), sides shorter than `least` lengthened by repeating their last pixels.
+
+    A view of the picture where it can be one, for a large one has no memory to spare; nothing may write to it.
+    """
     height, width = picture.shape[:2]
     if min(height, width) < least:
         picture = np.pad(picture, ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0)), mode="edge")
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+    if not (picture.flags.c_contiguous and picture.flags.writeable):  # torch wants to be able to
+        picture = picture.copy()
+    return torch.from_numpy(picture).permute(2, 0, 1)[None]
+
+
+def at_size(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """x of this shape, within [0, 1] as x is; x itself where it has that shape."""
+    return x if tuple(x.shape[2:]) == tuple(shape) else resized(x, shape).clamp_(0, 1)
 
 
 def resized(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Bicubic, antialiased where it shrinks; may leave [0, 1] by a little."""
+    """Bicubic, antialiased where it shrinks; may leave [0, 1] by a little; x itself where it has that shape."""
     if tuple(x.shape[2:]) == tuple(shape):
         return x
     if x.device.type == "mps":  # has no such filter
@@ -81,4 +91,6 @@ def resized(x: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _digest(picture: Picture) -> bytes:
-    return hashlib.blake2b(picture.tobytes() + repr(picture.shape).encode(), digest_size=16).digest()
+    found = hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=16)
+    found.update(repr(picture.shape).encode())
+    return found.digest()

@@ -59,8 +59,10 @@ def test_tiles_come_before_fewer_pairs_and_both_before_giving_pairs_up() -> None
 
 
 def test_a_100_megapixel_picture_is_planned_for_in_8_gigabytes() -> None:
-    plan = next(fitting(PRESETS["fine"], level(10_000, 10_000), 9 * GB))
-    assert needed(plan, PRESETS["fine"], level(10_000, 10_000)) < 8 * 10**9
+    """The photo, the style's picture as large, the start, and what an evaluation needs beside them."""
+    place, pictures = level(10_000, 10_000), 3 * 12 * 10**8
+    plan = next(fitting(PRESETS["fine"], place, 8 * GB - pictures))
+    assert pictures + needed(plan, PRESETS["fine"], place) < 8 * 10**9
 
 
 @pytest.mark.parametrize("preset", ["fine", "tutorial", "gatys"])
@@ -88,7 +90,8 @@ def test_the_count_of_an_optimizer_is_what_torch_holds_and_little_more(
         optimizer = LBFGS(evaluate, x0, history) if history else SpectralGradient(evaluate, x0)
         for _ in range(history + 3):
             optimizer.step()
-    assert 0.66 * vectors(history) < held.peak / (x0.numel() * 4) <= vectors(history)
+    start = 0 if history else x0.nbytes  # which is moved
+    assert 0.66 * vectors(history) < (held.peak - start) / x0.nbytes <= vectors(history)
 
 
 class Cramped:
