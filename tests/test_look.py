@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from daemon.transfer.weights import load
+from tests.benchmarks import seed
 from tests.benchmarks.look import chance, columns, consistency, metrics, peers
 from tests.benchmarks.look.__main__ import main
 from tests.benchmarks.look.columns import verdict
@@ -160,6 +162,26 @@ def test_random_weights_have_a_mean_activation_of_one() -> None:
 
 
 SHAPES = {0: (64, 3, 3, 3), 2: (64, 64, 3, 3)}
+
+
+def test_others_see_the_same_by_our_kernels() -> None:
+    """Features and the derivative, in a picture whose sides are odd."""
+    plain = dict(load("embedded")[1])
+    x = torch.rand(1, 3, 37, 50, generator=torch.Generator().manual_seed(3)).requires_grad_(True)
+    layers = frozenset(("conv1_1", "relu1_2", "relu2_1", "conv3_1"))
+    F, quick = (peers.features(weights, x, layers, "replicate") for weights in (plain, peers.Quick(plain)))
+    losses = [sum((v.square().mean() for v in seen.values()), torch.zeros(())) for seen in (F, quick)]
+    g, quick_g = (torch.autograd.grad(loss, x)[0] for loss in losses)
+    assert all((quick[name] - F[name]).norm() < 1e-4 * F[name].norm() for name in layers)
+    assert (g - quick_g).norm() < 1e-4 * g.norm()
+
+
+def test_the_seeds_loop_is_the_one_that_speed_is_measured_against() -> None:
+    tensors = load("embedded")[1]
+    c, s = (torch.rand(1, 3, 40, 48, generator=torch.Generator().manual_seed(n)) for n in (1, 2))
+    theirs = seed.lean(seed.network(tensors), c, s, 5).painting
+    assert theirs is not None
+    assert (peers.seeds_loop(tensors, c, s, 5 / 300) - theirs).abs().max() < 0.01
 
 
 def test_the_roots_of_a_matrix_and_the_derivative_of_their_trace() -> None:

@@ -114,7 +114,7 @@ def literal(features: nn.Sequential, content: Tensor, style: Tensor, evaluations
             part.value.backward(retain_graph=True)  # type: ignore[no-untyped-call]
         return torch.stack([part.value.detach() for part in found]).sum()
 
-    return _loop(score, content.clone(), evaluations)
+    return loop(score, content.clone(), evaluations)
 
 
 def lean(features: nn.Sequential, content: Tensor, style: Tensor, evaluations: int = 300) -> Run:
@@ -128,7 +128,7 @@ def lean(features: nn.Sequential, content: Tensor, style: Tensor, evaluations: i
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    return _loop(score, content.clone(), evaluations)
+    return loop(score, content.clone(), evaluations)
 
 
 def loss_of(features: nn.Sequential, content: Tensor, style: Tensor, x: Tensor) -> float:
@@ -139,7 +139,7 @@ def loss_of(features: nn.Sequential, content: Tensor, style: Tensor, x: Tensor) 
     return float(sum(float(part.value) for part in found))
 
 
-def _loop(score: Callable[[Tensor], Tensor], x: Tensor, evaluations: int) -> Run:
+def loop(score: Callable[[Tensor], Tensor], x: Tensor, evaluations: int) -> Run:
     """torch's L-BFGS with its defaults until its counter passes `evaluations`; clamped in the closure."""
     run, start = Run(), time.perf_counter()
     x.requires_grad_(True)

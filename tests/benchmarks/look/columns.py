@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
     stylizer = Stylizer(device=given.device, weights=given.weights, threads=given.threads)
-    weights = {name: tensor.to(stylizer.device) for name, tensor in load(given.weights)[1].items()}
+    weights = peers.Quick({name: tensor.to(stylizer.device) for name, tensor in load(given.weights)[1].items()})
     columns = [name for name in (*PEERS, OURS) if name in given.columns]
     pairs = []
     for content_path, style_path in pair_paths(given.pair):
