@@ -84,10 +84,20 @@ def test_memory_measures_whole_and_tiled() -> None:
     assert all(row["peak_gigabytes"] > 0.05 for row in rows)
 
 
+def test_memory_paints_a_picture() -> None:
+    (row,) = benchmark("memory", "--paint", "--megapixels", "0.01")
+    assert row["megapixels"] == pytest.approx(0.01, rel=0.05)
+    assert row["evaluations"] == 3
+    assert row["losses"][1] <= row["losses"][0]
+    assert row["peak_gigabytes"] > 0.05
+
+
 def test_daemon_measures_a_real_one() -> None:
     small = ("--photos", "2", "--size", "32", "--waiting", "50", "--done", "20", "--idle-seconds", "0.5")
     found = benchmark("daemon", *small)
     assert found["paintings_per_minute"] > 0
+    assert 0 < found["startup"]["seconds_to_a_claim"] < found["startup"]["seconds_to_ready"]
+    assert found["startup"]["seconds_from_torch_to_model"] > 0
     assert found["crowd"]["files"] == 50
     assert 0 <= found["share_of_time_painting"] <= 1
     assert not sys.platform.startswith("linux") or found["idle"]["percent_of_a_core"] >= 0

@@ -1,13 +1,15 @@
 """What the daemon adds to painting: `python -m tests.benchmarks.daemon [--json] [--photos 20] [--size 256]`.
 
-Photographs through a real daemon against the bare `Stylizer` on the same pictures, in the same run; a crowd of files
-dropped at once; and what an idle daemon costs with many files in done/ (Linux).
+Photographs through a real daemon against the bare `Stylizer` on the same pictures, in the same run; how soon a start
+is at work; a crowd of files dropped at once; and what an idle daemon costs with many files in done/ (Linux).
 """
 
 import argparse
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +29,7 @@ CONTENTS = sorted((ASSETS / "contents").glob("*.jpg"))
 CONFIG = """\
 root: .
 default_style: starry
-settle_seconds: 0.5
+settle_seconds: {settle}
 device: {device}
 threads: {threads}
 weights: embedded
@@ -35,13 +37,23 @@ recipe: {{preset: {preset}, size: {size}}}
 styles:
   starry: {{picture: builtin:starry}}
 """
+SETTLE = 0.5  # seconds
 LONGEST = 3600.0  # seconds that the daemon is waited for
+STARTS = 5  # of which the quickest counts, as the machine's other work is not the daemon's
+MODEL = """\
+import sys, time, torch
+start = time.perf_counter()
+from daemon.transfer import Stylizer
+Stylizer(device=sys.argv[1], weights="embedded")
+print(time.perf_counter() - start)
+"""
 
 
 def configured(root: Path, given: argparse.Namespace) -> Path:
     """The root of a daemon that has never run."""
     root.mkdir()
-    (root / "config.yaml").write_text(CONFIG.format(**vars(given) | {"threads": given.threads or "auto"}))
+    settings = {"threads": given.threads or "auto", "settle": SETTLE}
+    (root / "config.yaml").write_text(CONFIG.format(**vars(given) | settings))
     return root
 
 
@@ -94,6 +106,31 @@ class running:  # noqa: N801  (a context manager, used as a verb)
 
     def __exit__(self, *error: object) -> None:
         self.daemon.stop()
+
+
+def startup(given: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """Seconds from a daemon's start until it has claimed a photo that was there, besides those that the photo had to
+    stand still, and until its model is ready; and of these how many the model takes once torch is imported."""
+    claimed, ready, model = [], [], []
+    for number in range(STARTS):
+        root = configured(folder / str(number), given)
+        (root / "inbox").mkdir()
+        shutil.copy(CONTENTS[0], root / "inbox")
+        start = time.perf_counter()
+        daemon = Daemon(root)
+        work = root / "work"
+        while not (work.is_dir() and any(path.is_dir() for path in work.iterdir())):
+            if daemon.process.poll() is not None or time.perf_counter() - start > LONGEST:
+                raise RuntimeError(f"the daemon claimed nothing:\n{daemon.text()}")
+            time.sleep(0.005)
+        claimed.append(time.perf_counter() - start - SETTLE)
+        daemon.wait_for("ready:", 300)
+        ready.append(time.perf_counter() - start)
+        daemon.stop()
+        command = [sys.executable, "-c", MODEL, given.device]
+        model.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    names = "seconds_to_a_claim", "seconds_to_ready", "seconds_from_torch_to_model"
+    return dict(zip(names, map(min, (claimed, ready, model)), strict=True))
 
 
 def crowd(count: int, inbox: Path) -> dict[str, float]:
@@ -153,6 +190,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
             "ratio": alone / seconds,
             "overhead_seconds_per_picture": (seconds - alone) / given.photos,
             "share_of_time_painting": painting,
+            "startup": startup(given, root),
             "crowd": crowd(given.waiting, root / "inbox"),
             "idle": idle(given.done, given.idle_seconds, given, root / "idle")
             if Path("/proc/self/stat").exists()
