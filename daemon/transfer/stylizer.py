@@ -117,11 +117,13 @@ class Stylizer:
         for scale, level in enumerate(account.levels):
             below, c = c, at_size(full, (level.height, level.width)).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
+            del below
             evaluate = self._affordable(c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt))
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = matched(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt)
-            del evaluate  # what it keeps is free for the next scale
+            del evaluate  # with what it keeps
+            give_back()  # there is no memory to spare for the next scale's start
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
 
