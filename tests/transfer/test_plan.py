@@ -12,7 +12,7 @@ from daemon.transfer import stylizer as module
 from daemon.transfer.objective import Objective
 from daemon.transfer.optimizer import LBFGS, Evaluate
 from daemon.transfer.plan import Affordable, Plan, activations, fitting, needed, plans, vectors
-from daemon.transfer.recipe import PRESETS, Level, Recipe, Step
+from daemon.transfer.recipe import PRESETS, Level, Recipe, Start, Step
 from daemon.transfer.spectral import SpectralGradient
 from daemon.transfer.tiles import Statistics
 from daemon.transfer.vgg import VGG
@@ -183,6 +183,19 @@ def test_little_free_memory_means_tiles_or_a_lean_optimizer_and_a_painting_all_t
     assert stylizer.paint(content, style, short, steps.append).shape == content.shape
     assert planned[0].side is not None
     assert steps[-1].loss < steps[0].loss
+
+
+@pytest.mark.parametrize("start", ["content", "style"])
+def test_an_optimizer_that_moves_its_start_moves_nobody_elses_picture(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, start: Start
+) -> None:
+    monkeypatch.setattr(module, "fitting", lambda *arguments: iter([Plan(None, True, 0)]))
+    content, style = scene(40, 56, 1), scene(40, 56, 2)
+    before = content.copy(), style.copy()
+    painting = stylizer.paint(content, style, replace(SHORT, start=start))
+    assert np.abs(painting - before[start == "style"]).max() > 0.05
+    assert np.array_equal(content, before[0])
+    assert np.array_equal(style, before[1])
 
 
 def test_other_errors_pass(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,7 @@ def neural_style_pt(
         optimizer.zero_grad()
         L = loss(z / 255 + mean)
         L.backward()  # type: ignore[no-untyped-call]
-        seen(float(L))
+        seen(float(L.detach()))
         return L
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
