@@ -2,8 +2,8 @@
 
 Read in neural-style-pt (7251405, 2022) and style-transfer-pytorch (e7e2c71, 2023), with the defaults of their command
 lines. A layer that the weights lack is replaced by the deepest ReLU that they have. `share`: of the evaluations, for
-a trial. With `Quick` weights on a CPU they have our kernels for their convolutions and pooling, without which six pairs
-would take a day: the seconds that they are said to take are fewer than their own.
+a trial. With `Quick` weights on a CPU they have our kernels for their convolutions and pooling, because six pairs take
+hours: the seconds that they are said to take are fewer than their own.
 """
 
 from collections import Counter
