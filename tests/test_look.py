@@ -10,7 +10,7 @@ from torch import Tensor
 
 from daemon.transfer.weights import load
 from tests.benchmarks import seed
-from tests.benchmarks.look import chance, columns, consistency, metrics, peers
+from tests.benchmarks.look import chance, columns, consistency, metrics, network, peers
 from tests.benchmarks.look.__main__ import main
 from tests.benchmarks.look.columns import verdict
 from tests.benchmarks.seed import picture, tensor
@@ -157,7 +157,7 @@ def test_random_weights_have_a_mean_activation_of_one() -> None:
     assert set(weights) == {f"features.{n}.{part}" for n in SHAPES for part in ("weight", "bias")}
     assert all(weights[name].equal(again[name]) for name in weights)
     x = tensor(picture(columns.path_of("contents", "street"), chance.CALIBRATED_ON))
-    for F in peers.features(weights, x, frozenset(("relu1_1", "relu1_2"))).values():
+    for F in network.features(weights, x, frozenset(("relu1_1", "relu1_2"))).values():
         assert 0.5 < float(F.mean()) < 2
 
 
@@ -165,12 +165,18 @@ SHAPES = {0: (64, 3, 3, 3), 2: (64, 64, 3, 3)}
 
 
 def test_others_see_the_same_by_our_kernels() -> None:
-    """Features and the derivative, in a picture whose sides are odd."""
+    """Features and the derivative, in a picture whose sides are odd; conv4_1 is too wide for the kernels."""
+    random = torch.Generator().manual_seed(3)
     plain = dict(load("embedded")[1])
-    x = torch.rand(1, 3, 37, 50, generator=torch.Generator().manual_seed(3)).requires_grad_(True)
-    layers = frozenset(("conv1_1", "relu1_2", "relu2_1", "conv3_1"))
-    F, quick = (peers.features(weights, x, layers, "replicate") for weights in (plain, peers.Quick(plain)))
-    losses = [sum((v.square().mean() for v in seen.values()), torch.zeros(())) for seen in (F, quick)]
+    for n, m in ((12, 256), (14, 256), (16, 256), (19, 512)):
+        plain[f"features.{n}.weight"] = torch.randn(m, 256, 3, 3, generator=random) / 30
+        plain[f"features.{n}.bias"] = torch.zeros(m)
+    x = torch.rand(1, 3, 37, 50, generator=random).requires_grad_(True)
+    layers = frozenset(("conv1_1", "relu1_2", "relu2_1", "conv3_1", "conv4_1"))
+    F, quick = (network.features(weights, x, layers, "replicate") for weights in (plain, network.Quick(plain)))
+    grams = {name: torch.einsum("bihw,bjhw->ij", v, v) / v.numel() for name, v in F.items()}
+    quick_grams = {name: network.gram(v) for name, v in quick.items()}
+    losses = (torch.stack([(G**3).sum() for G in of.values()]).sum() for of in (grams, quick_grams))
     g, quick_g = (torch.autograd.grad(loss, x)[0] for loss in losses)
     assert all((quick[name] - F[name]).norm() < 1e-4 * F[name].norm() for name in layers)
     assert (g - quick_g).norm() < 1e-4 * g.norm()

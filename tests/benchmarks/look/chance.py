@@ -20,8 +20,9 @@ from daemon.transfer.weights import load
 from .. import machine
 from ..seed import picture, tensor
 from ..speed import ASSETS
-from . import metrics, peers
+from . import metrics
 from .columns import pair_paths
+from .network import Weights
 from .sheets import sheet
 
 NEAR = 0.003  # of gradient correlation: near enough
@@ -96,7 +97,7 @@ def matched(paint: Callable[[float], Any], kept: Callable[[Any], float], wanted:
 
 
 @torch.no_grad()
-def random_weights(like: peers.Weights, seed: int = 0) -> dict[str, Tensor]:
+def random_weights(like: Weights, seed: int = 0) -> dict[str, Tensor]:
     """He et al. 2015, then, channel by channel: centred, and scaled to a mean activation of 1 on what ships."""
     generator = torch.Generator().manual_seed(seed)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))

@@ -2,69 +2,29 @@
 
 Read in neural-style-pt (7251405, 2022) and style-transfer-pytorch (e7e2c71, 2023), with the defaults of their command
 lines. A layer that the weights lack is replaced by the deepest ReLU that they have. `share`: of the evaluations, for
-a trial. With `Quick` weights on a CPU they have our kernels for their convolutions and pooling, because six pairs take
-hours: the seconds that they are said to take are fewer than their own.
+a trial. With `Quick` weights on a CPU they have our kernels for their convolutions, pooling and Gram matrices, because
+six pairs take hours: the seconds that they are said to take are fewer than their own.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as nn_f
 from torch import Tensor
 
-from daemon.transfer.kernels import fitting
 from daemon.transfer.recipe import LAYERS
 from daemon.transfer.vgg import IMAGENET_MEAN, IMAGENET_STD
-from daemon.transfer.winograd import Convolution
 
 from .. import seed
+from .network import Features, Weights, features, gram, products
 
-Weights = Mapping[str, Tensor]  # torchvision's `features.N.weight|bias`, on the device
-Features = Mapping[str, Tensor]  # {layer: (1, N, H, W)}
 PEERS_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 PEERS_CONTENT = ("relu4_2",)
 SEEDS_STYLE = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
 SEEDS_CONTENT = ("conv2_2",)
 LARGE = 255 * sum(IMAGENET_STD) / 3  # neural-style-pt's features to ours
-
-
-class Quick(dict[str, Tensor]):
-    """Weights with their convolutions as our kernels have them, where there are any for them."""
-
-    def __init__(self, tensors: Weights) -> None:
-        super().__init__(tensors)
-        names = [name.removesuffix(".weight") for name in self if name.endswith(".weight")]
-        found = {name: Convolution.of(self[f"{name}.weight"], self[f"{name}.bias"]) for name in names}
-        self.convolutions = {name: convolution for name, convolution in found.items() if convolution}
-
-
-class _Convolved(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, y: Tensor, convolution: Convolution) -> Tensor:
-        ctx.convolution = convolution
-        return convolution.forward(y.detach(), False, False)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return ctx.convolution.backward(gradients[0], False, None), None
-
-
-class _Pooled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, y: Tensor) -> Tensor:
-        kernels = fitting(y.detach())
-        if kernels is None:
-            raise TypeError(f"no kernel pools {y.dtype} of strides {tuple(y.stride())}")
-        ctx.save_for_backward(y)
-        ctx.kernels = kernels
-        return kernels.pool(y)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        unpooled: Tensor = ctx.kernels.unpool(*ctx.saved_tensors, gradients[0])
-        return unpooled
 
 
 def deepest(weights: Weights) -> str:
@@ -82,39 +42,6 @@ def substitutes(layers: tuple[str, ...], weights: Weights) -> str:
     """What a table has to say of the layers."""
     pairs = replaced(layers, weights).items()
     return ", ".join(wanted if wanted == used else f"{wanted} → {used}" for wanted, used in pairs)
-
-
-def features(weights: Weights, x: Tensor, layers: frozenset[str], padding: str = "constant") -> Features:
-    """x (1, 3, H, W) in [0, 1] → the layers' features; `padding`: of the first convolution."""
-    mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    y, kept = nn_f.pad((x - mean) / std, (1, 1, 1, 1), mode=padding), {}
-    quick = weights.convolutions if isinstance(weights, Quick) else {}
-    if quick:
-        y = y.contiguous(memory_format=torch.channels_last)
-    for n, name in enumerate(LAYERS[: max(map(LAYERS.index, layers)) + 1]):
-        if f"features.{n}" in quick:
-            y = cast(Tensor, _Convolved.apply(y, quick[f"features.{n}"]))
-        elif name.startswith("conv"):
-            y = nn_f.conv2d(y, weights[f"features.{n}.weight"], weights[f"features.{n}.bias"], padding=1 if n else 0)
-        elif name.startswith("relu"):
-            y = nn_f.relu(y)
-        else:
-            y = cast(Tensor, _Pooled.apply(y)) if quick else nn_f.max_pool2d(y, 2)
-        if name in layers:
-            kept[name] = y
-    return kept
-
-
-def maps(F: Tensor) -> Tensor:
-    """(1, N, H, W) → (N, M), a view."""
-    channels_last = F.is_contiguous(memory_format=torch.channels_last)
-    return F.permute(0, 2, 3, 1).flatten(0, 2).T if channels_last else F.flatten(2)[0]
-
-
-def gram(F: Tensor) -> Tensor:
-    """Over all values, as the seed and neural-style-pt have it."""
-    f = maps(F)
-    return f @ f.T / F.numel()
 
 
 def seeds_loop(weights: Weights, content: Tensor, style: Tensor, share: float = 1.0) -> Tensor:
@@ -146,19 +73,16 @@ def neural_style_loss(weights: Weights, content: Tensor, style: Tensor) -> Calla
     styles = Counter(replaced(PEERS_STYLE, weights).values())
     contents = Counter(replaced(PEERS_CONTENT, weights).values())
 
-    def seen(x: Tensor, layers: Mapping[str, int]) -> Features:
-        return {name: F * LARGE for name, F in features(weights, x, frozenset(layers)).items()}
-
     with torch.no_grad():
-        A = {name: gram(F) for name, F in seen(style, styles).items()}
-        P = seen(content, contents)
+        A = {name: gram(F) for name, F in features(weights, style, frozenset(styles)).items()}
+        P = features(weights, content, frozenset(contents))
 
     def loss(x: Tensor) -> Tensor:
-        F = seen(x, styles | contents)
+        F = features(weights, x, frozenset(styles | contents))
         L_content = sum(n * nn_f.mse_loss(F[name], P[name]) for name, n in contents.items())
         L_style = sum(n * nn_f.mse_loss(gram(F[name]), A[name]) for name, n in styles.items())
         tv = 255 * (x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum())
-        L = 5 * L_content + 100 * L_style + 1e-3 * tv
+        L = 5 * LARGE**2 * L_content + 100 * LARGE**4 * L_style + 1e-3 * tv
         assert isinstance(L, Tensor)
         return L
 
@@ -271,9 +195,8 @@ def _resized(x: Tensor, long_side: int) -> Tensor:
 
 def _moments(F: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (N,) and covariance (N, N), with its 1e-4 on the diagonal."""
-    f = maps(F)
-    mean = f.mean(1)
-    return mean, f @ f.T / f.shape[1] - mean[:, None] * mean + 1e-4 * torch.eye(len(f), device=f.device)
+    mean, M = F.mean(dim=(0, 2, 3)), F[0, 0].numel()
+    return mean, products(F) / M - mean[:, None] * mean + 1e-4 * torch.eye(len(mean), device=F.device)
 
 
 def _roots(a: Tensor) -> tuple[Tensor, Tensor]:
