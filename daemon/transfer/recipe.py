@@ -122,6 +122,8 @@ def _ladder(evaluations: int, last: int) -> tuple[tuple[float, int], ...]:
     return (*((2 ** (-rung / 2), evaluations) for rung in range(RUNGS, 0, -1)), (1.0, last))
 
 
+# An average over the last ten iterates was tried: on six pairs at 256 px 0.5 % less style distance, 0.3 % more loss and
+# nothing to be seen, for another picture's memory. L-BFGS's last steps are that small.
 _FINE: Final = Recipe(
     preset="fine",
     style_layers=tuple((name, 1 / len(_FINE_LAYERS)) for name in _FINE_LAYERS),

@@ -19,10 +19,11 @@ from daemon.transfer.weights import load
 from .. import machine
 from ..seed import Picture, picture, tensor
 from ..speed import ASSETS, PAIRS
-from . import metrics, network, peers
+from . import metrics, peers
+from .network import Quick, Weights
 from .sheets import sheet
 
-PEERS: Mapping[str, Callable[[network.Weights, Tensor, Tensor, float], Tensor]] = {
+PEERS: Mapping[str, Callable[[Weights, Tensor, Tensor, float], Tensor]] = {
     "seed": peers.seeds_loop,
     "neural-style-pt": peers.neural_style_pt,
     "style-transfer-pytorch": peers.style_transfer_pytorch,
@@ -35,7 +36,7 @@ Row = dict[str, Any]
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
     stylizer = Stylizer(device=given.device, weights=given.weights, threads=given.threads)
-    weights = network.Quick({name: tensor.to(stylizer.device) for name, tensor in load(given.weights)[1].items()})
+    weights = Quick({name: tensor.to(stylizer.device) for name, tensor in load(given.weights)[1].items()})
     columns = [name for name in (*PEERS, OURS) if name in given.columns]
     pairs = []
     for content_path, style_path in pair_paths(given.pair):
@@ -75,12 +76,7 @@ def path_of(folder: str, name: str | Path) -> Path:
 
 
 def painted(
-    column: str,
-    stylizer: Stylizer,
-    weights: network.Weights,
-    content: Picture,
-    style: Picture,
-    given: argparse.Namespace,
+    column: str, stylizer: Stylizer, weights: Weights, content: Picture, style: Picture, given: argparse.Namespace
 ) -> tuple[Picture, Row]:
     """The painting and its figures. `--keep`: what others painted before is taken from there, with its seconds."""
     key = f"{column} {given.share} {stylizer.weights.sha256} {stylizer.threads} {stylizer.device_name}".encode()
@@ -119,7 +115,7 @@ def timed(paint: Callable[..., Any], stylizer: Stylizer) -> tuple[Any, float, fl
     return painting, time.perf_counter() - start, time.process_time() - work
 
 
-def layers(weights: network.Weights) -> dict[str, str]:
+def layers(weights: Weights) -> dict[str, str]:
     """Which layers each of the others looks at, and which take the place of those that these weights lack."""
     theirs = f"style {peers.substitutes(peers.PEERS_STYLE, weights)}; content "
     theirs += peers.substitutes(peers.PEERS_CONTENT, weights)
