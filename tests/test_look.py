@@ -4,13 +4,14 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from daemon.transfer.weights import load
 from tests.benchmarks import seed
-from tests.benchmarks.look import chance, columns, consistency, metrics, network, peers
+from tests.benchmarks.look import balance, chance, columns, consistency, metrics, network, peers
 from tests.benchmarks.look.__main__ import main
 from tests.benchmarks.look.columns import verdict
 from tests.benchmarks.seed import picture, tensor
@@ -133,10 +134,29 @@ def test_a_verdict_wants_all_three() -> None:
         theirs | {"style_distance": 0.1, "seconds": 11.0},
         theirs,
     ]
-    pairs = [{"content": "c", "style": "s", "columns": {"ours": ours, "peer": theirs}} for ours in cases]
+    pairs = [
+        {"content": "c", "style": "s", "columns": {"ours": ours, "peer": theirs}, "beside": {"peer": "ours"}}
+        for ours in cases
+    ]
     found = verdict(pairs, "peer")
     assert (found["won"], found["of"]) == (1, 4)
     assert found["median"]["style_distance_ratio"] == pytest.approx(0.5)
+
+
+def test_who_keeps_more_content_is_compared_with_a_painting_of_ours_that_keeps_as_much() -> None:
+    def paint(style_weight: float) -> columns.Painted:
+        return np.zeros((1, 1, 3), np.float32), {"gradient_correlation": 0.9 - 0.1 * style_weight}
+
+    other = np.zeros((1, 1, 3), np.float32)
+    found = {
+        "seed": (other, {"gradient_correlation": 0.88}),
+        "neural-style-pt": (other, {"gradient_correlation": 0.81}),
+        "ours": paint(1.0),
+    }
+    beside = columns.add_balanced(found, paint)
+    assert beside == {"seed": "ours, style × 0.25", "neural-style-pt": "ours"}
+    assert found["ours, style × 0.25"][1]["gradient_correlation"] == pytest.approx(0.875)
+    assert len(found) == 4
 
 
 def test_the_same_content_is_found_by_the_style_weight() -> None:
@@ -146,9 +166,9 @@ def test_the_same_content_is_found_by_the_style_weight() -> None:
         tried.append(weight)
         return weight
 
-    weight, painting = chance.matched(paint, lambda painting: 1 / (1 + painting), wanted=0.02)
+    weight, painting = balance.matched(paint, lambda painting: 1 / (1 + painting), wanted=0.02, near=0.003)
     assert weight == painting == pytest.approx(49, rel=0.2)
-    assert len(tried) <= chance.PAINTINGS
+    assert len(tried) <= balance.PAINTINGS
 
 
 def test_random_weights_have_a_mean_activation_of_one() -> None:
@@ -211,7 +231,8 @@ def test_every_column_paints(tmp_path: Any) -> None:
     small = ("--size", "48", "--share", "0.004", "--threads", "1", "--pair", "landscape", "starry")
     found = benchmark("look", *small, "--preset", "draft", "--sheets", str(tmp_path), "--keep", str(tmp_path))
     (pair,) = found["pairs"]
-    assert set(pair["columns"]) == {*columns.PEERS, columns.OURS}
+    assert set(pair["columns"]) == {*columns.PEERS, columns.OURS, *pair["beside"].values()}
+    assert set(pair["beside"]) == set(columns.PEERS)
     for row in pair["columns"].values():
         assert row["finite"]
         assert all(math.isfinite(value) for value in row.values())
@@ -232,7 +253,7 @@ def test_sizes_are_compared() -> None:
 def test_these_weights_are_compared_with_random_ones(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(chance, "PAINTINGS", 2)
+    monkeypatch.setattr(balance, "PAINTINGS", 2)
     monkeypatch.setattr(chance, "CALIBRATED_ON", 48)
     small = ("--size", "40", "--preset", "draft", "--device", "cpu", "--threads", "1")
     main(["--json", "--against-random", *small, "--pair", "street", "mosaic"])

@@ -3,7 +3,7 @@
 import argparse
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ from .. import machine
 from ..seed import picture, tensor
 from ..speed import ASSETS
 from . import metrics
+from .balance import matched
 from .columns import pair_paths
 from .network import Weights
 from .sheets import sheet
 
-NEAR = 0.003  # of gradient correlation: near enough
-PAINTINGS = 10  # of each pair with random weights, at most
+NEAR = 0.003  # of gradient correlation: the same content
 CALIBRATED_ON = 192  # px, the shipped pictures
 
 
@@ -48,7 +48,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
             def kept(painting: Any, c: Any = c) -> float:
                 return metrics.gradient_correlation(tensor(painting), tensor(c))
 
-            style_weight, theirs = matched(paint, kept, wanted)
+            style_weight, theirs = matched(paint, kept, wanted, NEAR)
             found = {
                 name: metrics.all_of(tensor(p), tensor(c), tensor(s))
                 for name, p in (("ours", ours), ("random", theirs))
@@ -76,24 +76,6 @@ def won(found: Mapping[str, Mapping[str, float]]) -> bool:
     ours, random = found["ours"], found["random"]
     nearer = abs(ours["coherence"] - 1) < abs(random["coherence"] - 1)
     return ours["style_distance"] < random["style_distance"] and nearer
-
-
-def matched(paint: Callable[[float], Any], kept: Callable[[Any], float], wanted: float) -> tuple[float, Any]:
-    """The style weight at which as much content is kept, and that painting: more style keeps less content."""
-    least, most = -math.inf, math.inf  # log₂ of the style weight: keeps more, keeps less
-    at, best = 0.0, (math.inf, 0.0, None)
-    for _ in range(PAINTINGS):
-        painting = paint(2.0**at)
-        correlation = kept(painting)
-        best = min(best, (abs(correlation - wanted), at, painting), key=lambda tried: tried[0])
-        if best[0] <= NEAR:
-            break
-        if correlation > wanted:
-            least = at
-        else:
-            most = at
-        at = least + 2 if math.isinf(most) else most - 2 if math.isinf(least) else (least + most) / 2
-    return 2.0 ** best[1], best[2]
 
 
 @torch.no_grad()

@@ -1,10 +1,15 @@
-"""The same pairs by the seed's loop, by two other programs' settings and by ours, with the same weights."""
+"""The same pairs by the seed's loop, by two other programs' settings and by ours, with the same weights.
+
+Where another keeps more of the content than ours, ours is painted once more with less style, to keep as much: it is
+that painting which is compared with the other's.
+"""
 
 import argparse
 import hashlib
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,7 @@ from .. import machine
 from ..seed import Picture, picture, tensor
 from ..speed import ASSETS, PAIRS
 from . import metrics, peers
+from .balance import matched
 from .network import Quick, Weights
 from .sheets import sheet
 
@@ -32,6 +38,7 @@ OURS = "ours"
 NO_WORSE = 0.02  # of gradient correlation: what counts as the same content
 SHOWN = ("style_distance", "gradient_correlation", "ssim", "coherence", "noise", "border_tone", "border_contrast")
 Row = dict[str, Any]
+Painted = tuple[Picture, Row]
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
@@ -41,12 +48,16 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     pairs = []
     for content_path, style_path in pair_paths(given.pair):
         content, style = (picture(path, given.size) for path in (content_path, style_path))
-        rows: dict[str, Row] = {}
+
+        def paint(column: str, style_weight: float, c: Picture = content, s: Picture = style) -> Painted:
+            return painted(column, stylizer, weights, c, s, given, style_weight)
+
+        found = {column: paint(column, 1.0) for column in columns}
+        beside = add_balanced(found, partial(paint, OURS))
+        rows = {column: row for column, (_, row) in found.items()}
         shown = [("content", content), ("style", style)]
-        for column in columns:
-            painting, rows[column] = painted(column, stylizer, weights, content, style, given)
-            shown.append((f"{column}  {label(rows[column])}", painting))
-        pairs.append({"content": content_path.stem, "style": style_path.stem, "columns": rows})
+        shown += [(f"{column}  {label(row)}", painting) for column, (painting, row) in found.items()]
+        pairs.append({"content": content_path.stem, "style": style_path.stem, "columns": rows, "beside": beside})
         if given.sheets:
             sheet(shown, given.sheets / f"{content_path.stem}-{style_path.stem}.png")
         if not given.json:
@@ -75,9 +86,34 @@ def path_of(folder: str, name: str | Path) -> Path:
     return shipped if shipped.is_file() else Path(name)
 
 
+def add_balanced(found: dict[str, Painted], paint: Callable[[float], Painted]) -> dict[str, str]:
+    """{another: the column of ours beside it}; adds those of ours that have to keep more content than ours does."""
+    beside: dict[str, str] = {}
+    if OURS not in found:
+        return beside
+
+    def kept(one: Painted) -> float:
+        return float(one[1]["gradient_correlation"])
+
+    for peer in [name for name in found if name in PEERS]:
+        beside[peer] = OURS
+        if kept(found[OURS]) < kept(found[peer]) - NO_WORSE:
+            wanted, near = kept(found[peer]) - NO_WORSE / 2, NO_WORSE / 2
+            weight, ours = matched(lambda w: found[OURS] if w == 1 else paint(w), kept, wanted, near)
+            beside[peer] = f"{OURS}, style × {weight:.2g}"
+            found[beside[peer]] = ours
+    return beside
+
+
 def painted(
-    column: str, stylizer: Stylizer, weights: Weights, content: Picture, style: Picture, given: argparse.Namespace
-) -> tuple[Picture, Row]:
+    column: str,
+    stylizer: Stylizer,
+    weights: Weights,
+    content: Picture,
+    style: Picture,
+    given: argparse.Namespace,
+    style_weight: float,
+) -> Painted:
     """The painting and its figures. `--keep`: what others painted before is taken from there, with its seconds."""
     key = f"{column} {given.share} {stylizer.weights.sha256} {stylizer.threads} {stylizer.device_name}".encode()
     digest = hashlib.sha256(key + content.tobytes() + style.tobytes()).hexdigest()[:20]
@@ -87,7 +123,7 @@ def painted(
         with np.load(kept) as file:
             painting, seconds, work = file["painting"], float(file["seconds"]), float(file["cpu_seconds"])
     elif column == OURS:
-        how = recipe(given.preset, style_weight=given.style_weight)
+        how = recipe(given.preset, style_weight=given.style_weight * style_weight)
         painting, seconds, work = timed(lambda: stylizer.paint(content, style, how), stylizer)
     else:
         c, s = (tensor(p).to(stylizer.device) for p in (content, style))
@@ -130,10 +166,11 @@ def verdict(pairs: Sequence[Mapping[str, Any]], peer: str, clock: str = "seconds
     """
     found = []
     for pair in pairs:
-        ours, theirs = pair["columns"][OURS], pair["columns"][peer]
+        ours, theirs = pair["columns"][pair["beside"][peer]], pair["columns"][peer]
         found.append(
             {
                 "pair": f"{pair['content']} + {pair['style']}",
+                "ours": pair["beside"][peer],
                 "nearer": ours["style_distance"] < theirs["style_distance"],
                 "content_kept": ours["gradient_correlation"] >= theirs["gradient_correlation"] - NO_WORSE,
                 "no_slower": ours[clock] <= theirs[clock],
@@ -181,5 +218,6 @@ def print_rest(result: Mapping[str, Any]) -> None:
         )
         for pair in found["pairs"]:
             lost = [name for name in ("nearer", "content_kept", "no_slower") if not pair[name]]
-            print(f"  {pair['pair']:24} {'won' if not lost else 'not ' + ', not '.join(lost)}")
+            as_it_is = "" if pair["ours"] == OURS else f" ({pair['ours']})"
+            print(f"  {pair['pair']:24} {'won' if not lost else 'not ' + ', not '.join(lost)}{as_it_is}")
     print(machine.caption(result["machine"]))
