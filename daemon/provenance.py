@@ -66,7 +66,7 @@ class Provenance:
     threads: int  # of the CPU; another number, other bits
     steps: int
     loss: float  # of the last step
-    terms: Mapping[str, float]  # that it is the sum of: `style relu1_1` …, `palette`, `content relu2_2` …
+    terms: Mapping[str, float]  # that it is the sum of: `style relu1_1` …, `palette`, `content relu2_2` …, `contours`
     stretches: tuple[Stretch, ...]  # how it was computed, whole or in tiles; another way, other last bits
     curve: tuple[float, ...]  # losses over the steps, thinned out
     seconds: float  # of painting alone
@@ -118,7 +118,7 @@ def ways(stretches: Sequence[Stretch]) -> str:
 
 
 def summed(terms: Mapping[str, float]) -> Mapping[str, float]:
-    """A loss's terms, those of the layers added up: style, palette, content, total variation."""
+    """A loss's terms, those of the layers added up: style, palette, content, contours, total variation."""
     total: dict[str, float] = {}
     for name, loss in terms.items():
         kind = name.rpartition(" ")[0] if name.rpartition(" ")[2] in LAYERS else name
@@ -150,7 +150,17 @@ def _recipe(said: Any) -> Recipe:
     said["scales"] = tuple((_number(fraction), int(count)) for fraction, count in said["scales"])
     if not all(0 < fraction <= 1 and 0 < count <= MOST_EVALUATIONS for fraction, count in said["scales"]):
         raise ValueError("scales out of range")
-    numbers = ("alpha", "beta", "tv", "palette", "style_weight", "content_weight", "smoothness", "style_scale")
+    numbers = (
+        "alpha",
+        "beta",
+        "tv",
+        "palette",
+        "contours",
+        "style_weight",
+        "content_weight",
+        "smoothness",
+        "style_scale",
+    )
     said |= {name: _number(said[name]) for name in numbers}
     said |= {name: int(said[name]) for name in ("history", "seed")}
     choices = {**CHOICES, "pooling": ("average", "max"), "border": ("zeros", "edge")}

@@ -17,6 +17,8 @@ from .kernels import fitting
 
 FLOOR = 0.01  # of a layer's energy: below it, a variance is one of a one-colour picture, and divides nothing
 SPECK = 1e-6  # the same for a layer without any energy: a black picture
+FAINT = 0.02  # per pixel: a photograph of fainter edges on average holds none of the style's back
+LUMA = (0.299, 0.587, 0.114)
 
 
 class Moments(NamedTuple):
@@ -142,6 +144,22 @@ def content_scale(P: Moments) -> Tensor:
 def palette(x: Tensor) -> tuple[Moments, ...]:
     """x (1, 3, H, W) → mean and covariance of its colours, pixel by pixel and in patches of 8 × 8."""
     return covariance(x), covariance(nn_f.avg_pool2d(x, 8))  # departure: the paper has no such term
+
+
+def edges(x: Tensor) -> Tensor:
+    """x (1, 3, H, W) → Sobel's gradients of its luminance, per pixel, (2, H, W): down and to the right."""
+    y = torch.einsum("c,bchw->bhw", x.new_tensor(LUMA), x)[None]
+    y = nn_f.pad(y, (1, 1, 1, 1), mode="replicate")[0, 0]
+    down, right = y[2:] - y[:-2], y[:, 2:] - y[:, :-2]
+    down = down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]
+    right = right[:-2] + 2 * right[1:-1] + right[2:]
+    return torch.stack((down, right)) / 8
+
+
+def contours(E: Tensor, T: Tensor) -> Tensor:
+    """The error of a painting's edges E relative to the photograph's, T; faint ones do not count for more."""
+    faint = FAINT**2 * T.numel()
+    return (E - T).square().sum() / (T.square().sum() + faint)  # departure: the paper has no such term
 
 
 def variation(x: Tensor, dim: int) -> Tensor:

@@ -9,8 +9,11 @@ from . import losses, tiles
 from .kernels import fitting
 from .losses import Moments
 from .recipe import Recipe, deepest_layer
+from .targets import resized
 from .tiles import PALETTE, Statistics, Tile
 from .vgg import VGG, Backward
+
+VIEW = 256  # px along the long side: the picture as it is seen as a whole, whose contours are the content's
 
 
 class Objective:
@@ -42,23 +45,27 @@ class Objective:
         self._beta = recipe.beta * recipe.style_weight
         self._eases = {name: losses.ease(A[name], self._beta * w) for name, w in recipe.style_layers} if eased else {}
         self._weights = self._content_weights()
+        smaller = min(1, VIEW / max(self._shape))
+        self._view = [max(1, round(length * smaller)) for length in self._shape]
+        self._edges = losses.edges(resized(c, self._view)) if recipe.contours else None
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Whatever gradient x itself may require is not looked at."""
         with torch.no_grad():
-            return self._whole(x.detach()) if len(self._tiles) == 1 else self._in_tiles(x.detach())
+            x = x.detach()
+            return (self._whole if len(self._tiles) == 1 else self._in_tiles)(x, *self._of_contours(x))
 
-    def _whole(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _whole(self, x: Tensor, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         F, back = self._vgg.forward(x, self._layers, self._recipe.pooling, self._recipe.border)
         G = {name: moments for name, (moments, _) in tiles.measured(F, x, self._recipe).items()}
-        loss, dG = self._style_by_statistic(G)
-        local, gradient = self._local(x, F, back, G, dG, self._tiles[0], 0)
-        return loss + local, gradient
+        of_style, dG = self._style_by_statistic(G)
+        local, g = self._local(x, F, back, G, dG, self._tiles[0], 0)
+        return loss + of_style + local, gradient.add_(g)
 
     def terms(self, x: Tensor) -> dict[str, float]:
         """What the loss at x is the sum of: `style LAYER`, `palette`, `content LAYER`, `total variation`."""
         with torch.no_grad():
-            found = self._style(tiles.statistics(self._vgg, x, self._recipe, self._side))
+            found = self._style(tiles.statistics(self._vgg, x, self._recipe, self._side)) | self._contours(x)
             layers = [name for name, _ in self._recipe.content_layers]
             for number, tile in enumerate(self._tiles):
                 cut = tile.cut(x)
@@ -68,10 +75,10 @@ class Objective:
                     found[name] = found[name] + L if name in found else L
         return {name: float(L) for name, L in found.items()}
 
-    def _in_tiles(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _in_tiles(self, x: Tensor, loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         G = tiles.statistics(self._vgg, x, self._recipe, self._side)
-        loss, dG = self._style_by_statistic(G)
-        gradient = torch.zeros_like(x)
+        of_style, dG = self._style_by_statistic(G)
+        loss = loss + of_style
         for number, tile in enumerate(self._tiles):
             cut = tile.cut(x)
             F, back = self._vgg.forward(cut, self._layers, self._recipe.pooling, self._recipe.border)
@@ -123,6 +130,23 @@ class Objective:
             return g
 
         return L, back(add) + gradient
+
+    def _of_contours(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Their loss and its gradient: of the whole picture, which is small where they are seen."""
+        if self._edges is None:
+            return x.new_zeros(()), torch.zeros_like(x)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_(True)
+            (L,) = self._contours(x).values()
+            (gradient,) = torch.autograd.grad(L, x)
+        return L.detach(), gradient
+
+    def _contours(self, x: Tensor) -> dict[str, Tensor]:
+        """α contours L_contours, where it counts."""
+        if self._edges is None:
+            return {}
+        E = losses.edges(resized(x, self._view))
+        return {"contours": self._alpha * self._recipe.contours * losses.contours(E, self._edges)}
 
     def _of_pixels(self, x: Tensor, G: Statistics, dG: Statistics, tile: Tile) -> tuple[Tensor, Tensor]:
         """A tile's share of the total variation, and the gradient of that and of the palette; x: its cut."""

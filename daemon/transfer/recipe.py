@@ -42,7 +42,8 @@ class TooLargeError(RuntimeError):
 class Recipe:
     """Everything that the algorithm needs to know besides the pictures.
 
-    Loss = α·content_weight·L_content + β·style_weight·(L_style + palette·L_palette) + tv·smoothness·L_tv.
+    Loss = α·content_weight·(L_content + contours·L_contours) + β·style_weight·(L_style + palette·L_palette)
+    + tv·smoothness·L_tv.
     """
 
     preset: str
@@ -56,6 +57,7 @@ class Recipe:
     beta: float  # β, the style's weight
     tv: float  # total variation
     palette: float  # the style's share for the mean and covariance of its colours
+    contours: float  # the content's share for its edges, as an eye sees them that sees the picture whole
     scales: tuple[tuple[float, int], ...]  # coarse to fine: (fraction of the full size, evaluations)
     history: int  # m, the curvature pairs that L-BFGS keeps
     matched: bool = False  # the first scale starts in the style's spectrum: fewer evaluations to the same loss
@@ -132,10 +134,11 @@ _FINE: Final = Recipe(
     border="edge",
     statistic="covariance",
     normalized=True,
-    alpha=1.0,
+    alpha=0.4,
     beta=15.0,
     tv=1.0,
-    palette=0.2,
+    palette=0.4,
+    contours=0.35,
     scales=_ladder(40, 40),
     history=20,
 )
@@ -151,6 +154,7 @@ _TUTORIAL: Final = Recipe(
     beta=1e6,  # the tutorial's 1000 multiplies both Gram matrices, and the loss squares their difference
     tv=0.0,
     palette=0.0,
+    contours=0.0,
     scales=((1.0, 300),),  # as the tutorial: a coarser scale first was no quicker, measured at 256 px
     history=50,
     matched=True,
@@ -168,6 +172,7 @@ _GATYS: Final = Recipe(
     beta=100.0,
     tv=1.0,
     palette=0.0,
+    contours=0.0,
     scales=((0.5, 100), (1.0, 200)),
     history=50,
 )

@@ -101,7 +101,7 @@ def test_the_terms_add_up_to_the_loss(preset: str, side: int | None) -> None:
     terms = judge.terms(s)
     assert sum(terms.values()) == pytest.approx(float(judge(s)[0]), rel=1e-4)
     kinds = {name.split(" ")[0] for name in terms}
-    assert kinds == ({"style", "palette", "content", "total"} if preset == "fine" else {"style", "content"})
+    assert kinds == ({"style", "palette", "content", "contours", "total"} if preset == "fine" else {"style", "content"})
 
 
 def test_the_last_step_alone_says_what_the_loss_is_made_of() -> None:

@@ -162,3 +162,23 @@ def test_an_eased_style_loss_is_nowhere_much_steeper_than_one() -> None:
     soft = losses.ease(A, 1e-9)
     G = losses.Moments(A.second + torch.eye(N, dtype=torch.float64), None)
     assert float(losses.eased(G, A, soft)) == pytest.approx(float(losses.style(G, A)), rel=1e-6)
+
+
+def test_edges_are_sobels_gradients_of_luminance() -> None:
+    ramp = torch.arange(12.0).expand(1, 3, 9, 12) / 12
+    down, right = losses.edges(ramp + torch.arange(9.0)[:, None] / 100)
+    assert torch.allclose(right[:, 1:-1], torch.tensor(1 / 12))
+    assert torch.allclose(down[1:-1], torch.tensor(1 / 100))
+    blue = torch.zeros(1, 3, 9, 12)
+    blue[:, 2] = ramp[0, 2]
+    assert torch.allclose(losses.edges(blue)[1], 0.114 * losses.edges(ramp)[1], atol=1e-6)
+
+
+def test_contours_hold_nothing_back_where_the_photograph_has_none() -> None:
+    photo, painted = (losses.edges(tensor(scene(40, 50, seed))) for seed in (1, 2))
+    flat = torch.zeros_like(photo)
+    assert losses.contours(photo, photo) == 0
+    assert losses.contours(flat, photo) == pytest.approx(1, abs=0.3)
+    assert losses.contours(2 * painted, 2 * photo) == pytest.approx(float(losses.contours(painted, photo)), rel=0.3)
+    strokes = torch.full_like(flat, losses.FAINT)
+    assert losses.contours(strokes, flat) == pytest.approx(1)

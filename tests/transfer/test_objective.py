@@ -56,6 +56,22 @@ def test_the_gradient_is_the_losss(
         assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()
 
 
+def test_contours_are_those_of_a_smaller_picture_whole_and_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.transfer.objective.VIEW", 30)
+    recipe, vgg = PRESETS["fine"], VGG({k: w.double() for k, w in random_weights().items()}, torch.device("cpu"))
+    c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
+    A = tiles.statistics(vgg, s, recipe, None)
+    whole, tiled = (Objective(vgg, recipe, c, A, side) for side in (None, 16))
+    without = Objective(vgg, replace(recipe, contours=0.0), c, A)
+    assert whole(c)[0] == without(c)[0], "the photograph has its own contours"
+    assert whole.terms(x)["contours"] == pytest.approx(float(whole(x)[0] - without(x)[0]))
+    d = torch.rand(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype) - 0.5
+    gradient = whole(x)[1]
+    found = (whole(x + 1e-6 * d)[0] - whole(x - 1e-6 * d)[0]) / 2e-6
+    assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()
+    assert (tiled(x)[1] - gradient).norm() < 1e-9 * gradient.norm()
+
+
 def test_an_eased_loss_has_its_own_gradient() -> None:
     recipe, vgg = PRESETS["tutorial"], VGG({k: w.double() for k, w in random_weights().items()}, torch.device("cpu"))
     c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
