@@ -137,8 +137,8 @@ _FINE: Final = Recipe(
     alpha=0.4,
     beta=15.0,
     tv=1.0,
-    palette=0.4,
-    contours=0.35,
+    palette=0.5,
+    contours=0.32,
     scales=_ladder(40, 40),
     history=20,
 )
