@@ -143,6 +143,7 @@ def thinned(losses: Sequence[float], most: int = CURVE) -> tuple[float, ...]:
 def _recipe(said: Any) -> Recipe:
     """ValueError, TypeError, KeyError: it is none."""
     names = [field.name for field in dataclasses.fields(Recipe)]
+    said = {"contours": 0.0, **said}  # which the first records had no word for
     if set(said) != set(names):
         raise ValueError(f"the recipe has other settings: {', '.join(sorted(set(said) ^ set(names)))}")
     for name in ("style_layers", "content_layers"):

@@ -108,6 +108,12 @@ def test_a_record_that_anyone_wrote_is_refused_in_plain_words(spoilt: str) -> No
         Provenance.from_json(spoilt)
 
 
+def test_a_record_from_before_there_were_contours_is_one_without() -> None:
+    said = a_record().as_dict()
+    del said["recipe"]["contours"]
+    assert Provenance.from_json(json.dumps(said)).recipe == dataclasses.replace(a_record().recipe, contours=0.0)
+
+
 def test_a_curve_keeps_its_ends() -> None:
     curve = thinned([float(n) for n in range(1000, 0, -1)])
     assert (len(curve), curve[0], curve[-1]) == (60, 1000.0, 1.0)
