@@ -13,12 +13,12 @@ import torch.nn.functional as nn_f
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from .colors import LUMA
 from .kernels import fitting
 
 FLOOR = 0.01  # of a layer's energy: below it, a variance is one of a one-colour picture, and divides nothing
 SPECK = 1e-6  # the same for a layer without any energy: a black picture
 FAINT = 0.02  # per pixel: a photograph of fainter edges on average holds none of the style's back
-LUMA = (0.299, 0.587, 0.114)
 
 
 class Moments(NamedTuple):

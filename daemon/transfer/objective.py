@@ -63,7 +63,7 @@ class Objective:
         return loss + of_style + local, gradient.add_(g)
 
     def terms(self, x: Tensor) -> dict[str, float]:
-        """What the loss at x is the sum of: `style LAYER`, `palette`, `content LAYER`, `total variation`."""
+        """What the loss at x adds up: `style LAYER`, `palette`, `contours`, `content LAYER`, `total variation`."""
         with torch.no_grad():
             found = self._style(tiles.statistics(self._vgg, x, self._recipe, self._side)) | self._contours(x)
             layers = [name for name, _ in self._recipe.content_layers]
