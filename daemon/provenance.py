@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from daemon import __version__
 from daemon.errors import JobError
 from daemon.plainly import ASSETS
-from daemon.transfer.recipe import CHOICES, LAYERS, PRESETS, Recipe, Stretch
+from daemon.transfer.recipe import LAYERS, PRESETS, Recipe, Stretch
+from daemon.transfer.recipe import recipe as checked
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "pillow-heif")  # those that touch a pixel
 SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors")
@@ -89,7 +90,7 @@ class Provenance:
             said = json.loads(text)
             said = {field.name: said[field.name] for field in dataclasses.fields(cls)}
             said["recipe"] = _recipe(said["recipe"])
-            said["pictures"] = tuple(StyleSource(**picture) for picture in said["pictures"])
+            said["pictures"] = tuple(_source(**picture) for picture in said["pictures"])
             said["terms"] = {str(name): _number(loss) for name, loss in said["terms"].items()}
             said["stretches"] = tuple(_stretch(**stretch) for stretch in said["stretches"])
             said["size"], said["curve"] = _size(said["size"]), tuple(float(loss) for loss in said["curve"])
@@ -98,7 +99,7 @@ class Provenance:
             said["libraries"] = {str(name): str(version) for name, version in said["libraries"].items()}
             texts = {f.name for f in dataclasses.fields(cls) if f.type is str}
             said |= {name: str(said[name]) for name in texts}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise JobError(f"Its record cannot be understood ({type(error).__name__}: {error}).", NEWER) from None
         return cls(**said)
 
@@ -151,24 +152,21 @@ def _recipe(said: Any) -> Recipe:
     said["scales"] = tuple((_number(fraction), int(count)) for fraction, count in said["scales"])
     if not all(0 < fraction <= 1 and 0 < count <= MOST_EVALUATIONS for fraction, count in said["scales"]):
         raise ValueError("scales out of range")
-    numbers = (
-        "alpha",
-        "beta",
-        "tv",
-        "palette",
-        "contours",
-        "style_weight",
-        "content_weight",
-        "smoothness",
-        "style_scale",
-    )
-    said |= {name: _number(said[name]) for name in numbers}
-    said |= {name: int(said[name]) for name in ("history", "seed")}
-    choices = {**CHOICES, "pooling": ("average", "max"), "border": ("zeros", "edge")}
-    choices["statistic"] = ("gram", "covariance")
-    for name, known in choices.items():
-        said[name] = known[known.index(said[name])]
+    checked(**{name: said[name] for name in SETTINGS})  # by the rules that hold for anybody's
+    kinds = get_type_hints(Recipe)
+    said |= {name: _number(said[name]) for name, kind in kinds.items() if kind is float}
+    said |= {"preset": str(said["preset"]), "history": int(said["history"])}
+    if not 0 <= said["history"] <= MOST_EVALUATIONS or said["eased"] > 1 or not isinstance(said["matched"], bool):
+        raise ValueError("history, eased or matched out of range")
+    for name, kind in kinds.items():
+        if get_origin(kind) is Literal:
+            known = get_args(kind)
+            said[name] = known[known.index(said[name])]
     return Recipe(**said)
+
+
+def _source(name: Any, sha256: Any, weight: Any) -> StyleSource:
+    return StyleSource(str(name), str(sha256), _number(weight))
 
 
 def _stretch(scale: Any, side: Any, keep: Any, history: Any, evaluations: Any) -> Stretch:
