@@ -22,13 +22,17 @@ def test_fifty_combinations_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize("photo", ["16 x 16", "3000 x 200", "transparent", "very dark", "very bright", "one colour"])
-def test_an_awkward_photo_comes_out_as_a_painting(photo: str) -> None:
+def test_an_awkward_photo_comes_out_as_a_painting(photo: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = argparse.Namespace(
         device="cpu", weights="embedded", threads=1, preset="draft", size=72, tile=32, photo=[photo], json=True
     )
     given.style = ["starry"]
     (row,) = robustness.run(given)["rows"]
     assert not row["wrong"], row
+    robustness.print_row(row)
+    said = capsys.readouterr().out
+    assert "too small" in said, "72 px have no frame within to compare"
+    assert ("one tile" in said) == (photo in ("16 x 16", "3000 x 200"))
 
 
 def test_what_is_wrong_is_seen() -> None:
@@ -39,7 +43,7 @@ def test_what_is_wrong_is_seen() -> None:
     broken = painting.copy()
     broken[5, 5] = np.nan
     assert looked_at(painting, photo, style, DRAFT)["wrong"] == []
-    assert beyond_inner_frames(framed, photo)[0] > robustness.TONE
+    assert beyond_inner_frames(framed[:180], photo[:180]) is None, "too small for a frame within: nothing is known"
     assert looked_at(framed, photo, style, DRAFT)["wrong"] == ["It has a border."]
     assert is_black(painting * 0.02, photo, style)
     assert not is_black(painting * 0.02, photo * 0.02, style)

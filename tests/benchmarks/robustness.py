@@ -79,22 +79,22 @@ def looked_at(painting: Picture, photo: Picture, style: Picture, how: Recipe) ->
         wrong.append(flaw.reason)
     if is_black(painting, photo, style):
         wrong.append("It is black.")
-    tone, contrast = beyond_inner_frames(painting, photo)
-    if tone > TONE or contrast > CONTRAST:
+    frame = beyond_inner_frames(painting, photo)
+    if frame is not None and (frame[0] > TONE or frame[1] > CONTRAST):
         wrong.append("It has a border.")
-    return {"tone": tone, "contrast": contrast, "wrong": wrong}
+    return {"border": frame, "wrong": wrong}
 
 
 def is_black(painting: Picture, photo: Picture, style: Picture) -> bool:
     return float(painting.mean()) < BLACK * min(float(photo.mean()), float(style.mean()))
 
 
-def beyond_inner_frames(painting: Picture, photo: Picture) -> tuple[float, float]:
-    """How much more the painting's frame stands out, (tone, contrast), than the same frame some way within; 0, 0
-    where a picture is too small to have one there."""
+def beyond_inner_frames(painting: Picture, photo: Picture) -> tuple[float, float] | None:
+    """How much more the painting's frame stands out, (tone, contrast), than the same frame some way within; None: the
+    picture is too small to have one there, and nothing is known of its border."""
     away = 3 * metrics.FRAME
     if min(painting.shape[:2]) < 4 * away:
-        return 0.0, 0.0
+        return None
     outer = metrics.border(tensor(painting), tensor(photo))
     inner = metrics.border(*(tensor(p[away:-away, away:-away]) for p in (painting, photo)))
     return outer[0] - inner[0], outer[1] - inner[1]
@@ -135,11 +135,11 @@ def cuts_of(shape: Sequence[int], side: int, how: Recipe) -> tuple[list[int], li
 
 
 def tiled(painter: Stylizer, photo: Picture, style: Picture, how: Recipe, side: int) -> dict[str, Any]:
-    """A short painting whole and in tiles: the largest difference of a pixel, and the seam."""
+    """A short painting whole and in tiles: the largest difference of a pixel, and the seam; None: it is one tile."""
     short = dataclasses.replace(how, scales=((1.0, TILED_STEPS),))
     cuts = cuts_of(photo.shape, side, how)
     if not any(cuts):
-        return {"tiles_differ": 0.0, "seam": 1.0, "wrong": []}
+        return {"tiles_differ": None, "seam": None, "wrong": []}
     whole = painter.paint(photo, style, short)
     with in_tiles(side):
         parts = painter.paint(photo, style, short)
@@ -165,13 +165,17 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
             if not given.json:
                 print_row(rows[-1])
     bad = sum(bool(row["wrong"]) for row in rows)
-    return {"size": given.size, "machine": machine.described(painter), "rows": rows, "bad": bad, "of": len(rows)}
+    too_small = sum(row["border"] is None for row in rows)
+    counts = {"bad": bad, "border_unknown": too_small, "of": len(rows)}
+    return {"size": given.size, "machine": machine.described(painter), "rows": rows} | counts
 
 
 def print_row(row: dict[str, Any]) -> None:
+    border = "{:+.3f} {:+.2f}".format(*row["border"]) if row["border"] else "too small"
+    seam = "one tile" if row["seam"] is None else f"tiles differ {row['tiles_differ']:.4f}, seam {row['seam']:.3f}"
     print(
-        f"{row['photo']:16} {row['style']:11} border beyond inner frames {row['tone']:+.3f} {row['contrast']:+.2f}  "
-        f"tiles differ {row['tiles_differ']:.4f}, seam {row['seam']:.3f}  {' '.join(row['wrong']) or 'fine'}",
+        f"{row['photo']:16} {row['style']:11} border beyond inner frames {border:12}  "
+        f"{seam:33}  {' '.join(row['wrong']) or 'fine'}",
         flush=True,
     )
 
@@ -192,7 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.json:
         print(json.dumps(result, indent=2))
         return
-    print(f"{result['bad']} of {result['of']} with something wrong")
+    small = f"; {result['border_unknown']} too small to tell a border" if result["border_unknown"] else ""
+    print(f"{result['bad']} of {result['of']} with something wrong{small}")
     print(machine.caption(result["machine"]))
 
 
