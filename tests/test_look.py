@@ -98,6 +98,12 @@ def test_a_smooth_frame_is_a_border_and_a_change_of_tone_is_none() -> None:
     assert max(metrics.border(0.8 * x + 0.1, x)) < 0.03
 
 
+def test_a_flat_painting_has_no_border_whatever_the_photo_has() -> None:
+    framed = scene(96, 128)
+    framed[:, :, :16] = 0.9
+    assert metrics.border(torch.full_like(framed, 0.5), framed) == (0.0, 0.0)
+
+
 def test_octaves_are_of_the_picture_and_not_of_its_pixels() -> None:
     def waves(size: int, cycles: int) -> Tensor:
         return (torch.arange(size) * (2 * math.pi * cycles / size)).sin().expand(1, 3, size * 3 // 4, size) * 0.2

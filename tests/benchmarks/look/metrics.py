@@ -87,15 +87,20 @@ def finest_energy(x: Tensor) -> float:
 
 
 def border(x: Tensor, content: Tensor) -> tuple[float, float]:
-    """The outer 16 px of each side against the 32 within, less the content's own: (tone, contrast), 0 is none.
+    """The outer 16 px of each side against the 32 within, what the content has not itself: (tone, contrast), 0 is none.
 
     tone: luminance, root mean square of the sides; contrast: the same of the log₂ of the deviations' ratio. The rest
     of the whole picture would be the wrong measure: it has a sky at one side and the ground at another.
     """
     pairs = list(zip(_sides(x), _sides(content), strict=True))
-    tone = [(a.mean() - b.mean()) - (c.mean() - d.mean()) for (a, b), (c, d) in pairs]
-    contrast = [_contrast(a, b) - _contrast(c, d) for (a, b), (c, d) in pairs]
+    tone = [_beyond(a.mean() - b.mean(), c.mean() - d.mean()) for (a, b), (c, d) in pairs]
+    contrast = [_beyond(_contrast(a, b), _contrast(c, d)) for (a, b), (c, d) in pairs]
     return _root_mean_square(tone), _root_mean_square(contrast)
+
+
+def _beyond(own: Tensor, contents: Tensor) -> Tensor:
+    """A painting's step less the content's, as far as both go one way: a step smaller than the photo's is no border."""
+    return own - contents.clamp(min=own.clamp(max=0), max=own.clamp(min=0))
 
 
 def _sides(x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
