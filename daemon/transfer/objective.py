@@ -13,7 +13,7 @@ from .targets import resized
 from .tiles import PALETTE, Statistics, Tile
 from .vgg import VGG, Backward
 
-VIEW = 256  # px along the long side: the picture as it is seen as a whole, whose contours are the content's
+VIEW = 256  # px along the long side, at most: the picture as it is seen as a whole, whose contours are the content's
 
 
 class Objective:
@@ -45,8 +45,10 @@ class Objective:
         self._beta = recipe.beta * recipe.style_weight
         self._eases = {name: losses.ease(A[name], self._beta * w) for name, w in recipe.style_layers} if eased else {}
         self._weights = self._content_weights()
-        smaller = min(1, VIEW / max(self._shape))
+        smaller = min(0.5, VIEW / max(self._shape))  # the finest edges are the strokes'
         self._view = [max(1, round(length * smaller)) for length in self._shape]
+        # Beyond 2 VIEW the style's hold on what is seen as a whole weakens with the scale, and so must the content's.
+        self._hold = self._alpha * recipe.contours * min(1, 2 * VIEW / max(self._shape)) ** 2
         self._edges = losses.edges(resized(c, self._view)) if recipe.contours else None
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,11 +144,11 @@ class Objective:
         return L.detach(), gradient
 
     def _contours(self, x: Tensor) -> dict[str, Tensor]:
-        """α contours L_contours, where it counts."""
+        """What their loss is multiplied by, times L_contours, where it counts."""
         if self._edges is None:
             return {}
         E = losses.edges(resized(x, self._view))
-        return {"contours": self._alpha * self._recipe.contours * losses.contours(E, self._edges)}
+        return {"contours": self._hold * losses.contours(E, self._edges)}
 
     def _of_pixels(self, x: Tensor, G: Statistics, dG: Statistics, tile: Tile) -> tuple[Tensor, Tensor]:
         """A tile's share of the total variation, and the gradient of that and of the palette; x: its cut."""

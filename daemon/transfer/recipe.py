@@ -57,7 +57,8 @@ class Recipe:
     beta: float  # β, the style's weight
     tv: float  # total variation
     palette: float  # the style's share for the mean and covariance of its colours
-    contours: float  # the content's share for its edges, as an eye sees them that sees the picture whole
+    contours: float  # the content's share for its edges, as an eye sees them that sees the picture whole; beyond 512 px
+    #                  it falls with the pixels, so that strokes stay as strong as in a smaller painting
     scales: tuple[tuple[float, int], ...]  # coarse to fine: (fraction of the full size, evaluations)
     history: int  # m, the curvature pairs that L-BFGS keeps
     matched: bool = False  # the first scale starts in the style's spectrum: fewer evaluations to the same loss
@@ -138,7 +139,7 @@ _FINE: Final = Recipe(
     beta=15.0,
     tv=1.0,
     palette=0.5,
-    contours=0.32,
+    contours=0.27,
     scales=_ladder(40, 40),
     history=20,
 )

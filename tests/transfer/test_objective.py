@@ -4,9 +4,10 @@ from typing import Literal
 import pytest
 import torch
 
-from daemon.transfer import tiles
+from daemon.transfer import losses, tiles
 from daemon.transfer.objective import Objective
 from daemon.transfer.recipe import PRESETS
+from daemon.transfer.targets import resized
 from daemon.transfer.vgg import VGG
 from daemon.transfer.weights import load
 
@@ -70,6 +71,18 @@ def test_contours_are_those_of_a_smaller_picture_whole_and_in_tiles(monkeypatch:
     found = (whole(x + 1e-6 * d)[0] - whole(x - 1e-6 * d)[0]) / 2e-6
     assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()
     assert (tiled(x)[1] - gradient).norm() < 1e-9 * gradient.norm()
+
+
+@pytest.mark.parametrize(("view", "seen", "share"), [(30, (16, 24), 1.0), (10, (7, 10), (20 / 47) ** 2)])
+def test_contours_are_seen_at_half_the_size_and_hold_less_of_what_is_large(
+    monkeypatch: pytest.MonkeyPatch, view: int, seen: tuple[int, int], share: float
+) -> None:
+    monkeypatch.setattr("daemon.transfer.objective.VIEW", view)
+    recipe, vgg = PRESETS["fine"], VGG(random_weights(), torch.device("cpu"))
+    c, s, x = (tensor(scene(33, 47, seed)) for seed in (1, 2, 3))
+    found = Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None)).terms(x)["contours"]
+    E, T = (losses.edges(resized(picture, seen)) for picture in (x, c))
+    assert found == pytest.approx(float(recipe.alpha * recipe.contours * share * losses.contours(E, T)))
 
 
 def test_an_eased_loss_has_its_own_gradient() -> None:
