@@ -43,6 +43,9 @@ def test_what_is_wrong_is_seen() -> None:
     broken = painting.copy()
     broken[5, 5] = np.nan
     assert looked_at(painting, photo, style, DRAFT)["wrong"] == []
+    beyond = beyond_inner_frames(framed, photo)
+    assert beyond is not None
+    assert beyond[0] > robustness.TONE
     assert beyond_inner_frames(framed[:180], photo[:180]) is None, "too small for a frame within: nothing is known"
     assert looked_at(framed, photo, style, DRAFT)["wrong"] == ["It has a border."]
     assert is_black(painting * 0.02, photo, style)
