@@ -127,9 +127,16 @@ def test_what_seeds_differ_by_is_no_inconsistency() -> None:
 
 def test_the_weights_win_by_style_and_by_the_styles_own_coherence() -> None:
     random = {"style_distance": 0.2, "coherence": 1.2}
-    assert chance.won({"ours": {"style_distance": 0.1, "coherence": 0.9}, "random": random})
-    assert not chance.won({"ours": {"style_distance": 0.1, "coherence": 1.3}, "random": random})
-    assert not chance.won({"ours": {"style_distance": 0.3, "coherence": 1.0}, "random": random})
+    assert chance.better({"style_distance": 0.1, "coherence": 0.9}, random)
+    assert not chance.better({"style_distance": 0.1, "coherence": 1.3}, random)
+    assert not chance.better({"style_distance": 0.3, "coherence": 1.0}, random)
+
+
+def test_one_lucky_draw_of_random_weights_does_not_decide_but_is_told() -> None:
+    ours = {"style_distance": 0.11, "coherence": 0.9}
+    draws = [{"style_distance": distance, "coherence": 0.8} for distance in (0.09, 0.12, 0.13)]
+    assert chance.judged(ours, draws) == {"won": True, "draws_won": 2}
+    assert chance.judged(ours, draws[:1] * 2 + draws[1:2]) == {"won": False, "draws_won": 1}
 
 
 def test_a_verdict_wants_all_three() -> None:
@@ -175,6 +182,21 @@ def test_the_same_content_is_found_by_the_style_weight() -> None:
     weight, painting = balance.matched(paint, lambda painting: 1 / (1 + painting), wanted=0.02, near=0.003)
     assert weight == painting == pytest.approx(49, rel=0.2)
     assert len(tried) <= balance.PAINTINGS
+
+
+def test_a_few_paintings_are_enough_where_the_content_fades_evenly() -> None:
+    tried: list[float] = []
+
+    def paint(weight: float) -> float:
+        tried.append(weight)
+        return weight
+
+    def kept(painting: float) -> float:
+        return 0.9 - 0.06 * math.log2(painting) - 0.004 * math.log2(painting) ** 2
+
+    weight, _ = balance.matched(paint, kept, wanted=kept(0.4), near=0.003)
+    assert kept(weight) == pytest.approx(kept(0.4), abs=0.003)
+    assert len(tried) <= 4  # halves of the bracket would take six
 
 
 def test_random_weights_have_a_mean_activation_of_one() -> None:
@@ -262,7 +284,10 @@ def test_these_weights_are_compared_with_random_ones(
     monkeypatch.setattr(balance, "PAINTINGS", 2)
     monkeypatch.setattr(chance, "CALIBRATED_ON", 48)
     small = ("--size", "40", "--preset", "draft", "--device", "cpu", "--threads", "1")
-    main(["--json", "--against-random", *small, "--pair", "street", "mosaic"])
-    (pair,) = json.loads(capsys.readouterr().out)["pairs"]
-    assert pair["ours"]["style_distance"] != pair["random"]["style_distance"]
-    assert pair["random_style_weight"] in (0.25, 1.0, 4.0)
+    main(["--json", "--against-random", "--draws", "2", *small, "--pair", "street", "mosaic"])
+    found = json.loads(capsys.readouterr().out)
+    (pair,) = found["pairs"]
+    distances = [pair["ours"]["style_distance"], *(draw["style_distance"] for draw in pair["random"])]
+    assert len(set(distances)) == 3
+    assert all(draw["style_weight"] in (0.25, 1.0, 4.0) for draw in pair["random"])
+    assert (found["draws_won"], found["of_draws"]) == (pair["draws_won"], 2)

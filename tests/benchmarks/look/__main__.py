@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--keep", type=Path, help="folder where the others' paintings are kept")
     parser.add_argument("--share", type=float, default=1.0, help="of the others' evaluations, for a trial")
     parser.add_argument("--against-random", action="store_true")
+    parser.add_argument("--draws", type=int, default=3, help="of random weights")
     parser.add_argument("--consistency", nargs=2, type=int, metavar=("SMALL", "LARGE"))
     given = parser.parse_args(arguments)
     mode = chance if given.against_random else consistency if given.consistency else columns

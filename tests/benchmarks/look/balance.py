@@ -1,18 +1,18 @@
 """Paintings that keep as much of their content as another one does: only so can their styles be compared."""
 
-import math
 from collections.abc import Callable
 from typing import TypeVar
 
 Painting = TypeVar("Painting")
 PAINTINGS = 10  # at most
+WITHIN = 0.02  # of a bracket: no nearer to its ends is the next guess, or one end would never move
 
 
 def matched(
     paint: Callable[[float], Painting], kept: Callable[[Painting], float], wanted: float, near: float
 ) -> tuple[float, Painting]:
     """The style weight at which as much content is kept, and that painting: more style keeps less content."""
-    least, most = -math.inf, math.inf  # log₂ of the style weight: keeps more, keeps less
+    below, above = list[tuple[float, float]](), list[tuple[float, float]]()  # (log₂ of the weight, what it keeps)
     at, tried = 0.0, list[tuple[float, float, Painting]]()
     while len(tried) < PAINTINGS:
         painting = paint(2.0**at)
@@ -20,10 +20,12 @@ def matched(
         tried.append((abs(correlation - wanted), at, painting))
         if tried[-1][0] <= near:
             break
-        if correlation > wanted:
-            least = at
+        (below if correlation > wanted else above).append((at, correlation))
+        if below and above:
+            (low, most), (high, least) = max(below), min(above)
+            share = (most - wanted) / (most - least)
+            at = low + min(max(share, WITHIN), 1 - WITHIN) * (high - low)
         else:
-            most = at
-        at = least + 2 if math.isinf(most) else most - 2 if math.isinf(least) else (least + most) / 2
+            at += 2 if below else -2
     _, at, painting = min(tried, key=lambda one: one[0])
     return 2.0**at, painting

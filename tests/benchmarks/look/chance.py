@@ -1,9 +1,13 @@
-"""These weights against calibrated random ones of the same depth, at the same content kept."""
+"""These weights against calibrated random ones of the same depth, at the same content kept.
+
+One draw of random weights may be twice as near to a style as the next: there are several, and each is shown.
+"""
 
 import argparse
 import math
+import statistics
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from daemon.transfer.vgg import IMAGENET_MEAN, IMAGENET_STD
 from daemon.transfer.weights import load
 
 from .. import machine
-from ..seed import picture, tensor
+from ..seed import Picture, picture, tensor
 from ..speed import ASSETS
 from . import metrics
 from .balance import matched
@@ -34,29 +38,22 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     stylizer = Stylizer(device=given.device, weights=given.weights, threads=given.threads)
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "random.safetensors"
-        save_file(random_weights(load(given.weights)[1]), path)
-        random = Stylizer(device=given.device, weights=path, threads=given.threads)
+        draws = []
+        for seed in range(given.draws):
+            path = Path(folder) / f"random-{seed}.safetensors"
+            save_file(random_weights(load(given.weights)[1], seed), path)
+            draws.append(Stylizer(device=given.device, weights=path, threads=given.threads))
         for content_path, style_path in pair_paths(given.pair):
             c, s = (picture(path, given.size) for path in (content_path, style_path))
             ours = stylizer.paint(c, s, recipe(given.preset))
-            wanted = metrics.gradient_correlation(tensor(ours), tensor(c))
-
-            def paint(style_weight: float, c: Any = c, s: Any = s) -> Any:
-                return random.paint(c, s, recipe(given.preset, style_weight=style_weight))
-
-            def kept(painting: Any, c: Any = c) -> float:
-                return metrics.gradient_correlation(tensor(painting), tensor(c))
-
-            style_weight, theirs = matched(paint, kept, wanted, NEAR)
-            found = {
-                name: metrics.all_of(tensor(p), tensor(c), tensor(s))
-                for name, p in (("ours", ours), ("random", theirs))
-            }
-            pair = {"content": content_path.stem, "style": style_path.stem, "random_style_weight": style_weight}
-            pairs.append(pair | found | {"won": won(found)})
+            paintings = [like(ours, random, c, s, given.preset) for random in draws]
+            row = metrics.all_of(tensor(ours), tensor(c), tensor(s))
+            rows = [metrics.all_of(tensor(p), tensor(c), tensor(s)) | {"style_weight": w} for w, p in paintings]
+            names = {"content": content_path.stem, "style": style_path.stem}
+            pairs.append(names | {"ours": row, "random": rows} | judged(row, rows))
             if given.sheets:
-                shown = [("content", c), ("style", s), (stylizer.weights.kind, ours), ("calibrated random", theirs)]
+                shown = [("content", c), ("style", s), (stylizer.weights.kind, ours)]
+                shown += [(f"calibrated random, draw {seed}", p) for seed, (_, p) in enumerate(paintings)]
                 sheet(shown, given.sheets / f"random-{content_path.stem}-{style_path.stem}.png")
             if not given.json:
                 print_pair(pairs[-1])
@@ -68,12 +65,31 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         "pairs": pairs,
         "won": sum(pair["won"] for pair in pairs),
         "of": len(pairs),
+        "draws_won": sum(pair["draws_won"] for pair in pairs),
+        "of_draws": len(pairs) * given.draws,
     }
 
 
-def won(found: Mapping[str, Mapping[str, float]]) -> bool:
+def like(ours: Picture, random: Stylizer, c: Picture, s: Picture, preset: str) -> tuple[float, Picture]:
+    """What these random weights paint that keeps as much of the content as ours, and at which style weight."""
+
+    def kept(painting: Picture) -> float:
+        return metrics.gradient_correlation(tensor(painting), tensor(c))
+
+    def paint(style_weight: float) -> Picture:
+        return random.paint(c, s, recipe(preset, style_weight=style_weight))
+
+    return matched(paint, kept, kept(ours), NEAR)
+
+
+def judged(ours: Mapping[str, float], draws: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """How many of the draws ours beats; and whether it beats what is usual among them: luck is no merit of theirs."""
+    usual = {name: statistics.median(draw[name] for draw in draws) for name in ("style_distance", "coherence")}
+    return {"won": better(ours, usual), "draws_won": sum(better(ours, draw) for draw in draws)}
+
+
+def better(ours: Mapping[str, float], random: Mapping[str, float]) -> bool:
     """Nearer to the style, and the strokes' coherence nearer to the style's own, which is 1: more is none of it."""
-    ours, random = found["ours"], found["random"]
     nearer = abs(ours["coherence"] - 1) < abs(random["coherence"] - 1)
     return ours["style_distance"] < random["style_distance"] and nearer
 
@@ -106,10 +122,11 @@ def random_weights(like: Weights, seed: int = 0) -> dict[str, Tensor]:
 
 
 def print_pair(pair: Mapping[str, Any]) -> None:
-    print(f"{pair['content']} + {pair['style']}: {'won' if pair['won'] else 'not won'}")
-    for name in ("ours", "random"):
-        row = pair[name]
-        weight = f", style weight {pair['random_style_weight']:.3g}" if name == "random" else ""
+    outcome = "won" if pair["won"] else "not won"
+    print(f"{pair['content']} + {pair['style']}: {outcome}; {pair['draws_won']} of {len(pair['random'])} draws")
+    rows = {"ours": pair["ours"]} | {f"draw {seed}": row for seed, row in enumerate(pair["random"])}
+    for name, row in rows.items():
+        weight = f", style weight {row['style_weight']:.3g}" if "style_weight" in row else ""
         print(
             f"  {name:8} style distance {row['style_distance']:.3f}  coherence {row['coherence']:.3f}  "
             f"gradient correlation {row['gradient_correlation']:.3f}{weight}",
@@ -118,5 +135,8 @@ def print_pair(pair: Mapping[str, Any]) -> None:
 
 
 def print_rest(result: Mapping[str, Any]) -> None:
-    print(f"these weights win {result['won']} of {result['of']} in style distance and coherence")
+    print(
+        f"these weights win {result['won']} of {result['of']} in style distance and coherence, "
+        f"and {result['draws_won']} of {result['of_draws']} single draws"
+    )
     print(machine.caption(result["machine"]))
