@@ -45,10 +45,13 @@ class Objective:
         self._beta = recipe.beta * recipe.style_weight
         self._eases = {name: losses.ease(A[name], self._beta * w) for name, w in recipe.style_layers} if eased else {}
         self._weights = self._content_weights()
-        smaller = min(0.5, VIEW / max(self._shape))  # the finest edges are the strokes'
+        long_side = max(self._shape)
+        # Beyond 2 VIEW the style no longer sees broad strokes whole: what holds them back sees less of them, too, and
+        # holds them less, or they would be fainter in a large painting than in a small one.
+        beyond = min(1, 2 * VIEW / long_side)
+        smaller = min(0.5, VIEW * beyond**0.5 / long_side)  # the finest edges are the strokes'
         self._view = [max(1, round(length * smaller)) for length in self._shape]
-        # Beyond 2 VIEW the style's hold on what is seen as a whole weakens with the scale, and so must the content's.
-        self._hold = self._alpha * recipe.contours * min(1, 2 * VIEW / max(self._shape)) ** 2
+        self._hold = self._alpha * recipe.contours * beyond**2
         self._edges = losses.edges(resized(c, self._view)) if recipe.contours else None
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:

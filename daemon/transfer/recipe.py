@@ -58,7 +58,7 @@ class Recipe:
     tv: float  # total variation
     palette: float  # the style's share for the mean and covariance of its colours
     contours: float  # the content's share for its edges, as an eye sees them that sees the picture whole; beyond 512 px
-    #                  it falls with the pixels, so that strokes stay as strong as in a smaller painting
+    #                  it falls with the pixels and sees less, so that strokes stay as strong as in a smaller painting
     scales: tuple[tuple[float, int], ...]  # coarse to fine: (fraction of the full size, evaluations)
     history: int  # m, the curvature pairs that L-BFGS keeps
     matched: bool = False  # the first scale starts in the style's spectrum: fewer evaluations to the same loss

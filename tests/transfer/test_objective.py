@@ -73,8 +73,8 @@ def test_contours_are_those_of_a_smaller_picture_whole_and_in_tiles(monkeypatch:
     assert (tiled(x)[1] - gradient).norm() < 1e-9 * gradient.norm()
 
 
-@pytest.mark.parametrize(("view", "seen", "share"), [(30, (16, 24), 1.0), (10, (7, 10), (20 / 47) ** 2)])
-def test_contours_are_seen_at_half_the_size_and_hold_less_of_what_is_large(
+@pytest.mark.parametrize(("view", "seen", "share"), [(30, (16, 24), 1.0), (10, (5, 7), (20 / 47) ** 2)])
+def test_contours_are_seen_at_half_the_size_and_see_and_hold_less_of_what_is_large(
     monkeypatch: pytest.MonkeyPatch, view: int, seen: tuple[int, int], share: float
 ) -> None:
     monkeypatch.setattr("daemon.transfer.objective.VIEW", view)
