@@ -2,11 +2,13 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from daemon.transfer.weights import load
@@ -270,10 +272,11 @@ def test_every_column_paints(tmp_path: Any) -> None:
     assert len(list(tmp_path.glob("*.npz"))) == len(columns.PEERS)
 
 
-def test_sizes_are_compared() -> None:
-    found = benchmark(
-        "look", "--consistency", "40", "64", "--preset", "draft", "--threads", "1", "--pair", "face", "ink"
-    )
+def test_sizes_are_compared_and_shown_as_one_size(tmp_path: Path) -> None:
+    small = ("--preset", "draft", "--threads", "1", "--sheets", str(tmp_path))
+    found = benchmark("look", "--consistency", "40", "64", *small, "--pair", "face", "ink")
+    with Image.open(tmp_path / "consistency-face-ink.png") as shown:
+        assert shown.height < 2 * 40
     assert [octave["cycles"] for octave in found["pairs"][0]["octaves"]] == [2, 4, 8]
     assert found["octaves"] == 3
 

@@ -2,12 +2,12 @@
 
 import argparse
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from daemon.transfer import Stylizer
+from daemon.transfer import Stylizer, targets
 from daemon.transfer.recipe import recipe
 
 from .. import machine
@@ -33,6 +33,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         names = {"content": paths[0].stem, "style": paths[1].stem}
         pairs.append(names | {"octaves": compared(*spectra)})
         if given.sheets:
+            shape = shown[0][1].shape[:2]
+            shown = [(label, at_size(painting, shape)) for label, painting in shown]
             sheet(shown, given.sheets / f"consistency-{paths[0].stem}-{paths[1].stem}.png")
         if not given.json:
             print_pair(pairs[-1])
@@ -45,6 +47,11 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         "octaves_within": sum(octave["within"] for octave in ratios),
         "octaves": len(ratios),
     }
+
+
+def at_size(painting: Picture, shape: Sequence[int]) -> Picture:
+    """As large on the sheet as the small ones: whether the strokes are in proportion is seen side by side."""
+    return targets.at_size(tensor(painting), shape)[0].permute(1, 2, 0).numpy()
 
 
 def dithered(content: Picture, seed: int) -> Picture:
