@@ -1,6 +1,6 @@
 """These weights against calibrated random ones of the same depth, at the same content kept.
 
-One draw of random weights may be twice as near to a style as the next: there are several, and each is shown.
+One draw of random weights may be a quarter nearer to a style than the next: there are several, and each is shown.
 """
 
 import argparse
