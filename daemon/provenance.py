@@ -144,7 +144,7 @@ def thinned(losses: Sequence[float], most: int = CURVE) -> tuple[float, ...]:
 def _recipe(said: Any) -> Recipe:
     """ValueError, TypeError, KeyError: it is none."""
     names = [field.name for field in dataclasses.fields(Recipe)]
-    said = {"contours": 0.0, **said}  # which the first records had no word for
+    said = {"contours": 0.0, "chroma": 1.0, **said}  # which the first records had no words for
     if set(said) != set(names):
         raise ValueError(f"the recipe has other settings: {', '.join(sorted(set(said) ^ set(names)))}")
     for name in ("style_layers", "content_layers"):
@@ -158,6 +158,8 @@ def _recipe(said: Any) -> Recipe:
     said |= {"preset": str(said["preset"]), "history": int(said["history"])}
     if not 0 <= said["history"] <= MOST_EVALUATIONS or said["eased"] > 1 or not isinstance(said["matched"], bool):
         raise ValueError("history, eased or matched out of range")
+    if said["chroma"] < 1:
+        raise ValueError("chroma out of range")
     for name, kind in kinds.items():
         if get_origin(kind) is Literal:
             known = get_args(kind)

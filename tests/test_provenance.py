@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +96,7 @@ def test_a_picture_without_a_record_has_none(kind: str) -> None:
                 {"recipe": {**a_record().as_dict()["recipe"], "alpha": "nan"}},
                 {"recipe": {**a_record().as_dict()["recipe"], "eased": "much"}},
                 {"recipe": {**a_record().as_dict()["recipe"], "eased": 2}},
+                {"recipe": {**a_record().as_dict()["recipe"], "chroma": 0.5}},
                 {"recipe": {**a_record().as_dict()["recipe"], "matched": "yes"}},
                 {"recipe": {**a_record().as_dict()["recipe"], "history": -1}},
                 {"recipe": {**a_record().as_dict()["recipe"], "seed": float("inf")}},
@@ -117,10 +119,11 @@ def test_a_record_that_anyone_wrote_is_refused_in_plain_words(spoilt: str) -> No
         Provenance.from_json(spoilt)
 
 
-def test_a_record_from_before_there_were_contours_is_one_without() -> None:
+@pytest.mark.parametrize(("name", "none"), [("contours", 0.0), ("chroma", 1.0)])
+def test_a_record_from_before_there_was_a_setting_is_one_without(name: str, none: Any) -> None:
     said = a_record().as_dict()
-    del said["recipe"]["contours"]
-    assert Provenance.from_json(json.dumps(said)).recipe == dataclasses.replace(a_record().recipe, contours=0.0)
+    assert said["recipe"].pop(name) != none
+    assert Provenance.from_json(json.dumps(said)).recipe == dataclasses.replace(a_record().recipe, **{name: none})
 
 
 def test_a_curve_keeps_its_ends() -> None:

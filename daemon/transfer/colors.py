@@ -1,4 +1,6 @@
-"""The photo's own colours, after Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897)."""
+"""Colours: the photo's own, after Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897), and faint ones."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,6 +8,8 @@ from numpy.typing import NDArray
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1]
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # Y of YIQ
+FAINT = 0.5  # of the luminance's deviation: a chroma below it, root mean square over R, G and B
+LOOK = 512  # px along either side, at least, of which a picture's chroma is known
 LEAST_VARIANCE = 1e-5  # of a colour; a picture of one colour has none to divide by
 
 
@@ -29,6 +33,24 @@ def statistics(style: Picture, photo: Picture) -> Picture:
     matched = (s - s.mean(0)) @ A.T + p.mean(0)
     result: Picture = np.clip(matched, 0, 1).astype(np.float32).reshape(style.shape)
     return result
+
+
+def stretch(pictures: Sequence[tuple[Picture, float]], most: float) -> float:
+    """1 to `most`: what the chroma of these pictures, by weight, has to be multiplied by so that it is not faint.
+
+    Statistics of a black and white style hardly know any colour: without this, a painting in it has green and pink
+    fringes, and keeps a tint of the photo's.
+    """
+    total = light = faint = 0.0
+    for picture, weight in pictures:
+        rows, columns = (max(1, length // LOOK) for length in picture.shape[:2])
+        pixels = picture[::rows, ::columns].reshape(-1, 3).astype(np.float64)
+        y = pixels @ LUMA
+        total += weight
+        light += weight * y.var()
+        faint += weight * (pixels - y[:, None]).var(axis=0).mean()
+    least = (1 / 255) ** 2 * total  # a step of an 8-bit picture
+    return float(np.clip(FAINT * np.sqrt(light / max(faint, least)), 1, most))
 
 
 def _covariance(pixels: NDArray[np.float64]) -> NDArray[np.float64]:

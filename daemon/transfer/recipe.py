@@ -59,6 +59,7 @@ class Recipe:
     palette: float  # the style's share for the mean and covariance of its colours
     contours: float  # the content's share for its edges, as an eye sees them that sees the picture whole; beyond 512 px
     #                  it falls with the pixels and sees less, so that strokes stay as strong as in a smaller painting
+    chroma: float  # the network sees that of a style of faint colours, and of all beside it, stretched; at most so much
     scales: tuple[tuple[float, int], ...]  # coarse to fine: (fraction of the full size, evaluations)
     history: int  # m, the curvature pairs that L-BFGS keeps
     matched: bool = False  # the first scale starts in the style's spectrum: fewer evaluations to the same loss
@@ -130,16 +131,17 @@ def _ladder(evaluations: int, last: int) -> tuple[tuple[float, int], ...]:
 _FINE: Final = Recipe(
     preset="fine",
     style_layers=tuple((name, 1 / len(_FINE_LAYERS)) for name in _FINE_LAYERS),
-    content_layers=(("relu1_2", 0.5), ("relu2_2", 0.5)),  # the first keeps contours
+    content_layers=(("relu2_2", 1.0),),
     pooling="average",
     border="edge",
     statistic="covariance",
     normalized=True,
-    alpha=0.4,
+    alpha=0.1,
     beta=15.0,
     tv=1.0,
     palette=0.5,
-    contours=0.27,
+    contours=0.9,
+    chroma=2.5,
     scales=_ladder(40, 40),
     history=20,
 )
@@ -156,6 +158,7 @@ _TUTORIAL: Final = Recipe(
     tv=0.0,
     palette=0.0,
     contours=0.0,
+    chroma=1.0,
     scales=((1.0, 300),),  # as the tutorial: a coarser scale first was no quicker, measured at 256 px
     history=50,
     matched=True,
@@ -174,6 +177,7 @@ _GATYS: Final = Recipe(
     tv=1.0,
     palette=0.0,
     contours=0.0,
+    chroma=1.0,
     scales=((0.5, 100), (1.0, 200)),
     history=50,
 )

@@ -51,7 +51,7 @@ class Stylizer:
             hold_freed()
         self.weights, tensors = load(weights, progress=progress)
         self._vgg = VGG(tensors, self._device)
-        self._targets = Targets(self._vgg, self._device)
+        self._targets = Targets(self._device)
 
     @property
     def threads(self) -> int:
@@ -104,7 +104,9 @@ class Stylizer:
         require(recipe, self.weights.deepest)
         c = tensor(_checked(content, "content"), smallest_side(deepest_layer(recipe))).to(self._device)
         with torch.no_grad():
-            return Objective(self._vgg, recipe, c, self._targets.get(_weighted(style), recipe, 1.0))
+            pictures = _weighted(style)
+            vgg = self._network(pictures, recipe)
+            return Objective(vgg, recipe, c, self._targets.get(vgg, pictures, recipe, 1.0))
 
     def _painted(
         self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[Stretch]
@@ -126,6 +128,10 @@ class Stylizer:
             give_back()  # there is no memory to spare for the next scale's start
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
+
+    def _network(self, pictures: StylePictures, recipe: Recipe) -> VGG:
+        """VGG19 as it is to see these style pictures, and what is painted in their style."""
+        return self._vgg.stretched(colors.stretch(pictures, recipe.chroma))
 
     def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
         """x at the coarsest scale, of c's shape, and nobody else's: an optimizer may move it."""
@@ -151,9 +157,10 @@ class Stylizer:
         """
 
         def objective(plan: Plan) -> Evaluate:
-            A = self._targets.get(pictures, recipe, level.fraction, plan.side)
-            return Objective(self._vgg, recipe, c, A, plan.side, plan.keep, level.eased)
+            A = self._targets.get(vgg, pictures, recipe, level.fraction, plan.side)
+            return Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased)
 
+        vgg = self._network(pictures, recipe)
         give_back()
         return Affordable(objective, chain(first, fitting(recipe, level, free_memory(self._device) + held)))
 

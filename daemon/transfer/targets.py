@@ -27,20 +27,25 @@ class Targets:
     So does each size of tiles: the last bits differ, and a painting's must not depend on those before it.
     """
 
-    def __init__(self, vgg: VGG, device: torch.device) -> None:
-        self._vgg, self._device = vgg, device
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._kept: OrderedDict[tuple[object, ...], Statistics] = OrderedDict()
         self.computed = 0  # so many times since the start a target was not there yet
 
-    def get(self, pictures: StylePictures, recipe: Recipe, fraction: float, side: int | None = None) -> Statistics:
-        """The target at this fraction of the pictures' size; `side`: computed in tiles of so many px."""
+    def get(
+        self, vgg: VGG, pictures: StylePictures, recipe: Recipe, fraction: float, side: int | None = None
+    ) -> Statistics:
+        """The target at this fraction of the pictures' size; `side`: computed in tiles of so many px.
+
+        Networks may differ in the chroma that they see, in nothing else.
+        """
         hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
         layers = tuple(name for name, _ in recipe.style_layers)
         least = smallest_side(deepest_layer(recipe))
-        look = recipe.pooling, recipe.border, recipe.statistic, recipe.palette > 0
+        look = recipe.pooling, recipe.border, recipe.statistic, recipe.palette > 0, vgg.chroma
         key = (hashes, layers, look, fraction, least, side)
         if key not in self._kept:
-            self._kept[key] = self._computed(pictures, recipe, fraction, least, side)
+            self._kept[key] = self._computed(vgg, pictures, recipe, fraction, least, side)
             self.computed += 1
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
@@ -48,12 +53,12 @@ class Targets:
         return self._kept[key]
 
     def _computed(
-        self, pictures: StylePictures, recipe: Recipe, fraction: float, least: int, side: int | None
+        self, vgg: VGG, pictures: StylePictures, recipe: Recipe, fraction: float, least: int, side: int | None
     ) -> Statistics:
         found: list[tuple[Statistics, float]] = []
         for picture, weight in pictures:
             s = scaled(picture, fraction, least).to(self._device)
-            found.append((tiles.statistics(self._vgg, s, recipe, side), weight))
+            found.append((tiles.statistics(vgg, s, recipe, side), weight))
         return {name: losses.blend([(A[name], weight) for A, weight in found]) for name in found[0][0]}
 
 

@@ -193,7 +193,7 @@ def test_an_optimizer_that_moves_its_start_moves_nobody_elses_picture(
     content, style = scene(40, 56, 1), scene(40, 56, 2)
     before = content.copy(), style.copy()
     painting = stylizer.paint(content, style, replace(SHORT, start=start))
-    assert np.abs(painting - before[start == "style"]).max() > 1e-3
+    assert np.abs(painting - before[start == "style"]).max() > 1e-4
     assert np.array_equal(content, before[0])
     assert np.array_equal(style, before[1])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from daemon.transfer import DeviceError, RecipeError, Stylizer
+from daemon.transfer import DeviceError, RecipeError, Stylizer, colors
 from daemon.transfer.recipe import PRESETS, Recipe, Start, Step, recipe
 
 from .conftest import Picture, scene
@@ -50,6 +50,17 @@ def test_a_painting_takes_the_styles_look_and_keeps_the_content(stylizer: Styliz
 
     assert colour_distance(painting) < 0.5 * colour_distance(content)
     assert np.corrcoef(painting.mean(2).ravel(), content.mean(2).ravel())[0, 1] > 0.3
+
+
+def test_a_photo_gives_up_its_colours_to_a_style_that_has_hardly_any(stylizer: Stylizer) -> None:
+    dark = (scene(64, 64, 2) @ colors.LUMA)[..., None] < 0.5
+    style = np.where(dark, 0.05, tinted(np.ones((64, 64, 3), np.float32), 1.0, 0.95, 0.85)).astype(np.float32)
+
+    def chroma(most: float) -> float:
+        painting = stylizer.paint(scene(64, 64, 1), style, replace(PRESETS["draft"], chroma=most))
+        return float((painting - (painting @ colors.LUMA)[..., None]).std())
+
+    assert chroma(2.5) < 0.9 * chroma(1.0)
 
 
 @pytest.mark.parametrize("preset", ["fine", "tutorial", "draft"])
