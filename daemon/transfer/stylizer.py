@@ -113,6 +113,7 @@ class Stylizer:
     ) -> Picture:
         """Coarse to fine: each scale starts from the last one's painting."""
         full = tensor(photo, smallest_side(deepest_layer(recipe)))
+        vgg = self._network(pictures, recipe)
         account = Account(levels(recipe, *full.shape[2:]), self._device, on_step, before)
         c = x = torch.empty(0)
         learnt: list[LBFGS] = []  # what an eased level has learnt, for the next
@@ -120,7 +121,9 @@ class Stylizer:
             below, c = c, at_size(full, (level.height, level.width)).to(self._device)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
             del below
-            evaluate = self._affordable(c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt))
+            evaluate = self._affordable(
+                vgg, c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt)
+            )
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = matched(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt)
@@ -149,7 +152,14 @@ class Stylizer:
         return [(scaled(picture, level.fraction, least).to(self._device), weight) for picture, weight in pictures]
 
     def _affordable(
-        self, c: Tensor, pictures: StylePictures, recipe: Recipe, level: Level, first: Sequence[Plan], held: int
+        self,
+        vgg: VGG,
+        c: Tensor,
+        pictures: StylePictures,
+        recipe: Recipe,
+        level: Level,
+        first: Sequence[Plan],
+        held: int,
     ) -> Affordable:
         """The loss of a picture of c's shape, computed by the `first` plans, then as the free memory allows.
 
@@ -160,7 +170,6 @@ class Stylizer:
             A = self._targets.get(vgg, pictures, recipe, level.fraction, plan.side)
             return Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased)
 
-        vgg = self._network(pictures, recipe)
         give_back()
         return Affordable(objective, chain(first, fitting(recipe, level, free_memory(self._device) + held)))
 

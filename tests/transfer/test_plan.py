@@ -192,8 +192,9 @@ def test_an_optimizer_that_moves_its_start_moves_nobody_elses_picture(
     monkeypatch.setattr(module, "fitting", lambda *arguments: iter([Plan(None, True, 0)]))
     content, style = scene(40, 56, 1), scene(40, 56, 2)
     before = content.copy(), style.copy()
-    painting = stylizer.paint(content, style, replace(SHORT, start=start))
-    assert np.abs(painting - before[start == "style"]).max() > 1e-4
+    # from the style itself only the content moves it, which is to be felt
+    painting = stylizer.paint(content, style, replace(SHORT, start=start, content_weight=8.0))
+    assert np.abs(painting - before[start == "style"]).max() > 1e-3
     assert np.array_equal(content, before[0])
     assert np.array_equal(style, before[1])
 
