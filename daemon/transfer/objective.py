@@ -13,7 +13,8 @@ from .targets import resized
 from .tiles import PALETTE, Statistics, Tile
 from .vgg import VGG, Backward
 
-VIEW = 256  # px along the long side, at most: the picture as it is seen as a whole, whose contours are the content's
+WHOLE = 512  # px along the long side: no larger picture is seen whole by the style
+SEEN = 0.4  # of that length, for the contours that are the content's; finer edges are the strokes'
 
 
 class Objective:
@@ -45,11 +46,10 @@ class Objective:
         self._beta = recipe.beta * recipe.style_weight
         self._eases = {name: losses.ease(A[name], self._beta * w) for name, w in recipe.style_layers} if eased else {}
         self._weights = self._content_weights()
-        long_side = max(self._shape)
-        # Beyond 2 VIEW the style no longer sees broad strokes whole: what holds them back sees less of them, too, and
+        # Beyond WHOLE the style no longer sees broad strokes whole: what holds them back sees less of them, too, and
         # holds them less, or they would be fainter in a large painting than in a small one.
-        beyond = min(1, 2 * VIEW / long_side)
-        smaller = min(0.5, VIEW * beyond**0.5 / long_side)  # the finest edges are the strokes'
+        beyond = min(1, WHOLE / max(self._shape))
+        smaller = SEEN * beyond**1.5
         self._view = [max(1, round(length * smaller)) for length in self._shape]
         self._hold = self._alpha * recipe.contours * beyond**2
         self._edges = losses.edges(resized(c, self._view)) if recipe.contours else None

@@ -58,7 +58,7 @@ def test_the_gradient_is_the_losss(
 
 
 def test_contours_are_those_of_a_smaller_picture_whole_and_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.transfer.objective.VIEW", 30)
+    monkeypatch.setattr("daemon.transfer.objective.WHOLE", 60)
     recipe, vgg = PRESETS["fine"], VGG({k: w.double() for k, w in random_weights().items()}, torch.device("cpu"))
     c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
     A = tiles.statistics(vgg, s, recipe, None)
@@ -73,11 +73,11 @@ def test_contours_are_those_of_a_smaller_picture_whole_and_in_tiles(monkeypatch:
     assert (tiled(x)[1] - gradient).norm() < 1e-9 * gradient.norm()
 
 
-@pytest.mark.parametrize(("view", "seen", "share"), [(30, (16, 24), 1.0), (10, (5, 7), (20 / 47) ** 2)])
-def test_contours_are_seen_at_half_the_size_and_see_and_hold_less_of_what_is_large(
-    monkeypatch: pytest.MonkeyPatch, view: int, seen: tuple[int, int], share: float
+@pytest.mark.parametrize(("whole", "seen", "share"), [(60, (13, 19), 1.0), (20, (4, 5), (20 / 47) ** 2)])
+def test_contours_are_seen_smaller_and_see_and_hold_less_of_what_is_large(
+    monkeypatch: pytest.MonkeyPatch, whole: int, seen: tuple[int, int], share: float
 ) -> None:
-    monkeypatch.setattr("daemon.transfer.objective.VIEW", view)
+    monkeypatch.setattr("daemon.transfer.objective.WHOLE", whole)
     recipe, vgg = PRESETS["fine"], VGG(random_weights(), torch.device("cpu"))
     c, s, x = (tensor(scene(33, 47, seed)) for seed in (1, 2, 3))
     found = Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None)).terms(x)["contours"]
