@@ -5,7 +5,7 @@ It stays almost empty because spawned children import their parent's main module
 
 
 def main() -> None:
-    from daemon.cli import run_command
+    from daemon.cli.app import run_command
 
     run_command()
 

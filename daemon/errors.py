@@ -5,6 +5,8 @@ Settings that cannot work are a ConfigError: exit 78. Anything else is a bug or 
 has it ends and is replaced.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 
@@ -66,3 +68,7 @@ class PainterDied(Died):
 
 class Lost(Exception):
     """The machine that a painter is on went away, or what holds the painter there did: no picture is to blame."""
+
+
+class Flawed(JobError):
+    """This painting is none, as the reason says; other settings may make one."""

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from daemon import __version__
+from daemon.assets import STYLES
 from daemon.errors import JobError
-from daemon.plainly import ASSETS
-from daemon.transfer.recipe import LAYERS, PRESETS, Recipe, Stretch
+from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.recipe import PRESETS, Recipe
 from daemon.transfer.recipe import recipe as checked
+from daemon.transfer.steps import Stretch
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "pillow-heif")  # those that touch a pixel
 SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors")
@@ -106,7 +108,7 @@ class Provenance:
 
 def picture_name(path: Path) -> str:
     """What a record calls a style picture: it says nothing of where on a machine the file lies."""
-    return f"builtin:{path.stem}" if path.parent == ASSETS else path.name
+    return f"builtin:{path.stem}" if path.parent == STYLES else path.name
 
 
 def ways(stretches: Sequence[Stretch]) -> str:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from daemon.formats import EXTENSIONS, LONGEST_SIDE, extension_of, output_format
+from daemon.filenames import EXTENSIONS, LONGEST_SIDE, extension_of, output_format
 
 
 @pytest.mark.parametrize(

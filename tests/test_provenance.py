@@ -16,15 +16,17 @@ import pytest
 from PIL import Image
 
 from daemon import pictures
-from daemon.answers import told
-from daemon.config import builtin_picture
+from daemon.cli.output import told
+from daemon.cli.paint import paint, read_photo, stylizer_for, write
+from daemon.cli.repaint import repaint
+from daemon.config.load import builtin_picture
 from daemon.errors import JobError
 from daemon.provenance import Provenance, StyleSource, libraries, thinned
-from daemon.repaint import repaint
-from daemon.single import paint, read_photo, stylizer_for, write
 from daemon.transfer.plan import Plan
-from daemon.transfer.recipe import PRESETS, Stretch
-from tests.conftest import Daemon, jpeg
+from daemon.transfer.recipe import PRESETS
+from daemon.transfer.steps import Stretch
+from tests.support.daemon import Daemon
+from tests.support.samples import jpeg
 
 KINDS = ("png", "jpeg", "webp")
 

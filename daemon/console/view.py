@@ -10,10 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from daemon.board import Board, Shown, Task
-from daemon.console.previews import HalfBlocks
-from daemon.names import shown
-from daemon.plainly import duration
+from daemon.console.terminal_images import HalfBlocks
+from daemon.status import Board, Shown, Task
+from daemon.text import duration, shown
 
 BARS = "▁▂▃▄▅▆▇█"
 NARROW = 80  # columns, below which there is no room for pictures and long rows

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from daemon.pictures.masks import masked
     from daemon.pictures.probing import probe
     from daemon.pictures.reading import Picture, read
-    from daemon.pictures.records import read_record
     from daemon.pictures.sheets import sheet
     from daemon.pictures.thumbnails import sketch, sketch_file
     from daemon.pictures.writing import verify, write
+    from daemon.pictures.xmp import read_record
 
 __all__ = ["Picture", "masked", "probe", "read", "read_record", "sheet", "sketch", "sketch_file", "verify", "write"]
 _HOMES = {  # loaded with their first use: what only looks at headers needs no numpy
@@ -31,7 +31,6 @@ _HOMES = {  # loaded with their first use: what only looks at headers needs no n
     "thumbnails": ("sketch", "sketch_file"),
     "writing": ("verify", "write"),
 }
-
 Image.MAX_IMAGE_PIXELS = None
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # it reports odd tags that harm nobody
 with warnings.catch_warnings():

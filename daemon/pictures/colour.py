@@ -11,7 +11,6 @@ from PIL import Image, ImageChops, ImageCms
 log = logging.getLogger("styled")
 
 Floats = NDArray[np.float32]
-
 BAND = 256  # rows converted at once, so that a large picture is never held twice at full precision
 SPACES = {"RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab", "L": "GRAY"}  # mode → what its profile calls itself
 # What Pillow multiplies PNG's grey levels by, and leaves alone in the one that tRNS declares transparent.

@@ -30,7 +30,6 @@ EXPOSURE = frozenset(
     | {int(Base.ExposureTime), int(Base.FNumber)}
 ) - {int(tag) for tag in (*LEFT_OUT, Base.GPSInfo)}
 LOCATION = frozenset(int(tag) for tag in ExifTags.GPS)
-
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -5,7 +5,6 @@ from PIL import Image
 
 Size = tuple[int, int]  # (width, height)
 Box = tuple[float, float, float, float]  # (left, top, right, bottom)
-
 DRAFT = 2  # a JPEG is decoded at no less than twice the size wanted: what the decoder skips is not seen
 REDUCING_GAP = 3.0  # Pillow: from here on "indistinguishable from fair resampling"
 FILTER = Image.Resampling.LANCZOS

@@ -9,8 +9,8 @@ from PIL import Image
 
 from daemon.pictures.colour import Floats
 from daemon.pictures.reading import read
-from daemon.pictures.records import read_record
-from daemon.sketch import Preview, Sketch
+from daemon.pictures.xmp import read_record
+from daemon.previews import Preview, Sketch
 
 CARD, SLIDER, TERMINAL = 480, 1280, 96  # pixels, the longest side of each
 QUALITY = 82  # of WebP

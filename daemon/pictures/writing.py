@@ -12,12 +12,12 @@ from PIL import Image, ImageCms, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from daemon.errors import JobError
-from daemon.formats import LONGEST_SIDE, OutputFormat
+from daemon.filenames import LONGEST_SIDE, OutputFormat
 from daemon.pictures import metadata as exif
 from daemon.pictures.colour import BAND, Floats
 from daemon.pictures.probing import open_picture
-from daemon.pictures.records import PNG_KEY, packet
 from daemon.pictures.refusals import decoding, warnings_silenced
+from daemon.pictures.xmp import PNG_KEY, packet
 
 ICC_DATE = slice(24, 36)  # where a profile says when it was made: the same painting, the same bytes
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .fields import Field, Labels, blur, f32
+from daemon.studio.fields import Field, Labels, blur, f32
 
 
 def pixels(image: Image.Image) -> Field:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .fields import Field
+from daemon.studio.fields import Field
 
 Points = Sequence[tuple[float, float]]
 

@@ -15,18 +15,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .brush import picture, pixels
-from .face import face
-from .fields import Field
-from .glass import glass
-from .ink import ink
-from .landscape import landscape
-from .mosaic import mosaic
-from .starry import starry
-from .stilllife import stilllife
-from .street import street
-from .waves import waves
-from .woodcut import woodcut
+from daemon.studio.brush import picture, pixels
+from daemon.studio.face import face
+from daemon.studio.fields import Field
+from daemon.studio.glass import glass
+from daemon.studio.ink import ink
+from daemon.studio.landscape import landscape
+from daemon.studio.mosaic import mosaic
+from daemon.studio.starry import starry
+from daemon.studio.stilllife import stilllife
+from daemon.studio.street import street
+from daemon.studio.waves import waves
+from daemon.studio.woodcut import woodcut
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 STYLES: dict[str, Callable[[int], Field]] = {

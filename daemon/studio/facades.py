@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fields import Field, Labels, chance, f32, fbm, noise, palette, ramp, smooth
-from .town import Solid
+from daemon.studio.fields import Field, Labels, chance, f32, fbm, noise, palette, ramp, smooth
+from daemon.studio.town import Solid
 
 WALLS = palette("#d9b88a", "#c98f6a", "#e6d3ae", "#b97f6a", "#a9b0a0", "#d9c07a", "#c7a9a0", "#8fa3ad")
 SHUTTERS = palette("#3f5f4a", "#6a2f2a", "#2f4a6a", "#5a4632")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fields import Field, f32, fbm, lay, noise, ramp, smooth
-from .head import EYES, around, mirrored, part_of, parting, touching
-from .march import crevice, march, render, shadow, slopes, unit
+from daemon.studio.fields import Field, f32, fbm, lay, noise, ramp, smooth
+from daemon.studio.head import EYES, around, mirrored, part_of, parting, touching
+from daemon.studio.march import crevice, march, render, shadow, slopes, unit
 
 TURN, FOCAL, FAR = 0.36, 2.12, 6.6  # head turned (radians), focal length (picture heights), eye to head
 LIGHT = unit(f32([-0.72, 0.52, 0.62]))

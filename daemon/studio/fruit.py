@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fields import Field, f32, noise, smooth
-from .march import Shape, ball, join, rod, within
+from daemon.studio.fields import Field, f32, noise, smooth
+from daemon.studio.march import Shape, ball, join, rod, within
 
 BOTTLE, BOWL = (-0.88, 0.45), (0.36, 0.18)
 GRAPES = tuple(

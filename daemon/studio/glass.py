@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .brush import resized
-from .fields import Field, Labels, blur, chance, f32, fbm, lay, near_edges, noise, plane, ramp, smooth
+from daemon.studio.brush import resized
+from daemon.studio.fields import Field, Labels, blur, chance, f32, fbm, lay, near_edges, noise, plane, ramp, smooth
 
 SUN = (0.47, 0.335)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fields import Field, f32, noise, smooth
-from .march import Shape, ball, carve, join, rod, within
+from daemon.studio.fields import Field, f32, noise, smooth
+from daemon.studio.march import Shape, ball, carve, join, rod, within
 
 EYES = 0.285, 0.02, 0.515  # beside the middle, height, forward
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from .brush import resized
-from .curves import Points, limb, spline, window
-from .fields import Field, blur, colour, f32, fbm, lay, noise, plane, smooth
+from daemon.studio.brush import resized
+from daemon.studio.curves import Points, limb, spline, window
+from daemon.studio.fields import Field, blur, colour, f32, fbm, lay, noise, plane, smooth
 
 PAPER, SUMI, SEAL = colour("#f4ead4"), colour("#13151a"), colour("#b5281e")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import ImageDraw
 
-from .brush import picture, pixels, resized
-from .fields import Field, blur, colour, f32, fbm, lay, noise, plane, ramp, smooth
+from daemon.studio.brush import picture, pixels, resized
+from daemon.studio.fields import Field, blur, colour, f32, fbm, lay, noise, plane, ramp, smooth
 
 EYE, HORIZON, FOCAL = 0.16, 0.50, 0.95  # eye above the lake; horizon and focal length in picture heights
 SUN = np.array([-0.62, 0.40, 0.48], np.float32) / f32(0.882)  # towards the sun: left, up, ahead

@@ -13,7 +13,7 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
-from .textures import SIDE, texture
+from daemon.studio.textures import SIDE, texture
 
 # Photographs in scikit-image's package whose rights are free by its own docstrings: CC0 or public domain.
 PHOTOGRAPHS = {

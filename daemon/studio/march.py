@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .fields import Field, blur, f32, plane
+from daemon.studio.fields import Field, blur, f32, plane
 
 Shape = Callable[[Field], Field]
 CHUNK = 16384

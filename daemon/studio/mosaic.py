@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from .brush import resized
-from .fields import Field, Labels, blur, distance, edges, f32, fbm, near_edges, noise, palette, plane, smooth
+from daemon.studio.brush import resized
+from daemon.studio.fields import (
+    Field,
+    Labels,
+    blur,
+    distance,
+    edges,
+    f32,
+    fbm,
+    near_edges,
+    noise,
+    palette,
+    plane,
+    smooth,
+)
 
 GROUT = "#4a403a"
 # name -> the stones that a region is laid with

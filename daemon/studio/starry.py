@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .brush import Canvas, kept, resized, trace
-from .curves import evenly
-from .fields import Field, Labels, blur, f32, fbm, lay, noise, palette, plane, ramp, smooth
+from daemon.studio.brush import Canvas, kept, resized, trace
+from daemon.studio.curves import evenly
+from daemon.studio.fields import Field, Labels, blur, f32, fbm, lay, noise, palette, plane, ramp, smooth
 
 NIGHT = ("#071033", "#0e2259", "#173c8c", "#2a62b4", "#5c97cf", "#a9cfdc", "#e6ecd0")
 MOON = (0.225, 0.225)

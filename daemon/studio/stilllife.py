@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .fields import Field, chance, f32, fbm, lay, noise, palette, ramp, smooth
-from .fruit import BOTTLE, BOWL, around, skin, touching
-from .march import crevice, march, render, shadow, slopes, unit
+from daemon.studio.fields import Field, chance, f32, fbm, lay, noise, palette, ramp, smooth
+from daemon.studio.fruit import BOTTLE, BOWL, around, skin, touching
+from daemon.studio.march import crevice, march, render, shadow, slopes, unit
 
 EYE, AIM, FOCAL = f32([0.05, 1.62, -4.3]), f32([0.0, 0.66, 0.0]), 1.72
 LIGHT = unit(f32([-0.80, 0.78, -0.42]))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .brush import resized
-from .facades import WALLS, facade
-from .fields import CHUNK, Field, blur, chance, f32, fbm, lay, noise, palette, plane, ramp, smooth
-from .town import FRONT, KERB, LAMP, LAMPS, POST, ROOF, SIDE, SPIRE, TOWER, WALL, Hits, Solid, cast, town
+from daemon.studio.brush import resized
+from daemon.studio.facades import WALLS, facade
+from daemon.studio.fields import CHUNK, Field, blur, chance, f32, fbm, lay, noise, palette, plane, ramp, smooth
+from daemon.studio.town import FRONT, KERB, LAMP, LAMPS, POST, ROOF, SIDE, SPIRE, TOWER, WALL, Hits, Solid, cast, town
 
 EYE, FOCAL, CENTRE = (-0.55, 1.75, 0.0), 0.98, (0.60, 0.565)  # eye in metres; vanishing point in picture heights
 ROOFS = palette("#7d3f30", "#6a3a36", "#8a4a34", "#54464a")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .brush import pixels, trace
-from .fields import Field, f32
+from daemon.studio.brush import pixels, trace
+from daemon.studio.fields import Field, f32
 
 SIDE = 160  # px
 TWICE = 2 * SIDE  # what is drawn with lines and shapes is drawn at twice the size, for smooth edges

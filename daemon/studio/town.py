@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fields import Field, Labels, f32
+from daemon.studio.fields import Field, Labels, f32
 
 KERB, FRONT = 2.6, 4.4  # metres from the middle of the street
 LAMPS = ((-2.9, 7.5), (2.9, 12.5), (-2.9, 18.5), (2.9, 25.0), (-2.9, 33.0), (2.9, 42.0))

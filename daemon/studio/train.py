@@ -21,11 +21,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from daemon.transfer.recipe import LAYERS
-from daemon.transfer.vgg import IMAGENET_MEAN, IMAGENET_STD
-from daemon.transfer.weights import EMBEDDED, WIDTHS
-
-from .lessons import Pool, drawn, lesson, photographed
+from daemon.assets import EMBEDDED_WEIGHTS
+from daemon.studio.lessons import Pool, drawn, lesson, photographed
+from daemon.transfer.network.layers import LAYERS, WIDTHS
+from daemon.transfer.network.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 HEADS = ("relu1_2", "relu2_2", "relu3_1", "relu4_1", "relu5_1")
 KEYS, PRINT = 32, 128  # channels that a head compares, numbers that it says of a crop
@@ -158,7 +157,9 @@ class Course:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m daemon.studio.train", description=__doc__)
-    parser.add_argument("--out", type=Path, default=EMBEDDED, help="the file to write (default: the one that ships)")
+    parser.add_argument(
+        "--out", type=Path, default=EMBEDDED_WEIGHTS, help="the file to write; default: the one that ships"
+    )
     parser.add_argument("--deepest", default="relu3_1", choices=HEADS, help="train down to this layer")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--instances", type=int, default=32, help="pictures in a batch, of four crops each")

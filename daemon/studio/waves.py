@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .brush import picture, pixels, resized
-from .curves import evenly, normals, spline
-from .fields import Field, colour, f32, fbm, lay, noise, plane, ramp, smooth
+from daemon.studio.brush import picture, pixels, resized
+from daemon.studio.curves import evenly, normals, spline
+from daemon.studio.fields import Field, colour, f32, fbm, lay, noise, plane, ramp, smooth
 
 LINE, DEEP, MID, PALE, FOAM = "#0b1d3c", "#12366b", "#3a7aab", "#a9cfd6", "#f6efdc"
 Curve = list[tuple[float, float]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .brush import resized
-from .curves import limb, spline, window
-from .fields import Field, chance, colour, f32, fbm, lay, noise, plane, smooth
+from daemon.studio.brush import resized
+from daemon.studio.curves import limb, spline, window
+from daemon.studio.fields import Field, chance, colour, f32, fbm, lay, noise, plane, smooth
 
 SUN = (0.60, 0.285, 0.098)
 BLACK, CREAM, RED = colour("#17130f"), colour("#f3e6c8"), colour("#c8321f")

@@ -6,8 +6,10 @@ Importing this package does not import torch; using `Stylizer` does.
 import os
 from typing import TYPE_CHECKING, Any
 
-from .recipe import PRESETS, DeviceError, Recipe, RecipeError, Step, TooLargeError, deepest_layer, require
-from .weights import Weights, WeightsError
+from .errors import DeviceError, RecipeError, TooLargeError, WeightsError
+from .network.weights import Weights
+from .recipe import PRESETS, Recipe, deepest_layer, require
+from .steps import Step
 
 if TYPE_CHECKING:
     from .devices import every_device

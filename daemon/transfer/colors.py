@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1]
-
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # Y of YIQ
 FAINT = 0.5  # of the luminance's deviation: a chroma below it, root mean square over R, G and B
 LOOK = 512  # px along either side, at least, of which a picture's chroma is known

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from .kernels import loaded
-from .recipe import DeviceError
+from .errors import DeviceError
+from .network.kernels import loaded
 
 
 def _there() -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from .colors import LUMA
-from .kernels import fitting
+from .network.kernels import fitting
 
 FLOOR = 0.01  # of a layer's energy: below it, a variance is one of a one-colour picture, and divides nothing
 SPECK = 1e-6  # the same for a layer without any energy: a black picture

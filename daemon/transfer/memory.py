@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from .recipe import Memory
+from .steps import Memory
 
 GUESS = 4 << 30  # bytes, where a system tells nothing
 HELD = 1 << 30  # bytes, of one array or of all that lies free

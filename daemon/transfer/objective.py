@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from . import losses, tiles
-from .kernels import fitting
 from .losses import Moments
+from .network.kernels import fitting
+from .network.vgg import VGG, Backward
 from .recipe import Recipe, deepest_layer
 from .targets import resized
 from .tiles import PALETTE, Statistics, Tile
-from .vgg import VGG, Backward
 
 WHOLE = 512  # px along the long side: no larger picture is seen whole by the style
 SEEN = 0.4  # of that length, for the contours that are the content's; finer edges are the strokes'

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from .memory import is_shortage
+from .network.layers import LAYERS, WIDTHS
 from .objective import Objective
-from .optimizer import Evaluate
-from .recipe import LAYERS, Level, Recipe, deepest_layer
+from .optimizers.lbfgs import Evaluate
+from .recipe import Recipe, deepest_layer
+from .steps import Level
 from .tiles import grid, margin, stride
-from .weights import WIDTHS
 
 log = logging.getLogger("styled")
 

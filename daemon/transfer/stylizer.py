@@ -11,19 +11,21 @@ import torch
 from torch import Tensor
 
 from . import colors
-from .account import Account, OnStep
 from .devices import device_name, find_device
-from .download import Progress
-from .matching import matched
+from .errors import TooLargeError
 from .memory import free_memory, give_back, hold_freed, is_shortage
+from .network.download import Progress
+from .network.vgg import VGG
+from .network.weights import load
 from .objective import Objective
-from .optimizer import LBFGS, Evaluate
+from .optimizers.lbfgs import LBFGS, Evaluate
+from .optimizers.projected_gradient import SpectralGradient
 from .plan import Affordable, Plan, fitting
-from .recipe import PRESETS, Level, Recipe, Stretch, TooLargeError, deepest_layer, levels, require, smallest_side
-from .spectral import SpectralGradient
+from .progress import Account, OnStep
+from .recipe import PRESETS, Recipe, deepest_layer, require, smallest_side
+from .spectrum_start import matched
+from .steps import Level, Stretch, levels
 from .targets import Picture, StylePictures, Targets, at_size, resized, scaled, tensor
-from .vgg import VGG
-from .weights import load
 
 log = logging.getLogger("styled")
 

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import losses, tiles
+from .network.vgg import VGG
 from .recipe import Recipe, deepest_layer, smallest_side
 from .tiles import Statistics
-from .vgg import VGG
 
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1] sRGB
 StylePictures = Sequence[tuple[Picture, float]]  # each with its weight
-
 KEPT = 32  # styles × settings × scales; a few MB each at most
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from . import losses
 from .losses import Moments
-from .recipe import LAYERS, Recipe, deepest_layer, smallest_side
-from .vgg import VGG
+from .network.layers import LAYERS
+from .network.vgg import VGG
+from .recipe import Recipe, deepest_layer, smallest_side
 
 Statistics = dict[str, Moments]  # of a picture, by layer and by PALETTE's names
 Measured = Mapping[str, tuple[Moments, int]]  # each with the number of pixels that it is an average over

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from daemon import pictures
-from daemon.inbox import Inbox
+from daemon.inbox.inbox import Inbox
 from daemon.transfer import Stylizer
 from daemon.transfer.recipe import recipe
-from tests.conftest import Daemon
-
-from . import machine
-from .speed import ASSETS
+from tests.benchmarks import machine
+from tests.benchmarks.speed import ASSETS
+from tests.support.daemon import Daemon
 
 CONTENTS = sorted((ASSETS / "contents").glob("*.jpg"))
 CONFIG = """\

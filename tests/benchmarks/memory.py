@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 
 from daemon.transfer import PRESETS, Step, Stylizer, tiles
+from daemon.transfer.network.vgg import VGG
+from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
-from daemon.transfer.vgg import VGG
-from daemon.transfer.weights import load
 
 FEW = ((0.5, 1), (1.0, 2))  # scales and evaluations of a picture that is painted for its memory's sake
 

@@ -15,17 +15,16 @@ import torch
 from torch import Tensor
 
 from daemon.transfer import Stylizer, losses
-from daemon.transfer.matching import matched
 from daemon.transfer.memory import give_back
+from daemon.transfer.network.vgg import VGG
+from daemon.transfer.network.weights import load
 from daemon.transfer.objective import add_product
-from daemon.transfer.optimizer import LBFGS, Evaluate
-from daemon.transfer.vgg import VGG
-from daemon.transfer.weights import load
-
-from . import machine, seed
-from .look import peers
-from .seed import picture, tensor
-from .speed import PAIRS
+from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate
+from daemon.transfer.spectrum_start import matched
+from tests.benchmarks import machine, seed
+from tests.benchmarks.look import peers
+from tests.benchmarks.seed import picture, tensor
+from tests.benchmarks.speed import PAIRS
 
 EVALUATIONS, HISTORY = 500, 50
 

@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from daemon import pictures
-from daemon.flaws import Flawed, check
+from daemon.errors import Flawed
+from daemon.processes.painting_check import check
 from daemon.transfer import Stylizer, stylizer
 from daemon.transfer.plan import Plan
-from daemon.transfer.recipe import Level, Recipe, deepest_layer, recipe
+from daemon.transfer.recipe import Recipe, deepest_layer, recipe
+from daemon.transfer.steps import Level
 from daemon.transfer.tiles import grid
-
-from . import machine
-from .look import metrics
-from .seed import Picture, tensor
-from .speed import ASSETS
+from tests.benchmarks import machine
+from tests.benchmarks.look import metrics
+from tests.benchmarks.seed import Picture, tensor
+from tests.benchmarks.speed import ASSETS
 
 STYLES = ("starry", "mosaic", "ink", "glass", "one colour")
 BLACK = 0.1  # of the darker one's mean luminance, photo or style: below it a painting is black

@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as nn_f
 
 from daemon.transfer import Stylizer
+from daemon.transfer.network.layers import LAYERS, WIDTHS
+from daemon.transfer.network.vgg import VGG
+from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
-from daemon.transfer.recipe import LAYERS, Recipe, deepest_layer, recipe
+from daemon.transfer.recipe import Recipe, deepest_layer, recipe
 from daemon.transfer.tiles import statistics, stride
-from daemon.transfer.vgg import VGG
-from daemon.transfer.weights import WIDTHS, load
-
-from . import machine
+from tests.benchmarks import machine
 
 RATE_SIDE, RATE_RUNS = 256, 25
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from daemon import pictures
-from tests.conftest import Daemon, jpeg
+from tests.support.daemon import Daemon
+from tests.support.samples import jpeg
 
 NODES = (10, 100, 1000)
 LONGEST = 1800.0  # seconds that a daemon is waited for
@@ -185,10 +186,10 @@ def a_reader_alone(size: int) -> float:
 
 
 class nodes:  # noqa: N801  (a context manager, used as a noun)
-    """A real cluster of `count` machines of one core, see tests.nodes."""
+    """A real cluster of `count` machines of one core, see tests.support.nodes."""
 
     def __init__(self, count: int) -> None:
-        command = [sys.executable, "-m", "tests.nodes"]
+        command = [sys.executable, "-m", "tests.support.nodes"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._count = count
 

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torchvision.models import vgg19
 
 from daemon.transfer import Stylizer
-from daemon.transfer.recipe import Step, recipe
-from daemon.transfer.vgg import IMAGENET_MEAN, IMAGENET_STD
-from daemon.transfer.weights import load
+from daemon.transfer.network.vgg import IMAGENET_MEAN, IMAGENET_STD
+from daemon.transfer.network.weights import load
+from daemon.transfer.recipe import recipe
+from daemon.transfer.steps import Step
 
 Picture = NDArray[np.float32]
 STYLE = ("conv_1", "conv_2", "conv_3", "conv_4", "conv_5")

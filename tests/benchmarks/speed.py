@@ -19,11 +19,11 @@ import torch
 from torch import nn
 
 from daemon.transfer import Stylizer
-from daemon.transfer.recipe import Step, recipe
-from daemon.transfer.weights import load
-
-from . import machine, seed
-from .seed import Picture, picture, tensor
+from daemon.transfer.network.weights import load
+from daemon.transfer.recipe import recipe
+from daemon.transfer.steps import Step
+from tests.benchmarks import machine, seed
+from tests.benchmarks.seed import Picture, picture, tensor
 
 ASSETS = Path(seed.__file__).parents[2] / "daemon" / "assets"
 PAIRS = tuple(

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from daemon.pictures import read
 from daemon.pictures.profiles import ADOBE_RGB, CURVE_SRGB, GAMMA_ADOBE, H273_PRIMARIES, matrix_profile
-from tests.pictures.made import cmyk_profile, encoded, expected, in_mode, scene
+from tests.support.made_pictures import cmyk_profile, encoded, expected, in_mode, scene
 
 # IEC 61966-2-1 and Adobe RGB (1998), annex; linear, white D65
 SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])

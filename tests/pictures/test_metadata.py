@@ -5,7 +5,7 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
 from daemon.pictures import read, write
-from tests.pictures.made import encoded, scene
+from tests.support.made_pictures import encoded, scene
 
 SECRETS = (b"BODY-4711", b"LENS-0815", b"Jane Owner", b"0123456789abcdef", b"maker's own", b"THUMBNAIL", b"HOST-pc")
 

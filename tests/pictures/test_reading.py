@@ -9,7 +9,7 @@ from PIL import Image
 from daemon.errors import JobError
 from daemon.pictures import Picture, probe, read
 from daemon.pictures.metadata import TURNS
-from tests.pictures.made import (
+from tests.support.made_pictures import (
     EVERY_KIND,
     chunk,
     encoded,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from daemon.errors import JobError
 from daemon.pictures import Picture, probe, read
-from tests.pictures.made import EVERY_KIND, encoded, of_kind, scene, truncations
+from tests.support.made_pictures import EVERY_KIND, encoded, of_kind, scene, truncations
 
 
 def refusal(data: bytes) -> JobError:

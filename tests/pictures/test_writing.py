@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from daemon.pictures import read, sheet, verify, write
 from daemon.pictures.writing import srgb_profile
-from tests.pictures.made import encoded, scene
+from tests.support.made_pictures import encoded, scene
 
 FORMATS = ["png", "jpeg", "webp"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import hypothesis
 from hypothesis import HealthCheck, given, settings
 
-from daemon.readers import BASE_BYTES, BYTES_PER_PIXEL
-from tests.test_read_path import FILES, Desk
+from daemon.processes.reader_process import BASE_BYTES, BYTES_PER_PIXEL
+from tests.system.test_read_path import FILES, Desk
 
 ROUND = 500  # files between two looks at the clock
 

@@ -21,9 +21,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.config import load
-from daemon.doctor import examine
-from tests.conftest import CONFIG, Daemon, jpeg
+from daemon.config.load import load
+from daemon.jobs.audit import examine
+from tests.support.daemon import Daemon
+from tests.support.samples import CONFIG, jpeg
 
 SETTINGS = CONFIG.replace("settle_seconds: 0.3", "settle_seconds: 0.1")
 AHEAD = 30  # pictures that wait at any time

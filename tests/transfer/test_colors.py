@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from daemon.transfer import colors
-
-from .conftest import scene
+from tests.support.scenes import scene
 
 
 def test_luminance_is_the_paintings_and_hue_the_photos() -> None:

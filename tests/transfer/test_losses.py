@@ -8,10 +8,9 @@ from torchvision.transforms.functional import normalize
 
 from daemon.transfer import Stylizer, losses
 from daemon.transfer.losses import Moments
+from daemon.transfer.network.weights import load
 from daemon.transfer.recipe import recipe
-from daemon.transfer.weights import load
-
-from .conftest import Picture, scene
+from tests.support.scenes import Picture, scene
 
 
 def seeds_loss(x: Tensor, content: Tensor, style: Tensor) -> Tensor:

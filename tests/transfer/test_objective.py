@@ -5,15 +5,14 @@ import pytest
 import torch
 
 from daemon.transfer import losses, tiles
+from daemon.transfer.network.vgg import VGG
+from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
 from daemon.transfer.recipe import PRESETS
 from daemon.transfer.targets import resized
-from daemon.transfer.vgg import VGG
-from daemon.transfer.weights import load
-
-from .conftest import scene
-from .test_losses import tensor
-from .test_vgg import random_weights
+from tests.support.scenes import scene
+from tests.transfer.network.test_vgg import random_weights
+from tests.transfer.test_losses import tensor
 
 
 def objective(preset: str, working: torch.dtype) -> Objective:

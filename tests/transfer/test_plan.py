@@ -9,18 +9,18 @@ from torch import Tensor
 
 from daemon.transfer import Stylizer, TooLargeError
 from daemon.transfer import stylizer as module
+from daemon.transfer.network.vgg import VGG
 from daemon.transfer.objective import Objective
-from daemon.transfer.optimizer import LBFGS, Evaluate
+from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate
+from daemon.transfer.optimizers.projected_gradient import SpectralGradient
 from daemon.transfer.plan import Affordable, Plan, activations, fitting, needed, plans, vectors
-from daemon.transfer.recipe import PRESETS, Level, Recipe, Start, Step
-from daemon.transfer.spectral import SpectralGradient
+from daemon.transfer.recipe import PRESETS, Recipe, Start
+from daemon.transfer.steps import Level, Step
 from daemon.transfer.tiles import Statistics
-from daemon.transfer.vgg import VGG
-
-from .conftest import scene
-from .live import Live
-from .test_losses import tensor
-from .test_tiles import objective
+from tests.support.live_transfer import Live
+from tests.support.scenes import scene
+from tests.transfer.test_losses import tensor
+from tests.transfer.test_tiles import objective
 
 GB = 1 << 30
 SHORT: Recipe = replace(PRESETS["fine"], scales=((1.0, 8),))
@@ -79,7 +79,7 @@ def test_the_count_of_an_evaluation_is_what_torch_holds_and_little_more(preset: 
 def test_the_count_of_an_optimizer_is_what_torch_holds_and_little_more(
     history: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.transfer.spectral.CHUNK", 1024)
+    monkeypatch.setattr("daemon.transfer.optimizers.projected_gradient.CHUNK", 1024)
     x0 = torch.rand(1, 3, 128, 128)
 
     def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:

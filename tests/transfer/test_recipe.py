@@ -6,7 +6,10 @@ from dataclasses import replace
 import pytest
 from torchvision.models.vgg import cfgs, make_layers
 
-from daemon.transfer.recipe import COARSEST, LAYERS, PRESETS, RecipeError, Step, deepest_layer, levels, recipe, require
+from daemon.transfer.errors import RecipeError
+from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.recipe import PRESETS, deepest_layer, recipe, require
+from daemon.transfer.steps import COARSEST, Step, levels
 
 
 def test_layers_are_named_in_torchvisions_order() -> None:

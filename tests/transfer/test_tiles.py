@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from daemon.transfer import tiles
+from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.network.vgg import VGG
+from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
-from daemon.transfer.recipe import LAYERS, PRESETS, Recipe, smallest_side
-from daemon.transfer.vgg import VGG
-from daemon.transfer.weights import load
-
-from .conftest import scene
-from .test_losses import tensor
-from .test_vgg import random_weights
+from daemon.transfer.recipe import PRESETS, Recipe, smallest_side
+from tests.support.scenes import scene
+from tests.transfer.network.test_vgg import random_weights
+from tests.transfer.test_losses import tensor
 
 CPU = torch.device("cpu")
 

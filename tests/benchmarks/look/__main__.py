@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import machine
-from . import chance, columns, consistency
+from tests.benchmarks import machine
+from tests.benchmarks.look import chance, columns, consistency
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

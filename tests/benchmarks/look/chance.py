@@ -17,18 +17,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from daemon.transfer import Stylizer
-from daemon.transfer.recipe import LAYERS, recipe
-from daemon.transfer.vgg import IMAGENET_MEAN, IMAGENET_STD
-from daemon.transfer.weights import load
-
-from .. import machine
-from ..seed import Picture, picture, tensor
-from ..speed import ASSETS
-from . import metrics
-from .balance import matched
-from .columns import pair_paths
-from .network import Weights
-from .sheets import sheet
+from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.network.vgg import IMAGENET_MEAN, IMAGENET_STD
+from daemon.transfer.network.weights import load
+from daemon.transfer.recipe import recipe
+from tests.benchmarks import machine
+from tests.benchmarks.look import metrics
+from tests.benchmarks.look.balance import matched
+from tests.benchmarks.look.columns import pair_paths
+from tests.benchmarks.look.network import Weights
+from tests.benchmarks.look.sheets import sheet
+from tests.benchmarks.seed import Picture, picture, tensor
+from tests.benchmarks.speed import ASSETS
 
 NEAR = 0.003  # of gradient correlation: the same content
 CALIBRATED_ON = 192  # px, the shipped pictures

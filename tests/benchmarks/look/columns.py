@@ -18,16 +18,15 @@ import torch
 from torch import Tensor
 
 from daemon.transfer import Stylizer
+from daemon.transfer.network.weights import load
 from daemon.transfer.recipe import recipe
-from daemon.transfer.weights import load
-
-from .. import machine
-from ..seed import Picture, picture, tensor
-from ..speed import ASSETS, PAIRS
-from . import metrics, peers
-from .balance import matched
-from .network import Quick, Weights
-from .sheets import sheet
+from tests.benchmarks import machine
+from tests.benchmarks.look import metrics, peers
+from tests.benchmarks.look.balance import matched
+from tests.benchmarks.look.network import Quick, Weights
+from tests.benchmarks.look.sheets import sheet
+from tests.benchmarks.seed import Picture, picture, tensor
+from tests.benchmarks.speed import ASSETS, PAIRS
 
 PEERS: Mapping[str, Callable[[Weights, Tensor, Tensor, float], Tensor]] = {
     "seed": peers.seeds_loop,

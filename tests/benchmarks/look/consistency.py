@@ -9,12 +9,11 @@ import numpy as np
 
 from daemon.transfer import Stylizer, targets
 from daemon.transfer.recipe import recipe
-
-from .. import machine
-from ..seed import Picture, picture, tensor
-from . import metrics
-from .columns import pair_paths
-from .sheets import sheet
+from tests.benchmarks import machine
+from tests.benchmarks.look import metrics
+from tests.benchmarks.look.columns import pair_paths
+from tests.benchmarks.look.sheets import sheet
+from tests.benchmarks.seed import Picture, picture, tensor
 
 WITHIN = 1.15  # of the amplitude, either way, beyond what two seeds differ by
 

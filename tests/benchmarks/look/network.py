@@ -8,11 +8,11 @@ import torch.nn.functional as nn_f
 from torch import Tensor
 
 from daemon.transfer import losses
-from daemon.transfer.kernels import fitting
+from daemon.transfer.network.kernels import fitting
+from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.network.vgg import IMAGENET_MEAN, IMAGENET_STD
+from daemon.transfer.network.winograd import Convolution
 from daemon.transfer.objective import add_product
-from daemon.transfer.recipe import LAYERS
-from daemon.transfer.vgg import IMAGENET_MEAN, IMAGENET_STD
-from daemon.transfer.winograd import Convolution
 
 Weights = Mapping[str, Tensor]  # torchvision's `features.N.weight|bias`, on the device
 Features = Mapping[str, Tensor]  # {layer: (1, N, H, W)}

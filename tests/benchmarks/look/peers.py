@@ -14,11 +14,10 @@ import torch
 import torch.nn.functional as nn_f
 from torch import Tensor
 
-from daemon.transfer.recipe import LAYERS
-from daemon.transfer.vgg import IMAGENET_MEAN, IMAGENET_STD
-
-from .. import seed
-from .network import Features, Weights, features, gram, products
+from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.network.vgg import IMAGENET_MEAN, IMAGENET_STD
+from tests.benchmarks import seed
+from tests.benchmarks.look.network import Features, Weights, features, gram, products
 
 PEERS_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 PEERS_CONTENT = ("relu4_2",)

@@ -1,0 +1,78 @@
+"""`styled demo`: the real daemon, watching a real folder, on pictures that ship with it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from daemon.assets import CONTENTS, STYLES
+from daemon.config.load import load
+from daemon.console.console import Console
+from daemon.errors import JobError
+from daemon.service.service import Service, handle_signals
+from daemon.status import Board
+
+PAIRS = (("landscape", "starry"), ("face", "ink"), ("street", "mosaic"), ("stilllife", "waves"))
+SHEET = "demo.jpg"
+CONFIG = """\
+# Made by `styled demo`. Run the daemon here with: styled run --config {path}
+root: .
+default_style: starry
+recipe:
+  preset: fine
+  size: {size}          # small, so that the demonstration is quick; `auto` is larger
+styles:
+{styles}"""
+
+
+def run_demo(folder: Path, size: int) -> int:
+    """Paint every pair in `folder`, which must be new or empty, and print where to look. Returns the exit code."""
+    if folder.exists() and any(folder.iterdir()):
+        raise JobError(f"{folder} is not empty.", "Name another folder: styled demo DIR")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.yaml"
+    styles = "".join(f"  {style}: {{picture: builtin:{style}}}\n" for _, style in PAIRS)
+    path.write_text(CONFIG.format(path=path, size=size, styles=styles))
+    config = load(path)
+    drops = _drops(config.root / "inbox")
+
+    def refresh(board: Board) -> None:
+        console.refresh(board)
+        if board.state == "watching":  # drop them one after another, as a person would
+            next(drops, None)
+        if board.delivered + board.failed == len(PAIRS):
+            service.stop()
+
+    with Console(config) as console:
+        service = Service(path, config, refresh)
+        handle_signals(service)
+        code = service.run()
+    if service.board.delivered < len(PAIRS):
+        return code or (1 if service.board.failed else 0)
+    _say_where(config.root)
+    return 0
+
+
+def _drops(inbox: Path) -> Iterator[None]:
+    for content, style in PAIRS:
+        shutil.copy(CONTENTS / f"{content}.jpg", inbox / style)
+        yield
+
+
+def _say_where(root: Path) -> None:
+    from daemon import pictures
+
+    rows = [
+        (
+            CONTENTS / f"{content}.jpg",
+            STYLES / f"{style}.jpg",
+            root / "outbox" / style / f"{content}.jpg",
+        )
+        for content, style in PAIRS
+    ]
+    with (root / SHEET).open("wb") as file:
+        pictures.sheet(rows, file)
+    print(f"\nPhoto, style and painting side by side:  {root / SHEET}")
+    for _, _, painting in rows:
+        print(f"  {painting}")
+    print(f"\nNow yours: styled run --config {root / 'config.yaml'}")
+    print(f"and drop photographs into {root / 'inbox'}/starry/")

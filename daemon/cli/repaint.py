@@ -1,0 +1,131 @@
+"""`styled repaint`: the same painting once more, by its own record."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from daemon import pictures
+from daemon.assets import STYLES
+from daemon.cli.output import told
+from daemon.cli.paint import MAX_MEGAPIXELS, kind_of, paint, read_photo, stylizer_for, write
+from daemon.config.models import Config
+from daemon.errors import ConfigError, JobError
+from daemon.filenames import MASK
+from daemon.provenance import Provenance, libraries, ways
+from daemon.storage.files import sha256
+from daemon.text import shown, words
+from daemon.transfer.errors import WeightsError
+from daemon.transfer.network.weights import describe
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A painting and what was made by its record."""
+
+    same: bool  # every pixel, bit for bit
+    largest: int  # difference of a pixel's channel, 0 … 255
+    differing: tuple[str, ...]  # what is not as it was then: versions, device
+
+
+def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], config: Config | None) -> Comparison:
+    """Make `painting` again from `source` into `out`, by its record. `style`: where its style pictures may lie,
+    besides those that ship and those of `config`. JobError, ConfigError."""
+    was = told(painting)
+    kind = kind_of(out, overwrite=False)
+    if kind != was.format:
+        raise JobError(f"The painting is {was.format}, {out.name} would be {kind}.", "Choose the same ending.")
+    content, story = read_photo(source, max(was.size))
+    if story.source_sha256 != was.source_sha256:
+        raise JobError(
+            f"{shown(str(source))} is not the photo it was painted from, {shown(was.source)}.",
+            f"Find the file whose SHA-256 is {was.source_sha256}; originals go to done/.",
+        )
+    sources = list(zip(_found(was, style, config), (each.weight for each in was.pictures), strict=True))
+    stylizer = stylizer_for(_device(was), _weights(was, config), was.threads)
+    if stylizer.weights.sha256 != was.weights_sha256:
+        name = "styled weights" if was.weights == "imagenet" else "weights: FILE in config.yaml"
+        raise JobError(f"It was painted with other weights, {was.weights} {was.weights_sha256}.", f"Use: {name}")
+    story.source, mask = was.source, _mask(was, source)
+    result = paint(stylizer, content, sources, was.recipe, story, was.stretches)
+    if mask is not None:
+        story.mask_sha256 = was.mask_sha256
+        with mask.open("rb") as file:
+            result = pictures.masked(result, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
+    now = story.told(was.style, was.size, was.format, was.quality)
+    write(out, result, content, kind, was.quality, now.to_json())
+    return _compared(painting, out, was, now)
+
+
+def _mask(was: Provenance, source: Path) -> Path | None:
+    """The photo's mask, which lies beside it. JobError: it does not, or is another."""
+    mask = source.with_name(source.name + MASK)
+    if was.mask_sha256 and was.mask_sha256 not in _hashed([mask], {was.mask_sha256}):
+        raise JobError(f"The mask is not here: {shown(str(mask))}.", f"Find the file of SHA-256 {was.mask_sha256}.")
+    return mask if was.mask_sha256 else None
+
+
+def _found(was: Provenance, style: Sequence[Path], config: Config | None) -> list[Path]:
+    """The style's pictures by their hashes. JobError: those that are missing."""
+    configured = (p.file for each in (config.styles.values() if config else ()) for p in each.all_pictures)
+    known = _hashed([*style, *sorted(STYLES.iterdir()), *configured], {each.sha256 for each in was.pictures})
+    missing = [each for each in was.pictures if each.sha256 not in known]
+    if missing:
+        names = words([f"{shown(each.name)} (SHA-256 {each.sha256})" for each in missing], "and")
+        raise JobError(f"The style's picture is not here: {names}.", "Say where it lies: --style FILE")
+    return [known[each.sha256] for each in was.pictures]
+
+
+def _hashed(paths: Iterable[Path], wanted: set[str]) -> dict[str, Path]:
+    """Of the files that can be read, those wanted."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        if wanted <= found.keys():
+            break
+        try:
+            with path.open("rb") as file:
+                digest = sha256(file.fileno())
+        except OSError:
+            continue
+        if digest in wanted:
+            found.setdefault(digest, path)
+    return found
+
+
+def _device(was: Provenance) -> str:
+    return "cuda" if was.device.startswith("cuda") else was.device
+
+
+def _weights(was: Provenance, config: Config | None) -> str:
+    if was.weights in ("embedded", "imagenet"):
+        try:
+            describe(was.weights)  # never from the network
+        except WeightsError as error:
+            raise ConfigError([f"weights: {error}"]) from None
+        return was.weights
+    if config is not None and config.weights not in ("auto", "embedded", "imagenet"):
+        return config.weights
+    raise ConfigError([f"weights: the painting was made with {shown(was.weights)}; name it in config.yaml"])
+
+
+def _compared(painting: Path, out: Path, was: Provenance, now: Provenance) -> Comparison:
+    before, after = _pixels(painting), _pixels(out)
+    if before.shape != after.shape:
+        raise JobError(f"{out} has another size than {painting}.", "Its metadata may belong to another picture.")
+    largest = round(float(np.abs(before - after).max()) * 255)
+    differing = [
+        f"{name} {was.libraries.get(name, '?')} then, {version} now"
+        for name, version in libraries().items()
+        if was.libraries.get(name) != version
+    ]
+    if was.device_name != now.device_name:
+        differing.append(f"{was.device_name} then, {now.device_name} now")
+    if was.stretches != now.stretches:
+        differing.append(f"computed {ways(was.stretches)} then, {ways(now.stretches)} now")
+    return Comparison(bool((before == after).all()), largest, tuple(differing))
+
+
+def _pixels(path: Path) -> "np.typing.NDArray[np.float32]":
+    with path.open("rb") as file:
+        return pictures.read(file, max_megapixels=MAX_MEGAPIXELS).pixels

@@ -1,0 +1,53 @@
+"""`styled retry`: pictures go from failed/ back into the inbox, with their sidecars, and their reasons go away."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from daemon.errors import JobError
+from daemon.filenames import MASK, SIDECAR, is_photo
+from daemon.storage.files import free_name, move
+from daemon.storage.layout import Folders
+from daemon.text import shown
+
+REASON = ".txt"
+
+
+def retry(folders: Folders, file: str) -> Path:
+    """Back into the inbox. `file`: a path, the path of its reason, or its name below failed/. Returns where it lies
+    now. JobError: there is none."""
+    picture = _find(folders, file)
+    home = folders.inbox / picture.relative_to(folders.failed).parent
+    if home == folders.inbox:
+        raise JobError(f"{shown(file)} lies in no style's folder of failed/.", "Move it into the inbox yourself.")
+    endings = [each for each in (SIDECAR, MASK) if os.path.lexists(f"{picture}{each}")]
+    folders.make(home)
+    name = free_name(
+        picture.name,
+        lambda n: not any(os.path.lexists(home / (n + ending)) for ending in ("", *endings)),
+        max(map(len, endings), default=0),
+    )
+    for ending in (*endings, ""):  # the photo last: from then on a daemon may claim it
+        move(picture.with_name(picture.name + ending), home / (name + ending))
+    with contextlib.suppress(FileNotFoundError):
+        picture.with_name(picture.name + REASON).unlink()
+    return home / name
+
+
+def all_failed(folders: Folders) -> Iterator[Path]:
+    """Every picture in failed/ that has its reason beside it."""
+    for reason in sorted(folders.failed.rglob(f"*{REASON}")):
+        picture = reason.with_name(reason.name.removesuffix(REASON))
+        if is_photo(picture.name) and picture.is_file() and not picture.is_symlink():
+            yield picture
+
+
+def _find(folders: Folders, file: str) -> Path:
+    failed = folders.failed.resolve()
+    for name in (file, file.removesuffix(REASON)):
+        for path in (Path(name).absolute(), folders.failed / name):
+            folder = path.parent.resolve()
+            if is_photo(path.name) and folder.is_relative_to(failed) and path.is_file() and not path.is_symlink():
+                return folders.failed / folder.relative_to(failed) / path.name
+    raise JobError(f"{shown(file)} is no picture in {shown(str(folders.failed))}.", "See what is there: ls failed/*")

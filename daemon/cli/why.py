@@ -1,0 +1,99 @@
+"""`styled why FILE`: what became of a file, or what it waits for. It asks the folders and changes nothing."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from daemon.config.models import Config
+from daemon.errors import JobError
+from daemon.filenames import ENDINGS
+from daemon.inbox.scan import Entry, Fate, Walk
+from daemon.storage.layout import Folders
+from daemon.text import shown
+
+PAINTINGS = [ending for endings in ENDINGS.values() for ending in endings]
+
+
+def why(file: str, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
+    """Lines for a person; `status` is what `read_status` found. JobError: nobody knows such a file."""
+    folders = Folders(config.root)
+    wanted = _wanted(file, folders, config.default_style)
+    lines = [
+        *_in_inbox(wanted, folders, config, status),
+        *_in_work(wanted, folders, status),
+        *_failed(wanted, folders),
+        *_delivered(wanted, folders),
+    ]
+    if not lines:
+        name = shown(file)
+        raise JobError(
+            f"{name}: nothing is known of it under {shown(str(folders.root))}.",
+            "Name it as it lies in inbox/, outbox/, failed/ or done/, with its style: styled why starry/photo.jpg",
+        )
+    yield from lines
+
+
+def _wanted(file: str, folders: Folders, default: str) -> set[str]:
+    """The places below the folders, style first, that `file` may mean."""
+    path = Path(os.path.abspath(file))
+    for folder in folders.all:
+        for base in {folder, Path(os.path.realpath(folder))}:
+            if path.is_relative_to(base) and path != base:
+                place = str(path.relative_to(base))
+                return {place.removesuffix(".txt") if folder == folders.failed else place, os.path.join(default, place)}
+    place = os.path.normpath(file)
+    return {place, os.path.join(default, place)}
+
+
+def _in_inbox(wanted: set[str], folders: Folders, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        for entry in Walk(folders.inbox, config.styles, config.default_style):
+            place = os.path.relpath(entry.path, folders.inbox)
+            if place in wanted:
+                yield f"in the inbox: {_waits(entry, status) if entry.fate is Fate.PHOTO else entry.verdict}"
+
+
+def _waits(entry: Entry, status: Mapping[str, Any]) -> str:
+    """What a photo in the inbox waits for."""
+    if status["state"] == "not running":
+        return f"{entry.why}, but no daemon runs: styled run"
+    name = shown(entry.path)
+    for growing in status.get("growing", []):
+        if growing["file"] == name:
+            return f"not complete yet: {growing['why']} ({growing['seconds']:.0f} s ago)"
+    queue, total = status.get("next", []), sum(status["waiting"].values())
+    if name in queue:
+        return f"{entry.why}: number {queue.index(name) + 1} of {total} that wait"
+    return f"{entry.why}: after the first {len(queue)} of {total} that wait" if queue else f"{entry.why}: just arrived"
+
+
+def _in_work(wanted: set[str], folders: Folders, status: Mapping[str, Any]) -> Iterator[str]:
+    for record in sorted(folders.work.glob("*/job.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            job = json.loads(record.read_text())
+            place = os.path.join(job["style"], job["folder"], job["name"])
+            if place in wanted:
+                stages = [each["stage"] for each in status.get("jobs", []) if each["file"] == shown(place)]
+                yield f"in work: {stages[0] if stages else 'the next start of the daemon goes on with it'}"
+
+
+def _failed(wanted: set[str], folders: Folders) -> Iterator[str]:
+    for place in sorted(wanted):
+        path = folders.failed / place
+        if path.is_file():
+            yield f"failed: {shown(str(path))}"
+            with contextlib.suppress(OSError):
+                text = Path(f"{path}.txt").read_text(errors="replace")
+                yield from (f"  {shown(line)}" for line in text.splitlines() if line)
+
+
+def _delivered(wanted: set[str], folders: Folders) -> Iterator[str]:
+    for place in sorted(wanted):
+        stem = os.path.splitext(place)[0]
+        found = [folders.outbox / (stem + ending) for ending in PAINTINGS]
+        yield from (f"delivered: {shown(str(path))}" for path in found if path.is_file())
+        if (folders.done / place).is_file():
+            yield f"its original: {shown(str(folders.done / place))}"

@@ -1,0 +1,146 @@
+"""Reading config.yaml and sidecars: every problem at once, each with its dotted name."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from daemon.config.checks import between, style_picture
+from daemon.config.models import (
+    Config,
+    Defaults,
+    HookCommands,
+    Output,
+    RecipeSettings,
+    Settings,
+    Style,
+    StylePicture,
+    merged,
+)
+from daemon.config.yaml_text import parse_yaml
+from daemon.errors import ConfigError, JobError
+from daemon.text import meant, quoted, shown, words
+
+SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
+LARGEST = 1 << 20  # bytes of a config.yaml
+LARGEST_SIDECAR = 1 << 16  # bytes; whoever may drop a photo may drop one
+
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+def find(path: Path | None) -> Path:
+    """The configuration to use: the one named, or else ./config.yaml, or else the system's. ConfigError: none."""
+    if path is not None:
+        return path
+    for candidate in (Path("config.yaml"), SYSTEM_CONFIG):
+        if os.path.lexists(candidate):
+            return candidate
+    raise ConfigError(
+        [
+            f"config.yaml: there is none in this folder and no {SYSTEM_CONFIG}; go to the folder that has it, "
+            "name it with --config FILE, or run `styled demo`, which needs none"
+        ]
+    )
+
+
+def load(path: Path) -> Config:
+    """Read and validate, with no side effects. ConfigError: every problem, one a line."""
+    name = shown(str(path))
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        line = "styles: {starry: {picture: builtin:starry}}"
+        why = f"there is no such file; name yours with --config FILE, or make it with this line: {line}"
+        raise ConfigError([f"{name}: {why}"]) from None
+    except IsADirectoryError:
+        raise ConfigError([f"{name}: this is a folder; name the file in it"]) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no file can have this name"
+        raise ConfigError([f"{name}: cannot be read ({why}); give the user that runs styled the right to"]) from None
+    data, problems = parse_yaml(raw, name, LARGEST)
+    styles = data.get("styles")
+    if isinstance(styles, dict) and styles and data.get("default_style") is None:
+        data = {**data, "default_style": next(iter(styles))}
+    config, misfits = _validate(Config, data, path.absolute().parent)
+    problems += [*misfits, *between(data)]
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config
+
+
+def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
+    """The recipe settings of one photo, from its photo.jpg.yaml. JobError: every problem."""
+    settings = None
+    try:
+        data, problems = parse_yaml(raw, shown(name), LARGEST_SIDECAR)
+        settings, misfits = _validate(RecipeSettings, data, Path())
+        problems += misfits
+    except ConfigError as error:
+        problems = list(error.problems)
+    if problems or settings is None:
+        advice = "Correct its settings, or take that file away, and try again."
+        raise JobError(f"The settings in {shown(name)} cannot be used: {' | '.join(problems)}.", advice)
+    return settings
+
+
+def settings_from(said: Mapping[str, Any]) -> Settings:
+    """The settings of a painting that no config.yaml stands behind. ConfigError: every problem."""
+    own, problems = _validate(RecipeSettings, said, Path())
+    if own is None:
+        raise ConfigError(problems)
+    return merged(Defaults(), own)
+
+
+def builtin_picture(value: str) -> Path:
+    """The file of `builtin:NAME`, or of a path seen from the current folder. ConfigError: it is no picture's."""
+    try:
+        return style_picture(value, Path.cwd())
+    except ValueError as error:
+        raise ConfigError([f"style picture: {error}"]) from None
+
+
+_Model = TypeVar("_Model", Config, RecipeSettings)
+
+
+def _validate(model: type[_Model], data: object, folder: Path) -> tuple[_Model | None, list[str]]:
+    try:
+        return model.model_validate(data, context={"folder": folder}), []
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        real = [each for each in errors if each["type"] != "too_short" or not each["input"]]  # not: all were refused
+        return None, [_problem(model, each) for each in real]
+
+
+def _problem(model: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors as `dotted.name: what is wrong; what would be right`; lists count from 1."""
+    place = tuple(error["loc"])
+    name = ".".join(str(part + 1) if isinstance(part, int) else shown(part) for part in place)
+    kind = error["type"]
+    if kind == "value_error":
+        return f"{name}: {error['ctx']['error']}"
+    if kind == "extra_forbidden":
+        return f"{name}: unknown setting; {_nearest(model, place)}"
+    if kind == "missing":
+        return f"{name}: is not there; write it"
+    if kind == "too_short":
+        return f"{name}: is empty; write at least one picture"
+    if kind == "dict_type":
+        return f"{name}: {quoted(error['input'])} is no group of styles; write each as name: {{picture: FILE}}"
+    return f"{name}: {quoted(error['input'])} is no list; write for example [{{file: a.jpg, weight: 2}}]"
+
+
+def _nearest(model: type[BaseModel], place: tuple[str | int, ...]) -> str:
+    """What somebody may have meant by an unknown setting at this place."""
+    unknown = str(place[-1])
+    groups: dict[str, type[BaseModel]] = {"output": Output, "recipe": Defaults, "hooks": HookCommands, "styles": Style}
+    if len(place) > 1:
+        model = StylePicture if len(place) > 3 else groups[str(place[0])]
+    known = list(model.model_fields)
+    elsewhere = {n: f"{g}.{n}" for g in ("output", "recipe", "hooks") for n in groups[g].model_fields}
+    if model is Config and unknown.lower() in elsewhere:
+        return f"did you mean {elsewhere[unknown.lower()]}?"
+    return meant(unknown, known) or f"known here are {words(known, 'and')}"

@@ -1,0 +1,262 @@
+"""config.yaml as frozen, validated models; `load` reports every problem at once, each by its dotted name.
+
+YAML only says what is a list, a group or a text; what a text means is its setting's to say. So `keep_colors: no` is
+the word and never a boolean, and a style may be called 1889 or on.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    model_validator,
+)
+
+from daemon.config.checks import absolute, file_flaw, style_picture
+from daemon.text import meant, quoted, words
+from daemon.transfer.recipe import CHOICES, PRESETS, KeepColors, Recipe, Start, recipe
+
+NEED_RESTART = ("root", "device", "cluster", "weights", "gallery", "metrics")
+PLACEHOLDERS = ("path", "file", "style", "reason", "seconds")  # of a hook's arguments
+
+
+# --- what a setting may be ----------------------------------------------------------------------------------
+
+
+def _right(right: str) -> WrapValidator:
+    """Whatever is wrong with a value, the message is one plain sentence that ends in what would be right."""
+
+    def check(value: Any, valid: Callable[[Any], Any]) -> Any:
+        try:
+            return valid(value)
+        except ValidationError:
+            raise ValueError(f"{quoted(value)} cannot be used; write {right}") from None
+
+    return WrapValidator(check)
+
+
+def _folder(info: ValidationInfo) -> Path:
+    return Path(info.context["folder"]) if info.context else Path.cwd()
+
+
+def _root(value: object, info: ValidationInfo) -> Path:
+    return absolute(value, _folder(info), "the path of a folder")
+
+
+def _picture(value: object, info: ValidationInfo) -> Path:
+    return style_picture(value, _folder(info))
+
+
+def _weights(value: object, info: ValidationInfo) -> str:
+    if value in ("auto", "imagenet", "embedded"):
+        return str(value)
+    right = "auto, imagenet, embedded, or the path of a state_dict"
+    path = absolute(value, _folder(info), right)
+    if flaw := file_flaw(path):
+        raise ValueError(f"{flaw}; {meant(str(value), ('auto', 'imagenet', 'embedded')) or f'write {right}'}")
+    return str(path)
+
+
+def _cluster(value: object, info: ValidationInfo) -> str:
+    said = str(value)
+    if said == "off":
+        return said
+    if said != "local" and not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", said):
+        right = "off, local, or the address of a running Ray cluster, such as 10.0.0.1:6379"
+        raise ValueError(f"{quoted(value)} cannot be used; write {right}")
+    device = info.data.get("device", "auto")
+    if device not in ("auto", "all", "cpu", "cuda"):
+        raise ValueError(f"goes with device: auto, cpu or cuda; {device} is one of this host's")
+    return said
+
+
+def _preset(value: str) -> str:
+    if value not in PRESETS:
+        raise ValueError
+    return value
+
+
+def _arguments(command: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = {name for each in command for name in re.findall(r"\{(\w+)\}", each)} - set(PLACEHOLDERS)
+    if unknown or "" in command[:1] or any("\0" in each for each in command):
+        raise ValueError
+    return command
+
+
+_Preset = Annotated[str, AfterValidator(_preset), _right(words(PRESETS))]
+_Size = Annotated[
+    Literal["auto", "original"] | Annotated[int, Field(ge=16, le=100_000)],
+    _right("auto, original, or the long side in pixels from 16 to 100000"),
+]
+_Times = Annotated[float, Field(ge=0, le=1e6), _right("a number from 0 to 1000000; 1 is the preset's own balance")]
+_Scale = Annotated[float, Field(ge=0.05, le=20), _right("a number from 0.05 to 20; 1 is the picture's own scale")]
+_Seed = Annotated[int, Field(ge=0, lt=2**63), _right("a whole number from 0 to 9223372036854775807")]
+_Start = Annotated[Start, _right(words(CHOICES["start"]))]
+_KeepColors = Annotated[KeepColors, _right(words(CHOICES["keep_colors"]))]
+_File = Annotated[Path, BeforeValidator(_picture)]
+_Share = Annotated[float, Field(gt=0, le=1e6), _right("a number above 0, up to 1000000")]
+_Format = Annotated[Literal["keep", "png", "jpeg", "webp"], _right("keep, png, jpeg or webp")]
+_Quality = Annotated[int, Field(ge=1, le=100), _right("a whole number from 1 to 100")]
+_YesNo = Annotated[bool, _right("yes or no")]
+_Originals = Annotated[Literal["keep", "delete"], _right("keep or delete")]
+_Seconds = Annotated[float, Field(ge=0.1, le=3600), _right("seconds, from 0.1 to 3600")]
+_Stall = Annotated[float, Field(ge=1, le=86_400), _right("seconds, from 1 to 86400")]
+_Days = Annotated[
+    Literal["ever"] | Annotated[float, Field(ge=0.01, le=36_500)], _right("ever, or days from 0.01 to 36500")
+]
+_Device = Annotated[
+    str,
+    Field(pattern=r"^(auto|all|cpu|mps|cuda(:[0-9]{1,3})?)$"),
+    _right("auto, all, cpu, cuda, cuda:1 (with the device's number) or mps"),
+]
+_Threads = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=1, le=1024)], _right("auto, or a whole number from 1 to 1024")
+]
+_Command = Annotated[
+    tuple[str, ...],
+    AfterValidator(_arguments),
+    _right("a list such as [notify-send, '{file}']; it may hold {path}, {file}, {style}, {reason} and {seconds}"),
+]
+_Port = Annotated[
+    Literal["off"] | Annotated[int, Field(ge=1, le=65_535)], _right("off, or the number of a port from 1 to 65535")
+]
+_Megapixels = Annotated[float, Field(ge=0.01, le=100_000), _right("millions of pixels, from 0.01 to 100000")]
+
+
+# --- the settings -------------------------------------------------------------------------------------------
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, data: Any) -> Any:
+        """A name with nothing after it counts as not written, as when all lines below it are comments."""
+        if data is not None and not isinstance(data, Mapping):
+            raise ValueError(f"{quoted(data)} is no group of settings; write name: value for each of its settings")
+        return {name: value for name, value in (data or {}).items() if value is not None}
+
+
+class RecipeSettings(_Group):
+    """What can be set for all styles, per style and per photo. None: the next wider place says, the preset last."""
+
+    preset: _Preset | None = None
+    size: _Size | None = None  # px, the painting's long side
+    style_weight: _Times | None = None  # multiplies β, the style's share
+    content_weight: _Times | None = None  # multiplies α, the photo's share
+    smoothness: _Times | None = None  # multiplies the total variation's share
+    style_scale: _Scale | None = None  # the style picture's long side over the painting's: larger strokes
+    seed: _Seed | None = None  # of the noise
+    start: _Start | None = None
+    keep_colors: _KeepColors | None = None  # the photo's
+
+    def said(self) -> dict[str, Any]:
+        """Only what is set."""
+        said = {name: getattr(self, name) for name in RecipeSettings.model_fields}
+        return {name: value for name, value in said.items() if value is not None}
+
+
+class Defaults(RecipeSettings):
+    """The recipe of every style. What stays None is the preset's own (see transfer/recipe.py)."""
+
+    preset: _Preset = "fine"
+    size: _Size = "auto"
+
+
+class StylePicture(_Group):
+    """One of the pictures that blend into a style."""
+
+    file: _File
+    weight: _Share = 1.0  # relative to the others'
+
+
+class Style(RecipeSettings):
+    """One style: `picture`, or several `pictures` that blend; and any recipe setting."""
+
+    picture: _File | None = None
+    pictures: tuple[StylePicture, ...] | None = Field(None, min_length=1)
+
+    @property
+    def all_pictures(self) -> tuple[StylePicture, ...]:
+        if self.picture is not None:
+            return (StylePicture.model_construct(file=self.picture, weight=1.0),)
+        return self.pictures or ()
+
+
+class HookCommands(_Group):
+    """The user's own commands, each a list: the program, then its arguments."""
+
+    on_delivered: _Command = ()
+    on_failed: _Command = ()
+    seconds: _Seconds = 60.0  # s, after which a command is ended
+
+
+class Output(_Group):
+    """The painting's file."""
+
+    format: _Format = "keep"  # keep: JPEG stays JPEG, WebP WebP, all else becomes PNG
+    quality: _Quality = 95  # of JPEG and WebP
+    location: _YesNo = False  # whether the place where the photo was taken stays in the painting's EXIF
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one picture is painted with: its style's settings and its own, merged."""
+
+    preset: str
+    size: int | Literal["auto", "original"]  # px, the long side
+    recipe: Recipe
+
+
+def merged(*places: RecipeSettings) -> Settings:
+    """From the widest place, which says preset and size, to the narrowest, which wins."""
+    said: dict[str, Any] = {}
+    for place in places:
+        said |= place.said()
+    preset, size = said.pop("preset"), said.pop("size")
+    return Settings(preset, size, recipe(preset, **said))
+
+
+class Config(_Group):
+    """All of config.yaml, in its order."""
+
+    root: Annotated[Path, BeforeValidator(_root)] = Field(Path(), validate_default=True)  # of the five folders
+    default_style: Annotated[str, _right("the name of a style")] = ""  # for inbox/ itself; default: the first one
+    originals: _Originals = "keep"  # after delivery
+    settle_seconds: _Seconds = 2.0  # s, a file that has not changed for so long is complete
+    device: _Device = "auto"  # all: every GPU of this host, each with a painter of its own
+    cluster: Annotated[str, BeforeValidator(_cluster)] = "off"  # painters on other machines, through Ray
+    threads: _Threads = "auto"  # of the CPU, for painting
+    weights: Annotated[str, BeforeValidator(_weights)] = "auto"  # or the absolute path of a state_dict
+    max_megapixels: _Megapixels = 200.0  # larger pictures are refused before they are decoded
+    stall_seconds: _Stall = 900.0  # s, a painter that does not get on for so long is replaced
+    keep_done_days: _Days = "ever"  # originals in done/ go after so many days
+    keep_failed_days: _Days = "ever"  # pictures in failed/, with their reasons, go after so many days
+    output: Output = Output()
+    recipe: Defaults = Defaults()
+    gallery: _YesNo = True  # whether outbox/index.html is kept
+    hooks: HookCommands = HookCommands()
+    metrics: _Port = "off"  # for Prometheus, on 127.0.0.1 alone
+    styles: dict[str, Style] = {}
+
+    @property
+    def thread_count(self) -> int | None:
+        return None if self.threads == "auto" else self.threads
+
+    def settings(self, style: str, sidecar: RecipeSettings | None = None) -> Settings:
+        """The narrowest place that says a setting wins: sidecar, style, recipe, preset."""
+        return merged(self.recipe, self.styles[style], *([sidecar] if sidecar else []))
+
+    def changes_that_need_restart(self, other: "Config") -> list[str]:
+        return [name for name in NEED_RESTART if getattr(self, name) != getattr(other, name)]

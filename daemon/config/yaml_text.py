@@ -1,0 +1,89 @@
+"""YAML as text: what is a list, a group or a scalar, and where a name is set twice."""
+
+import codecs
+from typing import Any
+
+import yaml
+
+from daemon.config.checks import yaml_flaw
+from daemon.errors import ConfigError
+from daemon.text import quoted, shown
+
+# --- YAML ---------------------------------------------------------------------------------------------------
+
+
+def parse_yaml(raw: bytes, name: str, largest: int) -> tuple[dict[str, Any], list[str]]:
+    """The settings as groups, lists and texts, and what in them is no setting. ConfigError: no settings at all."""
+    if len(raw) > largest:
+        raise ConfigError([f"{name}: is larger than {largest >> 10} KiB; this is not a file of settings"])
+    try:
+        text = raw.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{name}: line {line}: is not UTF-8 text; save it as UTF-8"]) from None
+    document = _Document(name)
+    try:
+        data = document.value(yaml.SafeLoader(text).get_single_node(), "")
+    except yaml.MarkedYAMLError as error:
+        where = _where(error.problem_mark or error.context_mark)
+        raise ConfigError([f"{name}: {where}: {yaml_flaw(f'{error.problem} {error.context}')}"]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError([f"{name}: line {line}: has a control character; remove it"]) from None
+    except (RecursionError, ValueError, OverflowError):  # the last two: an escape beyond Unicode, "\UFFFFFFFF"
+        raise ConfigError([f"{name}: is nested too deeply or has a broken escape; write plain settings"]) from None
+    if data is not None and not isinstance(data, dict):
+        raise ConfigError([f"{name}: holds {quoted(data)} instead of settings; write name: value lines"])
+    return data or {}, document.problems
+
+
+class _Document:
+    """Turns PyYAML's nodes into dicts, lists and texts (None for an empty one), and never builds anything else."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.problems: list[str] = []
+        self._known: dict[int, Any] = {}  # by node, so that aliases of aliases cost nothing
+
+    def value(self, node: yaml.Node | None, place: str) -> Any:
+        """`place`: the dotted name of what this node says."""
+        if node is None:
+            return None
+        if id(node) not in self._known:
+            self._known[id(node)] = self._value(node, place)
+        return self._known[id(node)]
+
+    def _value(self, node: yaml.Node, place: str) -> Any:
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        if not tag.isalpha():  # str, int, null …; "!include" and "python/object" are not
+            self.problems.append(f"{self.name}: {_where(node.start_mark)}: a tag, {quoted(tag)}; leave it out")
+        if isinstance(node, yaml.MappingNode):
+            return self._group(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(child, f"{place}.{i}") for i, child in enumerate(node.value, start=1)]
+        return None if tag == "null" else node.value
+
+    def _group(self, node: yaml.MappingNode, place: str) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                where = _where(key.start_mark)
+                self.problems.append(f"{self.name}: {where}: a list or group as a name; write a plain name")
+                continue
+            name = f"{place}.{shown(key.value)}".removeprefix(".")
+            line = key.start_mark.line + 1
+            if key.tag == "tag:yaml.org,2002:merge":
+                sources = self.value(value, name)
+                for source in sources if isinstance(sources, list) else [sources]:
+                    merged = {**source, **merged} if isinstance(source, dict) else merged
+            elif key.value in own:
+                self.problems.append(f"{name}: is set twice, in lines {lines[key.value]} and {line}; keep one")
+            else:
+                own[key.value], lines[key.value] = self.value(value, name), line
+        return {**merged, **own}
+
+
+def _where(mark: yaml.Mark | None) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"

@@ -1,0 +1,265 @@
+"""`styled doctor`: does the ledger add up? accepted = delivered + failed + waiting + in work.
+
+The left side is the journal's word, the right side is what lies in the folders. What users take away or change of
+their own is normal. Nothing is changed but by `repair`.
+"""
+
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daemon.config.models import Config
+from daemon.errors import JobError
+from daemon.filenames import is_photo
+from daemon.inbox.scan import Fate, Walk
+from daemon.jobs import journal
+from daemon.jobs.journal import Entry
+from daemon.jobs.record import RECORD, Claim, parse
+from daemon.storage.files import free_name, move, sha256
+from daemon.storage.layout import FORMAT, PROBE, Folders
+from daemon.storage.lock import Lock
+from daemon.text import shown
+
+LEFTOVER = re.compile(r"\.([0-9]{8}-[0-9]{6}-[0-9a-f]{8})\.tmp")
+SECOND_LOOK_SECONDS = 1.0  # beside a running daemon, only what stays is amiss
+
+
+Mend = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not add up; `path` as a person may read it. `mend` is None where a person must act."""
+
+    path: str
+    what: str
+    advice: str
+    mend: Mend | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(slots=True)
+class Report:
+    """The count. `gone`: archived files that users took away or changed; paintings they took are not looked for."""
+
+    root: Path
+    running: bool
+    accepted: int = 0
+    delivered: int = 0
+    failed: int = 0
+    waiting: int = 0
+    in_work: int = 0
+    gone: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def adds_up(self) -> bool:
+        return self.accepted == self.delivered + self.failed + self.waiting + self.in_work
+
+    def as_dict(self) -> dict[str, Any]:
+        names = ("running", "accepted", "delivered", "failed", "waiting", "in_work", "gone", "adds_up")
+        said = [
+            {"path": each.path, "what": each.what, "advice": each.advice, "repairable": each.mend is not None}
+            for each in self.findings
+        ]
+        return {"root": str(self.root), **{name: getattr(self, name) for name in names}, "findings": said}
+
+
+def examine(config: Config) -> Report:
+    """Look at everything. OSError: a folder cannot be read."""
+    report = _Examination(config).report
+    if report.running and (report.findings or not report.adds_up):
+        time.sleep(SECOND_LOOK_SECONDS)
+        again = _Examination(config).report
+        again.findings = [each for each in again.findings if each in report.findings]
+        return again
+    return report
+
+
+def repair(report: Report) -> list[Finding]:
+    """Mend what can be mended without a person. Returns what was. JobError: a daemon is at work."""
+    if report.running:
+        raise JobError("A daemon is at work here.", "Stop it first, and then: styled doctor --repair")
+    mended = []
+    for finding in report.findings:
+        if finding.mend is not None:
+            finding.mend()
+            mended.append(finding)
+    return mended
+
+
+class _Examination:
+    """One look at everything under one root."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.folders = Folders(config.root)
+        self.ledger = journal.Ledger(self.folders.journal)
+        self.report = Report(config.root, Lock(self.folders.work / "lock").is_held())
+        self.jobs, damaged = journal.entries(self.folders.journal)
+        self.open: dict[str, Claim | None] = {}
+        if self.folders.work.is_dir():
+            self._format()
+            self._work()
+            self._journal(damaged)
+            self._leftovers()
+
+    def _found(self, path: Path, what: str, advice: str, mend: Mend | None = None) -> None:
+        name = path.relative_to(self.folders.root) if path.is_relative_to(self.folders.root) else path
+        self.report.findings.append(Finding(shown(str(name)), what, advice, mend))
+
+    def _format(self) -> None:
+        version = self.folders.version
+        said = version.read_text(errors="replace").strip() if version.exists() else str(FORMAT)
+        if said != str(FORMAT):
+            self._found(version, f"work/ has format {shown(said[:20])}, not {FORMAT}", "Use the styled that made it.")
+
+    def _work(self) -> None:
+        """The jobs in hand; between two runs, those that the next start puts back or finishes."""
+        for directory in sorted(each for each in self.folders.work.iterdir() if each.is_dir()):
+            try:
+                claim = parse((directory / RECORD).read_text(), directory.name)
+            except (OSError, ValueError, TypeError, KeyError):
+                files = sorted(each.name for each in _files(directory) if each.name not in (RECORD, f".{RECORD}.tmp"))
+                self.open[directory.name] = None
+                if files:
+                    what = f"holds {', '.join(map(shown, files))} and no record of the job that can be read"
+                    advice = "They can go back into the inbox: styled doctor --repair"
+                    self._found(directory, what, advice, lambda d=directory: self._put_back(d))  # type: ignore[misc]
+                continue
+            self.open[directory.name] = claim
+            if claim.outcome is not None or os.path.lexists(directory / claim.name):
+                self.report.in_work += 1
+                self.report.accepted += 1
+
+    def _journal(self, damaged: list[int]) -> None:
+        for job, entry in self.jobs.items():
+            if job in self.open:
+                continue
+            if entry.state == "claimed":
+                self._missing(entry)
+            elif entry.state == journal.COUNTED:
+                self.report.delivered += entry.facts["delivered"]
+                self.report.failed += entry.facts["failed"]
+                self.report.gone += entry.facts["gone"]
+                self.report.accepted += entry.facts["delivered"] + entry.facts["failed"]
+            elif entry.state != "returned":
+                self.report.accepted += 1
+                if entry.state == "delivered":
+                    self.report.delivered += 1
+                else:
+                    self.report.failed += 1
+                self._archived(entry)
+        self.report.waiting = self._waiting()
+        self.report.accepted += self.report.waiting
+        if damaged:
+            lines = ", ".join(map(str, damaged[:5])) + (" …" if len(damaged) > 5 else "")
+            what = f"line {lines} cannot be read: the disk has changed it"
+            advice = "No picture depends on it. Set such lines aside: styled doctor --repair"
+            self._found(self.folders.journal, what, advice, self._set_lines_aside)
+
+    def _missing(self, entry: Entry) -> None:
+        """Claimed, never ended, and not in work/."""
+        name = str(entry.facts.get("picture", entry.job))
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.at))
+        path = self._search(entry)
+        if path is not None:
+            what = f"{shown(name)}, claimed on {when}, lies here, and the journal does not say so"
+            advice = "Enter it in the journal: styled doctor --repair"
+            self._found(path, what, advice, lambda: self.ledger.write("returned", entry.job, name=path.name))
+            return
+        self.report.accepted += 1  # and is nowhere on the other side
+        sha256 = entry.facts.get("sha256", "not known")
+        what = f"was claimed on {when} and is neither painted nor in any folder"
+        self._found(Path(name), what, f"Restore it from a copy and drop it again; its SHA-256 is {sha256}.")
+
+    def _search(self, entry: Entry) -> Path | None:
+        size, wanted = entry.facts.get("size"), entry.facts.get("sha256")
+        for folder in (self.folders.inbox, self.folders.failed, self.folders.done, self.folders.work):
+            for path in _files(folder):
+                if path.lstat().st_size == size and _digest(path) == wanted:
+                    return path
+        return None
+
+    def _archived(self, entry: Entry) -> None:
+        """What was archived and is, by size and time, still the same must be the same in content."""
+        photo = [entry.facts.get("size"), entry.facts.get("mtime_ns")]
+        for name, its in entry.facts.get("files", {}).items():
+            path = self.folders.root / name
+            try:
+                status = path.lstat()
+            except OSError:
+                self.report.gone += 1
+                continue
+            if not stat.S_ISREG(status.st_mode) or [status.st_size, status.st_mtime_ns] != list(its):
+                self.report.gone += 1
+            elif list(its) == photo and _digest(path) != entry.facts.get("sha256"):
+                advice = f"Check the disk and restore it from a copy; its SHA-256 is {entry.facts.get('sha256')}."
+                self._found(path, "its content has changed although nobody wrote to it", advice)
+
+    def _waiting(self) -> int:
+        try:
+            walk = list(Walk(self.folders.inbox, self.config.styles, self.config.default_style))
+        except FileNotFoundError:
+            return 0
+        return sum(entry.fate is Fate.PHOTO for entry in walk)
+
+    def _leftovers(self) -> None:
+        for folder in self.folders.all:
+            for path in _files(folder):
+                job = LEFTOVER.fullmatch(path.name)
+                if (job and job[1] not in self.open) or (path.name.startswith(PROBE) and not self.report.running):
+                    what = "was left behind half-made; no job of it exists any more"
+                    self._found(path, what, "Remove it: styled doctor --repair", path.unlink)
+
+    # repairs
+
+    def _put_back(self, directory: Path) -> None:
+        """A job without a record: to where the journal says that it came from, or else to the default style."""
+        entry = self.jobs.get(directory.name)
+        place = Path(str(entry.facts.get("picture", "") if entry else ""))
+        is_known = len(place.parts) > 1 and ".." not in place.parts and not place.is_absolute()
+        home = self.folders.inbox / (place.parent if is_known else self.config.default_style)
+        self.folders.make(home)
+        for path in sorted(_files(directory), key=lambda each: is_photo(each.name)):
+            if path.name not in (RECORD, f".{RECORD}.tmp"):
+                move(path, home / free_name(path.name, lambda name: not os.path.lexists(home / name)))
+        for name in (RECORD, f".{RECORD}.tmp"):
+            (directory / name).unlink(missing_ok=True)
+        directory.rmdir()
+        if entry is not None:
+            self.ledger.write("returned", directory.name)
+
+    def _set_lines_aside(self) -> None:
+        """The damaged lines go to journal.damaged, and the journal is the sound ones from then on."""
+        sound, damaged = journal.sorted_lines(self.folders.journal)
+        for name, data in (("journal.damaged", damaged), ("journal", sound)):
+            temporary = self.folders.work / f".{name}.tmp"
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.folders.work / name)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every regular file below `folder`, through no link."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path
+
+
+def _digest(path: Path) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return sha256(fd)
+    except OSError:
+        return "unreadable"
+    finally:
+        os.close(fd)

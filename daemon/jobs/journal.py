@@ -1,0 +1,188 @@
+"""work/journal: what happened to each picture, one checksummed line per event, appended as it happens.
+
+The folders decide the state of a job; the journal counts and explains. A line is `<CRC-32 in hex> <JSON>`:
+
+    claimed    the photo's sha256, size and mtime_ns, once it is ours
+    delivered  the painting and what was archived, {path below the root: [size, mtime_ns]}
+    failed     the same, with the reason
+    returned   put back into the inbox
+    counted    how many jobs were delivered and failed of which nothing is left to explain (see compaction)
+
+A job's last line is durable before its folder in work/ goes away, and with it all lines before it. A job that a
+crash made end twice has two last lines; the later one counts. A torn last line is what a power loss leaves.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daemon.storage.files import sync, write_all
+
+ENDINGS = ("delivered", "failed", "returned")
+COUNTED = "counted"
+BLOCK = 1 << 20  # bytes copied at a time
+TAIL = 1 << 16  # bytes at the end that are looked at before the first line is appended
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line. `at`: seconds since 1970."""
+
+    at: float
+    job: str
+    what: str
+    facts: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Entry:
+    """All that the journal says of one job."""
+
+    job: str
+    at: float = 0.0  # of its last event
+    state: str = "claimed"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Ledger:
+    """The journal of one root, to write. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._sound = False  # the last line is known to be whole
+
+    def write(self, what: str, job: str, **facts: object) -> None:
+        """Append one line; durable when it returns if it ends the job. OSError: nothing was appended."""
+        data = line(Event(round(time.time(), 3), job, what, facts))
+        with self._lock:
+            is_new = not self.path.exists()
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o664)
+            try:
+                if not self._sound:
+                    mend(fd)
+                before = os.fstat(fd).st_size
+                self._sound = False
+                if os.write(fd, data) < len(data):  # the disk is full
+                    os.ftruncate(fd, before)
+                    os.write(fd, data)  # raises what the matter is, or works by now
+                if what in ENDINGS:
+                    os.fsync(fd)
+                self._sound = True
+            finally:
+                os.close(fd)
+            if is_new:
+                sync(self.path.parent)
+
+    def mended(self) -> int:
+        """Its length in bytes, all of it whole lines as far as a crash is concerned; 0 if there is none yet."""
+        with self._lock:
+            try:
+                fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                return 0
+            try:
+                if not self._sound:
+                    mend(fd)
+                    self._sound = True
+                return os.fstat(fd).st_size
+            finally:
+                os.close(fd)
+
+    def exchange(self, path: Path, fd: int, length: int) -> None:
+        """The file `path`, open as `fd`, takes the place of the journal's first `length` bytes: it gets what was
+        appended since, and the journal's name. OSError: nothing has changed."""
+        with self._lock, self.path.open("rb") as old:
+            old.seek(length)
+            while data := old.read(BLOCK):
+                write_all(fd, data)
+            os.fsync(fd)
+            path.replace(self.path)
+            sync(path.parent)
+
+
+def line(event: Event) -> bytes:
+    text = json.dumps({"at": event.at, "job": event.job, "what": event.what, **event.facts}, separators=(",", ":"))
+    data = text.encode("ascii")
+    return b"%08x %s\n" % (zlib.crc32(data), data)
+
+
+def parse(data: bytes) -> Event | None:
+    """None: not a whole line of ours."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        if data[8:9] == b" " and int(data[:8], 16) == zlib.crc32(data[9:]):
+            facts = json.loads(data[9:])
+            return Event(float(facts.pop("at")), str(facts.pop("job")), str(facts.pop("what")), facts)
+    return None
+
+
+def mend(fd: int) -> None:
+    """Cut off what a crash left of a line that was never whole, so that the next one begins on its own."""
+    length = os.fstat(fd).st_size
+    start = max(0, length - TAIL)
+    tail = os.pread(fd, TAIL, start)
+    if not tail:
+        return
+    ends = [place + 1 for place, byte in enumerate(tail) if byte == 0x0A]
+    begins = [0, *ends[:-1]]
+    for begin, end in zip(reversed(begins), reversed(ends), strict=False):
+        if parse(tail[begin : end - 1]) is not None:
+            if start + end < length:
+                os.ftruncate(fd, start + end)
+            return
+    if start == 0 and not ends:
+        os.ftruncate(fd, 0)  # the very first line was torn
+    elif not tail.endswith(b"\n"):
+        os.write(fd, b"\n")  # damage of some other kind: nothing is cut, `styled doctor` names it
+
+
+def read(path: Path) -> Iterator[tuple[int, Event | None]]:
+    """Every line with its number from 1; None for one that is damaged. A torn last line is left out."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        damaged: list[int] = []  # only a whole line behind it tells damage from a torn end
+        for number, data in enumerate(file, start=1):
+            event = parse(data.removesuffix(b"\n")) if data.endswith(b"\n") else None
+            if event is None:
+                damaged.append(number)
+                continue
+            yield from ((each, None) for each in damaged)
+            damaged.clear()
+            yield number, event
+
+
+def entries(path: Path) -> tuple[dict[str, Entry], list[int]]:
+    """All jobs by their id, in the order of their first line; and the numbers of damaged lines."""
+    found: dict[str, Entry] = {}
+    damaged = []
+    for number, event in read(path):
+        if event is None:
+            damaged.append(number)
+            continue
+        entry = found.setdefault(event.job, Entry(event.job))
+        entry.at = event.at
+        entry.facts |= event.facts
+        if event.what in (*ENDINGS, COUNTED):
+            entry.state = event.what
+    return found, damaged
+
+
+def sorted_lines(path: Path) -> tuple[bytes, bytes]:
+    """All sound lines, and all others."""
+    sound, damaged = b"", b""
+    for data in path.read_bytes().splitlines(keepends=True):
+        if data.endswith(b"\n") and parse(data[:-1]) is not None:
+            sound += data
+        else:
+            damaged += data
+    return sound, damaged

@@ -1,0 +1,91 @@
+"""Messages between the daemon and its child processes; open files travel along as descriptors."""
+
+import io
+import logging
+import pickle
+from collections.abc import Callable
+from multiprocessing import reduction
+from multiprocessing.connection import Connection as Connection
+from multiprocessing.connection import wait
+from typing import Any
+
+from daemon.storage.files import Handle
+
+log = logging.getLogger("styled")
+
+Progress = Callable[..., None]
+Factory = str | Callable[..., Any]  # makes what lives in a child: itself, or by name, "package.module:Class"
+
+
+class _Pickler(pickle.Pickler):
+    """Takes the descriptors out of a message, because they travel beside its bytes."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.handles: list[Handle] = []
+
+    def persistent_id(self, obj: object) -> int | None:
+        if not isinstance(obj, Handle):
+            return None
+        self.handles.append(obj)
+        return len(self.handles) - 1
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, handles: list[Handle]) -> None:
+        super().__init__(file)
+        self.handles = handles
+
+    def persistent_load(self, pid: int) -> Handle:
+        return self.handles[pid]
+
+
+def send(connection: Connection, message: object) -> None:
+    """Send any picklable message; a Handle in it arrives as a descriptor of the receiver's own."""
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer)
+    pickler.dump(message)
+    connection.send_bytes(len(pickler.handles).to_bytes(2, "big") + buffer.getvalue())
+    for handle in pickler.handles:
+        reduction.send_handle(connection, handle.fd, None)
+
+
+def receive(connection: Connection) -> Any:
+    """The next message. EOFError or OSError: the other side is gone."""
+    data = connection.recv_bytes()
+    count = int.from_bytes(data[:2], "big")
+    handles = [Handle(reduction.recv_handle(connection)) for _ in range(count)]
+    return _Unpickler(io.BytesIO(data[2:]), handles).load()
+
+
+class SilentError(Exception):
+    """No sign of life for as long as there was patience."""
+
+
+class GoneError(Exception):
+    """The other side of a connection is."""
+
+
+class CrashError(Exception):
+    """A child's last words: its traceback."""
+
+
+def answered(connection: Connection, progress: Progress | None, patience: float | None) -> Any:
+    """What comes back for a call. _SilentError, _GoneError, _CrashError, or the error that was the answer."""
+    while True:
+        if not wait([connection], patience):
+            raise SilentError
+        try:
+            kind, value = receive(connection)
+        except (EOFError, OSError):
+            raise GoneError from None
+        if kind == "result":
+            return value
+        if kind == "progress" and progress is not None:
+            progress(*value)
+        elif kind == "log":
+            log.log(*value)
+        elif kind == "error":
+            raise value
+        elif kind == "crash":
+            raise CrashError(value)

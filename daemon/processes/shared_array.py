@@ -1,0 +1,57 @@
+"""Arrays that travel between processes by descriptor, so that no pixel ever passes through the daemon."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.storage.files import Handle
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A float32 array of `shape` in anonymous shared memory; it is freed with the last descriptor."""
+
+    handle: Handle
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return 4 * math.prod(self.shape)
+
+    @classmethod
+    def of(cls, array: NDArray[np.floating[Any]]) -> Canvas:
+        """Copy `array`, of any shape, into a new canvas."""
+        import numpy as np
+
+        handle = Handle(_anonymous_file())
+        os.ftruncate(handle.fd, max(array.size * 4, 1))
+        with mmap.mmap(handle.fd, 0) as memory:
+            target = np.frombuffer(memory, np.float32, array.size)
+            target[:] = array.reshape(-1)
+            del target  # or the map could not be closed
+        return cls(handle, array.shape)
+
+    def array(self) -> NDArray[np.float32]:
+        """The array, mapped and not copied; what is written to it nobody else sees."""
+        import numpy as np
+
+        memory = mmap.mmap(self.handle.fd, 0, access=mmap.ACCESS_COPY)
+        count = int(np.prod(self.shape))
+        return np.frombuffer(memory, np.float32, count).reshape(self.shape)
+
+
+def _anonymous_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("styled-canvas")
+    with tempfile.TemporaryFile() as file:  # macOS has no memfd
+        return os.dup(file.fileno())

@@ -1,0 +1,51 @@
+"""How many pictures were painted and how many failed: today, and since the folders were made."""
+
+import contextlib
+import json
+import threading
+import time
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from daemon.jobs.record import Finished
+from daemon.status import Counts
+from daemon.text import shown
+
+
+class Tally:
+    """Kept in one small file, which a crash may leave a moment behind. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._counts = Counts()
+
+    def load(self) -> Counts:
+        """What earlier runs counted; nothing if the file is not there or not ours."""
+        with self._lock:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                said = json.loads(self._path.read_text())
+                kinds: dict[str, Any] = {field.name: field.type for field in fields(Counts)}
+                self._counts = Counts(**{name: kind(said[name]) for name, kind in kinds.items()})
+            return self._counts
+
+    def count(self, finished: Finished) -> Counts:
+        """One more. OSError: it could not be written down."""
+        with self._lock:
+            counts = self._counts.on(time.strftime("%Y-%m-%d"))
+            if finished.delivered:
+                counts = replace(counts, delivered=counts.delivered + 1, delivered_today=counts.delivered_today + 1)
+            else:
+                counts = replace(
+                    counts,
+                    failed=counts.failed + 1,
+                    failed_today=counts.failed_today + 1,
+                    last_failure=f"{shown(finished.place)}: {shown(finished.reason)}",
+                    last_failure_at=round(time.time()),
+                )
+            self._counts = counts
+            temporary = self._path.with_name(f".{self._path.name}.tmp")
+            temporary.write_text(json.dumps(asdict(counts)) + "\n")
+            temporary.replace(self._path)
+            return counts

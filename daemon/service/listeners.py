@@ -1,0 +1,69 @@
+"""Those who follow the daemon: the gallery, the board's last paintings, the counts, the user's own commands.
+
+Nothing that goes wrong here touches a picture: it has been delivered, or set aside, before anybody is told.
+"""
+
+import logging
+from collections.abc import Callable
+
+from daemon.config.models import Config
+from daemon.errors import Died, JobError, Stopped
+from daemon.gallery.gallery import Gallery
+from daemon.jobs.record import Finished
+from daemon.previews import Sketch
+from daemon.processes.readers import Readers
+from daemon.service.counters import Tally
+from daemon.service.hooks import Hooks
+from daemon.status import Board, Shown
+from daemon.storage.layout import Folders
+
+log = logging.getLogger("styled")
+
+
+class Audience:
+    """`tell` is called at the end of each picture's way, from several threads."""
+
+    def __init__(self, folders: Folders, readers: Readers, board: Board, settings: Callable[[], Config]) -> None:
+        """`settings` gives the configuration of the moment."""
+        self.gallery = Gallery(folders, readers)
+        self.hooks = Hooks()
+        self.tally = Tally(folders.work / "tally.json")
+        self._readers = readers
+        self._board = board
+        self._settings = settings
+
+    def start(self) -> None:
+        if self._settings().gallery:
+            self.gallery.start()
+        self.hooks.start()
+        self._board.counts = self.tally.load()
+
+    def close(self) -> None:
+        self.hooks.close()
+        self.gallery.close()
+
+    def tell(self, finished: Finished) -> None:
+        for follower in (self._count, self._draw, self._run_hook):
+            try:
+                follower(finished)
+            except Stopped:
+                return
+            except (OSError, JobError, Died) as error:
+                log.warning("after %s: %s", finished.place, error)
+            except Exception:
+                log.exception("after %s", finished.place)
+
+    def _count(self, finished: Finished) -> None:
+        self._board.counts = self.tally.count(finished)
+
+    def _draw(self, finished: Finished) -> None:
+        """For the gallery and for the console, by a reader, from the pixels that are in memory still."""
+        if finished.painting is None or finished.photo is None or finished.record is None:
+            return
+        sketch: Sketch = self._readers.sketch(finished.painting, finished.photo)
+        self._board.show(Shown(finished.place, finished.style, finished.record.seconds, sketch.preview))
+        if self._settings().gallery:
+            self.gallery.add(finished.job, finished.path, finished.record, sketch)
+
+    def _run_hook(self, finished: Finished) -> None:
+        self.hooks.put(finished, self._settings().hooks)

@@ -1,0 +1,120 @@
+"""The commands as a person types them, in processes of their own."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from daemon import __version__
+from tests.support.daemon import Daemon
+from tests.support.samples import CONFIG, jpeg
+
+
+def styled(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "daemon", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=600)
+
+
+def test_it_says_its_version() -> None:
+    assert styled("--version").stdout == f"styled {__version__}\n"
+
+
+def test_check_says_that_all_is_right_and_what_would_happen_to_each_file(root: Path) -> None:
+    inbox = root / "inbox/alpha"
+    inbox.mkdir(parents=True)
+    (inbox / "photo.jpg").write_bytes(jpeg())
+    (inbox / "half.jpg.part").write_bytes(b"")
+    (root / "inbox/unknown").mkdir()
+    done = styled("check", "--deep", "--config", root / "config.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "the configuration is right" in done.stdout
+    assert re.search(r"photo\.jpg: .*alpha", done.stdout)
+    assert re.search(r"half\.jpg\.part: left alone: temporary", done.stdout)
+    assert re.search(r"unknown: left alone: .*no style", done.stdout)
+    assert not (root / "outbox").exists(), "check changes nothing"
+
+
+def test_check_reports_every_problem_at_once_with_78(root: Path) -> None:
+    (root / "beta.png").write_text("this is no picture")
+    (root / "config.yaml").write_text(CONFIG.replace("preset: draft", "preset: gatys"))
+    done = styled("check", "--config", root / "config.yaml")
+    assert done.returncode == 78
+    assert "styles.beta.picture" in done.stderr
+    assert "styles.alpha: " in done.stderr
+    assert "relu5_1" in done.stderr
+
+
+def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
+    done = styled("run", cwd=tmp_path)
+    assert done.returncode == 78
+    assert "styled demo" in done.stderr
+
+
+def test_status_with_and_without_a_daemon(root: Path, start: Callable[..., Daemon]) -> None:
+    config = root / "config.yaml"
+    assert json.loads(styled("status", "--json", "--config", config).stdout)["state"] == "not running"
+    assert "No daemon runs on" in styled("status", "--config", config).stdout
+    daemon = start().ready()
+    deadline = time.monotonic() + 10
+    while (found := json.loads(styled("status", "--json", "--config", config).stdout))["state"] != "watching":
+        assert time.monotonic() < deadline, found
+    assert found["weights"] == "embedded"
+    assert "watching on" in styled("status", "--config", config).stdout
+    assert daemon.stop() == 0
+
+
+def test_paint_paints_one_picture_and_overwrites_nothing_unasked(root: Path) -> None:
+    (root / "photo.jpg").write_bytes(jpeg(60, 40))
+    arguments = ("paint", root / "photo.jpg", root / "alpha.png", "-o", root / "out.png", "--preset", "draft")
+    done = styled(*arguments, "--size", "48", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    with Image.open(root / "out.png") as painting:
+        assert (painting.format, painting.size) == ("PNG", (48, 32))
+    again = styled(*arguments)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+    assert not list(root.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("-o", "out.gif"), 1, "does not end in"),
+        (("-o", "out.png", "--preset", "finest"), 78, "fine"),
+        (("-o", "out.png", "--preset", "gatys", "--weights", "embedded"), 78, "styled weights"),
+        (("-o", "nowhere/out.png", "--size", "16", "--preset", "draft"), 1, "nowhere"),
+    ],
+)
+def test_paint_refuses_in_plain_words(root: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    (root / "photo.jpg").write_bytes(jpeg(20, 20))
+    done = styled("paint", "photo.jpg", "alpha.png", *arguments, cwd=root)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_runs_the_daemon_and_makes_a_sheet(tmp_path: Path) -> None:
+    done = styled("demo", tmp_path / "demo", "--size", "32")
+    assert done.returncode == 0, done.stderr
+    paintings = list((tmp_path / "demo/outbox").rglob("*.jpg"))
+    assert len(paintings) >= 3
+    assert all(str(path) in done.stdout for path in paintings)
+    with Image.open(tmp_path / "demo/demo.jpg") as sheet:
+        assert sheet.width > 600
+    assert not list((tmp_path / "demo/inbox").rglob("*.jpg"))
+    again = styled("demo", tmp_path / "demo")
+    assert again.returncode == 1
+    assert "is not empty" in again.stderr
+
+
+def test_weights_reports_a_server_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = styled("weights", "--url", "http://127.0.0.1:9/vgg19-dcbb9e9d.pth")
+    assert done.returncode == 1
+    assert "127.0.0.1:9 cannot be reached" in done.stderr

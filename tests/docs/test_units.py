@@ -1,0 +1,75 @@
+"""What is told to systemd, containers and launchd agrees with itself and with the package."""
+
+import os
+import plistlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from daemon.config.load import load
+
+REPOSITORY = Path(__file__).parents[2]
+HOMES = REPOSITORY / "systemd"
+
+
+def lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def test_the_template_is_the_service_but_for_its_places() -> None:
+    places = {
+        "Description=styled, the style daemon": "Description=styled, the style daemon (%i)",
+        "/etc/styled/config.yaml": "/etc/styled/%i.yaml",
+        "StateDirectory=styled": "StateDirectory=styled-%i",
+        "CUDA_CACHE_PATH=/var/lib/styled/": "CUDA_CACHE_PATH=/var/lib/styled-%i/",
+    }
+    expected = "\n".join(lines(HOMES / "styled.service"))
+    for one, each in places.items():
+        assert one in expected
+        expected = expected.replace(one, each)
+    assert "\n".join(lines(HOMES / "styled@.service")) == expected
+
+
+@pytest.mark.parametrize("script", ["install.sh", "uninstall.sh"])
+def test_the_scripts_are_executable_and_plain_sh(script: str) -> None:
+    path = HOMES / script
+    assert os.access(path, os.X_OK)
+    subprocess.run(["sh", "-n", str(path)], check=True)
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", str(path)], check=True)
+
+
+def test_the_containerfile_copies_what_exists_and_its_settings_load(tmp_path: Path) -> None:
+    text = (HOMES / "container" / "Containerfile").read_text()
+    copied = [name for line in re.findall(r"^COPY (?!--)(.*)", text, re.MULTILINE) for name in line.split()[:-1]]
+    assert {"pyproject.toml", "daemon", "systemd"} <= set(copied)
+    assert all((REPOSITORY / name).exists() for name in copied)
+    found = re.search(r"sed '([^']*)' /opt/styled/share/styled/config\.yaml", text)
+    assert found
+    config = tmp_path / "config.yaml"
+    with config.open("w") as out:
+        subprocess.run(["sed", found[1], str(REPOSITORY / "config.yaml")], stdout=out, check=True)
+    assert load(config).root == Path("/pictures")
+
+
+def test_the_launch_agent_is_a_property_list_that_runs_the_daemon() -> None:
+    agent = plistlib.loads((HOMES / "macos" / "styled.plist").read_bytes())
+    shell, option, command = agent["ProgramArguments"]
+    assert (shell, option) == ("/bin/sh", "-c")
+    subprocess.run([shell, "-n", option, command], check=True)
+    assert "styled" in command
+    assert " run --config " in command
+    assert agent["KeepAlive"] == {"SuccessfulExit": False}
+
+
+def test_the_manual_names_every_command() -> None:
+    from typer.main import get_command
+
+    from daemon.cli.app import app
+
+    manual = (HOMES / "styled.1").read_text()
+    commands = get_command(app).list_commands(None)  # type: ignore[attr-defined]
+    assert [name for name in commands if f".B {name}\n" not in manual] == []

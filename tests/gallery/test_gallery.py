@@ -1,0 +1,160 @@
+"""outbox/index.html follows the paintings: what is delivered appears, what is taken away goes, whatever lies there."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from daemon import pictures
+from daemon.gallery.gallery import Gallery
+from daemon.processes.readers import Readers
+from daemon.storage.layout import Folders
+from tests.support.daemon import Daemon, wait_until
+from tests.support.samples import CONFIG, jpeg
+from tests.test_provenance import a_record
+
+
+def rows(page: Path) -> list[list[Any]]:
+    """The page's own data."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert found is not None
+    listed: list[list[Any]] = json.loads(found[1])["rows"]
+    return listed
+
+
+def names(page: Path) -> list[str]:
+    return [row[1] for row in rows(page)] if page.exists() else []
+
+
+@pytest.fixture(scope="module")
+def readers() -> Iterator[Readers]:
+    readers = Readers(1)
+    yield readers
+    for child in readers.pool.children:
+        child.close()
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    folders = Folders(tmp_path)
+    folders.prepare(["alpha"])
+    (folders.outbox / "alpha").mkdir()
+    return folders
+
+
+@pytest.fixture
+def begin(folders: Folders, readers: Readers) -> Iterator[Callable[[], Gallery]]:
+    started: list[Gallery] = []
+
+    def gallery() -> Gallery:
+        started.append(Gallery(folders, readers))
+        started[-1].start()
+        return started[-1]
+
+    yield gallery
+    for each in started:
+        each.close(30)
+
+
+def painted(path: Path, source: str = "photo.png") -> None:
+    pixels = np.full((30, 40, 3), 0.3, np.float32)
+    with path.open("wb") as file:
+        pictures.write(file, pixels, None, format="png", quality=90, record=a_record(source=source).to_json())
+
+
+def test_a_delivery_appears_with_its_thumbnails_and_a_painting_taken_away_goes(
+    folders: Folders, begin: Callable[[], Gallery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.gallery.gallery.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("daemon.gallery.gallery.REST_SECONDS", 0.05)
+    gallery, path = begin(), folders.outbox / "alpha/photo.png"
+    wait_until(gallery.page.exists)
+    assert names(gallery.page) == []
+    painted(path)
+    pixels = np.full((30, 40, 3), 0.3, np.float32)
+    gallery.add("job-1", path, a_record(), pictures.sketch(pixels, pixels))
+    wait_until(lambda: names(gallery.page) == ["photo.png"])
+    assert {each.name for each in gallery.folder.glob("*.webp")} == {"job-1.webp", "job-1-before.webp"}
+    path.unlink()
+    wait_until(lambda: names(gallery.page) == [])
+    assert not list(gallery.folder.glob("*.webp"))
+
+
+def test_thumbnails_are_made_once_and_known_after_a_restart(folders: Folders, begin: Callable[[], Gallery]) -> None:
+    path = folders.outbox / "alpha/photo.png"
+    painted(path)
+    gallery = begin()
+    gallery.add("job-1", path, a_record(), pictures.sketch(np.zeros((3, 4, 3), np.float32), None))
+    gallery.close(30)
+    (thumbnail,) = gallery.folder.glob("*.webp")
+    made = thumbnail.stat().st_mtime_ns
+    again = begin()
+    wait_until(lambda: again._known)
+    again.close(30)
+    assert names(again.page) == ["photo.png"]
+    assert [each.stat().st_mtime_ns for each in gallery.folder.glob("*.webp")] == [made]
+
+
+def test_what_the_page_does_not_know_is_read_from_the_paintings(
+    folders: Folders, begin: Callable[[], Gallery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """.gallery/ was taken away, or its list is nonsense; pictures of other origin stay off the page."""
+    monkeypatch.setattr("daemon.gallery.gallery.REST_SECONDS", 0.05)
+    (folders.outbox / "alpha/deep").mkdir()
+    (folders.done / "alpha/deep").mkdir(parents=True)
+    painted(folders.outbox / "alpha/deep/ours.png", "ours.jpg")
+    (folders.done / "alpha/deep/ours.jpg").write_bytes(jpeg(80, 60))
+    (folders.outbox / "alpha/foreign.png").write_bytes(jpeg(kind="PNG"))
+    (folders.outbox / "alpha/broken.png").write_bytes(b"no picture")
+    os.mkfifo(folders.outbox / "alpha/pipe.png")
+    (folders.outbox / ".gallery").mkdir()
+    (folders.outbox / ".gallery/paintings.jsonl").write_text('nonsense\n{"path": "a"}\n[]\n')
+    (folders.outbox / ".gallery/orphan.webp").write_bytes(b"")
+    os.utime(folders.outbox / ".gallery/orphan.webp", (0, 0))
+    gallery = begin()
+    wait_until(lambda: names(gallery.page) == [os.path.join("deep", "ours.png")])
+    gallery.close(30)
+    (only,) = rows(gallery.page)
+    assert only[-1] == 1, "with its photo, which still lies in done/"
+    assert len(list(gallery.folder.glob("*.webp"))) == 2
+
+
+def test_a_disk_that_takes_no_page_ends_nothing(
+    folders: Folders, begin: Callable[[], Gallery], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.gallery.gallery.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("daemon.gallery.gallery.REST_SECONDS", 0.05)
+    (folders.outbox / "index.html").mkdir()
+    gallery, path = begin(), folders.outbox / "alpha/photo.png"
+    painted(path)
+    gallery.add("job-1", path, a_record(), pictures.sketch(np.zeros((3, 4, 3), np.float32), None))
+    wait_until(lambda: "cannot be written" in caplog.text)
+    shutil.rmtree(folders.outbox / "index.html")
+    path.unlink()  # something to write about
+    wait_until(gallery.page.is_file)
+
+
+def test_the_daemon_keeps_its_gallery_and_does_without_if_told(root: Path, start: Callable[..., Daemon]) -> None:
+    (root / "inbox/alpha").mkdir(parents=True)
+    (root / "inbox/alpha/<b>&.jpg").write_bytes(jpeg())
+    assert start("--once").process.wait(60) == 0
+    (row,) = rows(root / "outbox/index.html")
+    assert (row[1], row[3], row[-1]) == ("<b>&.jpg", "alpha/%3Cb%3E%26.jpg", 1)
+    assert len(row[12]) > 5, "the losses"
+    counts = json.loads((root / "work/tally.json").read_text())
+    assert (counts["delivered"], counts["delivered_today"], counts["failed"]) == (1, 1, 0)
+
+    shutil.rmtree(root / "outbox")
+    (root / "config.yaml").write_text(CONFIG + "gallery: no\nhooks: {on_failed: [touch, '{path}.seen']}\n")
+    (root / "inbox/alpha/bad.jpg").write_text("no picture")
+    (root / "inbox/alpha/good.jpg").write_bytes(jpeg())
+    assert start("--once").process.wait(60) == 3
+    assert sorted(path.name for path in (root / "outbox").iterdir()) == ["alpha"]
+    assert json.loads((root / "work/tally.json").read_text())["delivered"] == 2
+    assert (root / "failed/alpha/bad.jpg.seen").exists()

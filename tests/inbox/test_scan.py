@@ -1,0 +1,218 @@
+"""One walk over the inbox: what would become of every entry."""
+
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from daemon.inbox.scan import DEEPEST, Arrival, Entry, Fate, Signature, Walk, look
+
+STYLES = {"starry", "scream"}
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    for style in STYLES:
+        (folder / style).mkdir(parents=True)
+    return folder
+
+
+def put(path: Path, content: bytes = b"x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def walk(inbox: Path) -> dict[str, Entry]:
+    found = {os.path.relpath(entry.path, inbox): entry for entry in Walk(inbox, STYLES, "starry")}
+    assert len(found) == len(list(Walk(inbox, STYLES, "starry")))
+    return found
+
+
+def photos(inbox: Path) -> dict[str, Arrival]:
+    return {path: entry.arrival for path, entry in walk(inbox).items() if entry.arrival}
+
+
+def test_the_folder_decides_the_style_and_deeper_folders_are_kept_to_be_mirrored(inbox: Path) -> None:
+    put(inbox / "top.jpg")
+    put(inbox / "scream/a.png")
+    put(inbox / "scream/holiday/rome/b.HEIC")
+    found = photos(inbox)
+    assert {path: (each.style, each.folder, each.name) for path, each in found.items()} == {
+        "top.jpg": ("starry", "", "top.jpg"),
+        "scream/a.png": ("scream", "", "a.png"),
+        "scream/holiday/rome/b.HEIC": ("scream", "holiday/rome", "b.HEIC"),
+    }
+    assert all(each.path == str(inbox / path) for path, each in found.items())
+    status = (inbox / "top.jpg").stat()
+    assert found["top.jpg"].signature == (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    assert found["top.jpg"].signature == Signature.of(status)
+
+
+def test_companions_go_with_their_photo_and_are_never_photos(inbox: Path) -> None:
+    for name in ("a.jpg", "a.jpg.yaml", "a.jpg.mask.png", "b.jpg", "c.jpg.yaml", "venice.mask.png", "b.jpg.YAML"):
+        put(inbox / "starry" / name, name.encode())
+    found = walk(inbox)
+    a = found["starry/a.jpg"].arrival
+    assert a is not None
+    assert a.companions == ("a.jpg.yaml", "a.jpg.mask.png")
+    assert [its.size for its in a.beside] == [len("a.jpg.yaml"), len("a.jpg.mask.png")]
+    assert set(photos(inbox)) == {"starry/a.jpg", "starry/b.jpg", "starry/venice.mask.png"}
+    assert photos(inbox)["starry/b.jpg"].companions == ()
+    assert found["starry/a.jpg.yaml"].why == "goes with a.jpg"
+    assert found["starry/c.jpg.yaml"].why == "waits for c.jpg"
+    assert "lower case" in found["starry/b.jpg.YAML"].why
+
+
+def test_hidden_temporary_and_other_files_are_left_alone_and_their_folders_not_entered(inbox: Path) -> None:
+    names = (".hidden.jpg", "a.jpg~", "a.jpg.part", "Thumbs.db", "notes.txt", ".git/a.jpg", "b.jpg.download/b.jpg")
+    for name in names:
+        put(inbox / "starry" / name)
+    put(inbox / "@eaDir/a.jpg")
+    put(inbox / ".trash/a.jpg")
+    found = walk(inbox)
+    assert {entry.fate for entry in found.values()} == {Fate.LEFT_ALONE}
+    assert set(found) == {
+        *("starry/.hidden.jpg", "starry/a.jpg~", "starry/a.jpg.part", "starry/Thumbs.db", "starry/notes.txt"),
+        *("starry/.git", "starry/b.jpg.download", "@eaDir", ".trash"),
+    }
+
+
+def test_a_top_folder_that_names_no_style_is_not_entered_and_the_nearest_style_is_named(inbox: Path) -> None:
+    put(inbox / "stary/a.jpg")
+    found = walk(inbox)
+    assert set(found) == {"stary"}
+    assert found["stary"].fate is Fate.NO_STYLE
+    assert "did you mean starry?" in found["stary"].why
+
+
+def test_links_and_special_files_are_never_followed_or_opened(inbox: Path, tmp_path: Path) -> None:
+    put(tmp_path / "outside/secret.jpg")
+    style = inbox / "starry"
+    (style / "file.jpg").symlink_to(tmp_path / "outside/secret.jpg")
+    (style / "folder").symlink_to(tmp_path / "outside")
+    (style / "loop").symlink_to(style)
+    (inbox / "gone.jpg").symlink_to("nowhere")
+    os.mkfifo(style / "pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as line:
+        here = os.open(style, os.O_RDONLY)
+        line.bind(f"/proc/self/fd/{here}/socket.jpg")
+        os.close(here)
+        found = walk(inbox)
+    assert not photos(inbox)
+    assert {path.rpartition("/")[2] for path in found} == {
+        *("file.jpg", "folder", "loop", "gone.jpg", "pipe.jpg", "socket.jpg")
+    }
+    assert found["starry/file.jpg"].why.startswith("a symbolic link")
+    assert found["starry/pipe.jpg"].why.startswith("not a regular file")
+
+
+def test_a_style_folder_that_is_a_link_is_not_entered_but_the_inbox_itself_may_be_one(
+    inbox: Path, tmp_path: Path
+) -> None:
+    put(tmp_path / "outside/a.jpg")
+    (inbox / "scream").rmdir()
+    (inbox / "scream").symlink_to(tmp_path / "outside")
+    put(inbox / "starry/b.jpg")
+    (tmp_path / "link").symlink_to(inbox)
+    assert set(photos(tmp_path / "link")) == {"starry/b.jpg"}
+
+
+def test_a_folder_called_like_a_photo_is_a_folder(inbox: Path) -> None:
+    put(inbox / "starry/c.jpg/d.jpg")
+    assert {path: each.folder for path, each in photos(inbox).items()} == {"starry/c.jpg/d.jpg": "c.jpg"}
+
+
+def test_a_folder_swapped_for_a_link_while_it_is_walked_is_not_followed(inbox: Path, tmp_path: Path) -> None:
+    put(tmp_path / "outside/secret.jpg")
+    put(inbox / "starry/a.jpg")
+    (inbox / "starry/trap").mkdir()
+    entries = iter(Walk(inbox, {"starry"}, "starry"))
+    seen = [next(entries)]  # the style's folder has been listed: "trap" was a folder
+    (inbox / "starry/trap").rmdir()
+    (inbox / "starry/trap").symlink_to(tmp_path / "outside")
+    seen += entries
+    assert not [entry.path for entry in seen if "secret" in entry.path]
+
+
+def test_names_that_are_no_utf8_are_photos_like_any_other(inbox: Path) -> None:
+    raw = os.fsencode(inbox / "starry") + b"/caf\xe9\n.jpg"
+    Path(os.fsdecode(raw)).write_bytes(b"x")
+    (each,) = photos(inbox).values()
+    assert os.fsencode(each.path) == raw
+
+
+def test_a_folder_without_permission_is_named_and_the_others_go_on(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inbox / "starry/locked/a.jpg")
+    put(inbox / "starry/open/b.jpg")
+    real = os.open
+
+    def guarded(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if path == "locked":  # root may look anywhere, so the refusal is made here
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", guarded)
+    found = walk(inbox)
+    assert found["starry/locked"].fate is Fate.TROUBLE
+    assert "Permission denied" in found["starry/locked"].why
+    assert "starry/open/b.jpg" in found
+
+
+def test_folders_that_lie_too_deep_are_named_and_not_entered(inbox: Path) -> None:
+    put(inbox / "starry" / "/".join(["d"] * DEEPEST) / "a.jpg")
+    put(inbox / "starry" / "/".join(["e"] * (DEEPEST + 1)) / "b.jpg")
+    assert [each.name for each in photos(inbox).values()] == ["a.jpg"]
+    assert [entry.fate for entry in walk(inbox).values() if entry.arrival is None] == [Fate.TROUBLE]
+
+
+def test_another_filesystem_below_the_inbox_is_named_and_not_entered(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inbox / "starry/a.jpg")
+    top = inbox.stat().st_ino
+    real = os.fstat
+
+    def elsewhere(fd: int) -> os.stat_result:
+        status = real(fd)
+        if not stat.S_ISDIR(status.st_mode) or status.st_ino == top:
+            return status
+        return os.stat_result((*status[:2], status.st_dev + 1, *status[3:10]))
+
+    monkeypatch.setattr(os, "fstat", elsewhere)
+    found = walk(inbox)
+    assert {entry.fate for entry in found.values()} == {Fate.TROUBLE}
+    assert "another filesystem" in found["starry"].why
+
+
+def test_a_missing_inbox_is_an_error_and_no_empty_inbox(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(Walk(tmp_path / "inbox", STYLES, "starry"))
+
+
+def test_a_walk_leaves_no_descriptor_open_even_when_it_is_broken_off(inbox: Path) -> None:
+    put(inbox / "starry/deep/a.jpg")
+    put(inbox / "starry/deep/b.jpg")
+    before = len(os.listdir("/proc/self/fd"))
+    entries = iter(Walk(inbox, STYLES, "starry"))
+    next(entries)
+    del entries
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_look_says_in_words_what_would_become_of_each_entry(inbox: Path) -> None:
+    put(inbox / "top.jpg")
+    put(inbox / "scream/notes.txt")
+    put(inbox / "unknown/a.jpg")
+    verdicts = {os.path.relpath(path, inbox): verdict for path, verdict in look(inbox, STYLES, "starry")}
+    assert verdicts == {
+        "top.jpg": "to be painted in the style starry",
+        "scream/notes.txt": "left alone: another kind of file: its extension is no picture's",
+        "unknown": "left alone: no style is called unknown; there are scream, starry",
+    }

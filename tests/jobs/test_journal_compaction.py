@@ -1,0 +1,137 @@
+"""The journal is as long as what lies in done/ and failed/, and the count stays right."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from daemon.config.models import Config
+from daemon.jobs.audit import examine
+from daemon.jobs.journal import Event, Ledger, entries, line
+from daemon.jobs.journal_compaction import compact, leftover
+from daemon.storage.layout import Folders
+from tests.jobs.test_audit import claim, config, count, deliver, drop, fail
+from tests.support.daemon import wait_until
+from tests.support.samples import CONFIG
+from tests.system.test_faults import Start
+
+__all__ = ["config"]
+
+
+def jobs(root: Path) -> set[str]:
+    return set(entries(root / "work/journal")[0])
+
+
+def shorten(root: Path) -> int:
+    return compact(Ledger(root / "work/journal"), Folders(root))
+
+
+def test_what_is_over_and_gone_is_counted_and_all_else_is_kept_byte_for_byte(root: Path, config: Config) -> None:
+    gone = [deliver(root, f"{number}.jpg").id for number in range(3)]
+    for number in range(3):
+        (root / f"done/alpha/{number}.jpg").unlink()
+    fail(root, "bad.jpg")
+    kept = deliver(root, "kept.jpg").id
+    claims, open_claim = claim(root, "open.jpg")
+    claims, back = claim(root, "back.jpg")
+    claims.put_back(back)
+    before, lines = examine(config), (root / "work/journal").read_bytes().splitlines()
+    assert shorten(root) == 4
+    assert jobs(root) & {*gone, back.id} == set()
+    assert {"", kept, open_claim.id} < jobs(root)
+    assert set((root / "work/journal").read_bytes().splitlines()[1:]) < set(lines)
+    after = examine(config)
+    assert count(after) == count(before) == (7, 4, 1, 1, 1)
+    assert (after.gone, after.findings) == (before.gone, [])
+    assert shorten(root) == 0, "once more changes nothing"
+
+
+def test_counts_add_up_over_many_times(root: Path, config: Config) -> None:
+    for number in range(1, 5):
+        deliver(root, "a.jpg")
+        (root / "done/alpha/a.jpg").unlink()
+        (root / "outbox/alpha/a.jpg").unlink()
+        fail(root, "b.jpg")
+        for path in (root / "failed/alpha").iterdir():
+            path.unlink()
+        assert shorten(root) == (2 if number == 1 else 3)
+        report = examine(config)
+        assert (report.delivered, report.failed, report.gone, report.adds_up) == (number, number, 3 * number, True)
+        assert jobs(root) == {""}
+
+
+def test_a_job_that_may_end_again_is_not_counted_yet(root: Path, config: Config) -> None:
+    """A crash between its last line and the end of its folder in work/: the next start writes that line again."""
+    deliver(root, "a.jpg")
+    deliver(root, "b.jpg")
+    open_claim = deliver(root, "c.jpg")
+    for path in (root / "done/alpha").iterdir():
+        path.unlink()
+    (root / "work" / open_claim.id).mkdir()
+    assert shorten(root) == 2
+    assert jobs(root) == {"", open_claim.id}
+
+
+def test_what_is_appended_meanwhile_is_not_lost(root: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        deliver(root, name)
+        (root / "done/alpha" / name).unlink()
+    journal, exchange = Ledger(root / "work/journal"), Ledger.exchange
+
+    def late(self: Ledger, path: Path, fd: int, length: int) -> None:
+        self.write("claimed", "late", picture="alpha/late.jpg")
+        exchange(self, path, fd, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "exchange", late)
+        assert compact(journal, Folders(root)) == 2
+    journal.write("returned", "late")
+    assert jobs(root) == {"", "late"}
+    assert entries(root / "work/journal")[0]["late"].state == "returned"
+
+
+def test_a_damaged_journal_and_a_full_disk_change_nothing(
+    root: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        deliver(root, name)
+        (root / "done/alpha" / name).unlink()
+    before = (root / "work/journal").read_bytes()
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            shorten(root)
+    assert (root / "work/journal").read_bytes() == before
+    assert not leftover(Folders(root)).exists()
+    (root / "work/journal").write_bytes(b"x" + before)
+    assert shorten(root) == 0
+    assert (root / "work/journal").read_bytes() == b"x" + before
+
+
+def test_a_journal_that_is_not_there_is_short_enough(root: Path, config: Config) -> None:
+    assert shorten(root) == 0
+    assert not (root / "work/journal").exists()
+
+
+def test_the_daemon_keeps_it_short_by_itself(root: Path, start: Start) -> None:
+    (root / "config.yaml").write_text(CONFIG + "originals: delete\n")
+    Folders(root).prepare(["alpha"])
+    journal = Ledger(root / "work/journal")
+    for number in range(200):
+        journal.write("claimed", str(number), picture="alpha/some.jpg")
+    ended = (line(Event(0.0, str(number), "delivered", {})) for number in range(200))
+    with journal.path.open("ab") as file:
+        file.writelines(ended)
+    leftover(Folders(root)).write_text("of a crash")
+    daemon = start(fast=True).ready()
+    wait_until(lambda: jobs(root) == {""}, what=daemon.text)
+    drop(root, "bad.jpg")
+    wait_until((root / "failed/alpha/bad.jpg.txt").exists, what=daemon.text)
+    assert daemon.stop() == 0
+    assert journal.path.stat().st_size < 2000
+    assert not leftover(Folders(root)).exists()

@@ -1,0 +1,99 @@
+"""The user's own commands after a picture: arguments stay arguments, time is limited, trouble is said."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon.config.models import HookCommands
+from daemon.jobs.record import Finished
+from daemon.service.hooks import Hooks, filled
+from tests.support.daemon import wait_until
+from tests.test_provenance import a_record
+
+DELIVERED = Finished("1", "alpha/a; touch x $(y).jpg", "alpha", Path("/out/a; b.jpg"), "", 1.25, a_record())
+FAILED = Finished("2", "alpha/b.jpg", "alpha", Path("/failed/b.jpg"), "It is\nblurred.")
+
+
+@pytest.fixture
+def hooks() -> Iterator[Hooks]:
+    hooks = Hooks()
+    hooks.start()
+    yield hooks
+    hooks.close()
+
+
+def commands(**settings: object) -> HookCommands:
+    return HookCommands.model_validate(settings)
+
+
+def test_each_argument_stays_one_argument_whatever_the_name() -> None:
+    said = filled(["echo", "{file} in {seconds} s", "{path}", "{unknown}", "{style}"], DELIVERED)
+    assert said == ["echo", "alpha/a; touch x $(y).jpg in 1.2 s", "/out/a; b.jpg", "{unknown}", "alpha"]
+    assert filled(["{reason}"], FAILED) == ["It is\\nblurred."]
+
+
+def test_the_right_command_runs_without_a_shell_and_without_systemds_socket(
+    hooks: Hooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/x")
+    script = "import os, sys; open(sys.argv[1], 'a').write(sys.argv[2] + str('NOTIFY_SOCKET' in os.environ) + '\\n')"
+    out = tmp_path / "out"
+    settings = commands(
+        on_delivered=[sys.executable, "-c", script, str(out), "painted {file} "],
+        on_failed=[sys.executable, "-c", script, str(out), "failed {file} "],
+    )
+    hooks.put(DELIVERED, settings)
+    hooks.put(FAILED, settings)
+    hooks.put(FAILED, commands())
+    wait_until(lambda: out.exists() and out.read_text().count("\n") == 2)
+    assert out.read_text() == "painted alpha/a; touch x $(y).jpg False\nfailed alpha/b.jpg False\n"
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_command_that_takes_too_long_is_ended_with_its_children(
+    hooks: Hooks, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
+    hooks.put(DELIVERED, commands(on_delivered=["sh", "-c", script], seconds=0.5))
+    wait_until(lambda: "took longer than 0.5 s" in caplog.text)
+    child = int((tmp_path / "child").read_text())
+    wait_until(
+        lambda: not Path(f"/proc/{child}").exists() or "\nState:\tZ" in Path(f"/proc/{child}/status").read_text()
+    )
+
+
+def test_trouble_is_said_and_the_next_command_runs(
+    hooks: Hooks, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.put(DELIVERED, commands(on_delivered=["no-such-program"]))
+    hooks.put(DELIVERED, commands(on_delivered=["sh", "-c", "echo the printer is out; exit 4"]))
+    hooks.put(DELIVERED, commands(on_delivered=["touch", str(tmp_path / "ran")]))
+    wait_until((tmp_path / "ran").exists)
+    assert "no-such-program cannot be run: No such file" in caplog.text
+    assert "ended with 4: the printer is out" in caplog.text
+
+
+def test_the_end_waits_for_no_command(hooks: Hooks) -> None:
+    hooks.put(DELIVERED, commands(on_delivered=["sleep", "61.125"]))
+    wait_until(lambda: hooks._running is not None)
+    began = time.monotonic()
+    hooks.close()
+    assert time.monotonic() - began < 30
+    assert not any(b"sleep\x0061.125" in _cmdline(pid) for pid in os.listdir("/proc") if pid.isdecimal())
+
+
+def _cmdline(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("wrong", ["echo x", [""], ["echo", "{photo}"], {"a": 1}])
+def test_a_command_that_is_no_list_of_arguments_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="write a list such as"):
+        commands(on_delivered=wrong)

@@ -1,0 +1,149 @@
+"""One daemon per root, whatever kind of filesystem it lies on."""
+
+import errno
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon.config.load import load
+from daemon.errors import ConfigError, JobError
+from daemon.inbox.scan import Arrival, Signature
+from daemon.jobs.audit import examine, repair
+from daemon.jobs.claims import Claims
+from daemon.storage.layout import Folders
+from daemon.storage.lock import Lock
+from tests.support.daemon import Daemon
+
+HOLD = "from daemon.lock import Lock; from pathlib import Path; import sys; Lock(Path(sys.argv[1])).acquire(); input()"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work/lock"
+
+
+def beating(path: Path) -> Callable[[float], None]:
+    """Another host's daemon writes its status while we wait."""
+
+    def wait(seconds: float) -> None:
+        (path.parent / "status.json").write_text("{}")
+
+    return wait
+
+
+def test_the_second_is_told_who_holds_the_root(path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as holder:
+        while not (path.exists() and path.read_text()):
+            assert holder.poll() is None
+        with pytest.raises(ConfigError, match=f"by styled, process {holder.pid} on {socket.gethostname()};"):
+            Lock(path).acquire()
+        holder.kill()
+    lock = Lock(path, wait=lambda seconds: pytest.fail("a dead process of this host needs no waiting for"))
+    lock.acquire()
+    lock.release()
+
+
+def test_a_daemon_at_work_on_another_host_is_seen_by_its_heartbeat(path: Path) -> None:
+    path.write_text("styled, process 7 on elsewhere\n")
+    with pytest.raises(ConfigError, match="process 7 on elsewhere"):
+        Lock(path, wait=beating(path)).acquire()
+    assert path.read_text() == "styled, process 7 on elsewhere\n"
+
+
+def test_a_real_daemon_on_another_host_keeps_a_second_one_and_the_doctors_repair_away(
+    root: Path, start: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filesystem that keeps locks to the host which took them, as old NFS does: ours is granted at once."""
+    daemon = start(fast=True).ready()
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(fcntl, "flock", lambda fd, how: None)
+    lock = Lock(root / "work/lock")
+    assert lock.is_held()
+    with pytest.raises(ConfigError, match=f"looked after by styled, process {daemon.process.pid} on "):
+        lock.acquire()
+    with pytest.raises(JobError, match="Stop it first"):
+        repair(examine(load(root / "config.yaml")))
+    daemon.process.kill()
+    daemon.process.wait()
+    assert not Lock(root / "work/lock", wait=lambda seconds: None).is_held()
+
+
+def test_a_daemon_that_died_on_another_host_is_succeeded(path: Path) -> None:
+    path.write_text("styled, process 7 on elsewhere\n")
+    lock = Lock(path, wait=lambda seconds: None)
+    lock.acquire()
+    assert lock.acquired
+    lock.release()
+
+
+def test_where_no_locks_are_kept_the_heartbeat_has_to_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    path.write_text(f"styled, process 7 on {socket.gethostname()}\n")
+    with pytest.raises(ConfigError, match="process 7"):
+        Lock(path, wait=beating(path)).acquire()
+    lock = Lock(path, wait=lambda seconds: None)
+    lock.acquire()
+    assert lock.acquired
+
+
+def test_who_stops_in_order_leaves_no_name_behind(path: Path) -> None:
+    lock = Lock(path)
+    lock.acquire()
+    assert lock.is_ours()
+    lock.release()
+    assert path.read_text() == ""
+    assert not lock.is_held()
+
+
+def test_it_is_noticed_that_work_was_made_anew(path: Path) -> None:
+    lock = Lock(path)
+    lock.acquire()
+    path.unlink()
+    assert not lock.is_ours()
+    path.touch()
+    assert not lock.is_ours()
+
+
+def test_a_lock_that_may_not_be_opened_is_the_settings_fault(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*arguments: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(ConfigError, match="give rights"):
+        Lock(path).acquire()
+
+
+def test_of_many_who_claim_the_same_photo_exactly_one_gets_it(tmp_path: Path) -> None:
+    """As two daemons would whose filesystem keeps no locks; the rename alone decides."""
+    folders = Folders(tmp_path)
+    folders.prepare(["alpha"])
+    photo = tmp_path / "inbox/alpha/photo.jpg"
+    for _ in range(20):
+        photo.write_bytes(b"photo")
+        go, pids = os.pipe(), []
+        arrival = Arrival("alpha", "", "photo.jpg", str(photo), Signature.of(photo.stat()))
+        for _ in range(4):
+            pid = os.fork()
+            if pid == 0:
+                os.close(go[1])
+                os.read(go[0], 1)
+                os._exit(0 if Claims(folders).take(arrival) else 1)
+            pids.append(pid)
+        os.close(go[1])
+        os.close(go[0])
+        won = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids].count(0)
+        assert won == 1
+        claims = Claims(folders)
+        claims.recover()
+        assert [path.name for path in (tmp_path / "inbox/alpha").iterdir()] == ["photo.jpg"]

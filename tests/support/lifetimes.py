@@ -1,0 +1,194 @@
+"""A picture's whole life with quick readers and painters in one process, on real folders: what is killed and what
+loses its power in test_crash.py. Only the pixels are not real.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from daemon.config.models import Config, Style
+from daemon.errors import JobError
+from daemon.inbox.scan import Walk
+from daemon.jobs import journal
+from daemon.jobs.audit import examine
+from daemon.jobs.claims import Claims
+from daemon.jobs.journal import Ledger
+from daemon.jobs.journal_compaction import compact, leftover
+from daemon.jobs.pipeline import Journey
+from daemon.processes.painters import Equipment
+from daemon.processes.readers import Photo
+from daemon.processes.shared_array import Canvas
+from daemon.status import Board
+from daemon.storage.files import Handle
+from daemon.storage.layout import Folders
+
+PHOTO, PAINTING, SIDECAR, OLDER = b"photo", b"painting", b"size: 48\n", b"older"
+SCENARIOS = ("deliver", "delete", "fail", "changed", "taken", "again", "tidy")
+
+
+class QuickReaders:
+    """Knows three kinds of bytes: a photo, a bad picture, and its own paintings."""
+
+    def read(self, file: Handle, **limits: Any) -> Photo:
+        if os.pread(file.fd, 100, 0) != PHOTO:
+            raise JobError("It is blurred.", "Hold still.")
+        return Photo(_canvas(), None, "JPEG", b"", (4, 3))
+
+    def write(self, file: Handle, pixels: Canvas, alpha: Canvas | None, **settings: Any) -> None:
+        for part in (PAINTING[:4], PAINTING[4:]):
+            os.write(file.fd, part)
+        os.fsync(file.fd)
+
+    def verify(self, file: Handle, size: tuple[int, int]) -> None:
+        if os.pread(file.fd, 100, 0) != PAINTING:
+            raise OSError(5, "it does not read back")
+
+
+class QuickPainter:
+    """Hands back the photo."""
+
+    equipment = Equipment("cpu", "a test", "embedded", "", "relu3_1")
+
+    def paint(self, content: Canvas, *arguments: object) -> Canvas:
+        return content
+
+
+class QuickPainters:
+    """One painter that is always free."""
+
+    def equipment(self) -> Equipment:
+        return QuickPainter.equipment
+
+    @contextmanager
+    def take(self, style: str) -> Iterator[QuickPainter]:
+        yield QuickPainter()
+
+
+class NoStyles:
+    def load(self, *arguments: object) -> Sequence[object]:
+        return []
+
+
+def _canvas() -> Canvas:
+    return Canvas(Handle(os.open("/dev/null", os.O_RDONLY)), (3, 4, 3))
+
+
+class Life:
+    """One root in which one picture, dropped with its sidecar, meets the fate that `scenario` names."""
+
+    def __init__(self, root: Path, scenario: str) -> None:
+        self.root = root
+        self.scenario = scenario
+        self.folders = Folders(root)
+        style = Style.model_construct(picture=Path(os.devnull))
+        originals = "delete" if scenario == "delete" else "keep"
+        self.config = Config.model_construct(
+            root=root, default_style="alpha", originals=originals, styles={"alpha": style}
+        )
+
+    def drop(self) -> None:
+        """The world before: folders and the user's files, all of it durable."""
+        self.folders.prepare(["alpha"])
+        home = self.root / "inbox/alpha/trip"
+        home.mkdir()
+        (home / "photo.jpg").write_bytes(b"blurred" if self.scenario == "fail" else PHOTO)
+        (home / "photo.jpg.yaml").write_bytes(SIDECAR)
+        if self.scenario == "taken":
+            for folder in ("outbox", "done"):
+                (self.root / folder / "alpha/trip").mkdir(parents=True)
+                (self.root / folder / "alpha/trip/photo.jpg").write_bytes(OLDER)
+        if self.scenario == "tidy":
+            self._write_history()
+        if self.scenario == "again":
+            (self.root / "failed/alpha/trip").mkdir(parents=True)
+            (self.root / "failed/alpha/trip/photo.jpg.txt").write_text("It was blurred.")
+
+    def live(self, *, disturbed: bool = False) -> None:
+        """What one run of the daemon does: recover, then paint all that lies in the inbox. `disturbed`: a writer
+        comes back to the photo once it has been claimed."""
+        self.folders.prepare(["alpha"])
+        self.recover()
+        self.tidy()
+        self.work(disturbed=disturbed)
+        self.tidy()
+
+    def _write_history(self) -> None:
+        """Two delivered and one failed of which nothing is left, one put back, and one whose original is there."""
+        kept = self.root / "done/alpha/older.jpg"
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(OLDER)
+        its = kept.stat().st_size, kept.stat().st_mtime_ns
+        journal = Ledger(self.folders.journal)
+        for job, files in (("a", {"done/alpha/gone.jpg": (1, 2)}), ("b", {}), ("c", {"done/alpha/older.jpg": its})):
+            journal.write("claimed", job)
+            journal.write("delivered", job, files=files)
+        journal.write("failed", "d", files={"failed/alpha/gone.jpg": (1, 2), "failed/alpha/gone.jpg.txt": (3, 4)})
+        journal.write("returned", "e")
+
+    def tidy(self) -> None:
+        if self.scenario == "tidy":
+            leftover(self.folders).unlink(missing_ok=True)
+            compact(Ledger(self.folders.journal), self.folders)
+
+    def recover(self) -> None:
+        Claims(self.folders).recover()
+
+    def work(self, *, disturbed: bool = False) -> None:
+        claims = Claims(self.folders)
+        journey = Journey(claims, QuickReaders(), QuickPainters(), Board())  # type: ignore[arg-type]
+        journey.styles = NoStyles()  # type: ignore[assignment]
+        if disturbed and self.scenario == "changed":
+            claims.check_unchanged = _disturb(claims.check_unchanged)  # type: ignore[method-assign]
+        walk = Walk(self.folders.inbox, ["alpha"], "alpha")
+        for arrival in [entry.arrival for entry in walk if entry.arrival]:
+            journey.run(arrival, self.config)
+
+    def check_moment(self) -> None:
+        """What holds at any instant: the original exists, or its painting does and it was to be deleted."""
+        found = self.files().values()
+        assert self.original in found or (self.scenario == "delete" and PAINTING in found), self.files()
+
+    def check_end(self) -> None:
+        """What holds when another run has come to its end."""
+        found = self.files()
+        bad = self.scenario == "fail"
+        suffix = "-2" if self.scenario == "taken" else ""
+        expected = {} if bad else {f"outbox/alpha/trip/photo{suffix}.jpg": PAINTING}
+        home = f"{'failed' if bad else 'done'}/alpha/trip/photo{suffix}.jpg"
+        if self.scenario != "delete":
+            expected |= {home: self.original, f"{home}.yaml": SIDECAR}
+        if self.scenario == "taken":
+            expected |= {f"{folder}/alpha/trip/photo.jpg": OLDER for folder in ("outbox", "done")}
+        if self.scenario == "tidy":
+            expected |= {"done/alpha/older.jpg": OLDER}
+        if bad:
+            assert b"It is blurred." in found.pop(f"{home}.txt")
+        assert found == expected
+        assert {path.name for path in self.folders.work.iterdir()} <= {"journal", "version"}
+        report = examine(self.config)
+        assert not report.findings, report.findings
+        assert report.adds_up
+        if self.scenario == "tidy":
+            assert (report.delivered, report.failed, report.gone) == (4, 1, 3)
+            jobs = journal.entries(self.folders.journal)[0].keys()
+            assert {"", "c"} <= jobs
+            assert not {"a", "b", "d", "e"} & jobs
+
+    @property
+    def original(self) -> bytes:
+        return b"blurred" if self.scenario == "fail" else PHOTO
+
+    def files(self) -> dict[str, bytes]:
+        """All files with their contents, but for the journal and the format's number."""
+        own = {self.folders.journal, self.folders.version}
+        paths = [path for path in self.root.rglob("*") if path.is_file() and path not in own]
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in paths}
+
+
+def _disturb(check: Callable[..., None]) -> Callable[..., None]:
+    def late(claim: Any, signature: Any) -> None:
+        check(claim, signature._replace(mtime_ns=signature.mtime_ns + 1))
+
+    return late

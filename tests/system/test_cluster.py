@@ -1,0 +1,207 @@
+"""Painters on other machines, through a real Ray and real nodes, really killed."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from daemon import __version__
+from daemon.config.load import load
+from daemon.errors import ConfigError
+from daemon.jobs.audit import examine
+from daemon.processes import ray_cluster
+from daemon.processes.painters import Equipment
+from tests.support.daemon import Daemon, wait_until
+from tests.support.samples import CONFIG, jpeg
+
+Start = Callable[..., Daemon]
+STYLES = ("alpha", "beta", "gamma", "delta")
+PICTURES = 40
+LONG = 240.0  # seconds, for a machine that is busy with other things
+
+with_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed (pip install '.[ray]')"
+)
+
+
+class Nodes:
+    """A cluster of two machines with one core each, which are processes of this one."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.support.nodes"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.address = self._answer()
+
+    def say(self, command: str) -> int:
+        assert self.process.stdin is not None
+        print(command, file=self.process.stdin, flush=True)
+        return int(self._answer())
+
+    def end(self) -> None:
+        with self.process as process:  # closes its pipes, and waits
+            assert process.stdin is not None
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        answer = self.process.stdout.readline().strip()
+        assert answer, "the cluster ended"
+        return answer
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    running = Nodes()
+    yield running
+    running.end()
+
+
+def configured(root: Path, address: str) -> None:
+    """Four styles; `address`: of the cluster, or none."""
+    pictures = "".join(
+        f"  {style}: {{picture: {root / 'alpha.png'}, style_weight: {1 + n}}}\n" for n, style in enumerate(STYLES)
+    )
+    text = CONFIG.partition("styles:")[0].replace("size: 48", "size: 24")
+    where = f"cluster: {address}\n" if address else ""
+    (root / "config.yaml").write_text(f"{text}{where}styles:\n{pictures}")
+
+
+def drop(root: Path, count: int = PICTURES) -> None:
+    for number in range(count):
+        path = root / "inbox" / STYLES[number % len(STYLES)] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(32, 24, seed=number, kind="PNG"))
+
+
+def painted(root: Path) -> list[Path]:
+    return sorted(path for path in (root / "outbox").glob("[a-z]*/*.png") if path.parent.name in STYLES)
+
+
+def actors() -> list[int]:
+    """The processes of a Ray that hold our painters."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cmdline").read_bytes().startswith(b"ray::_Actor"):
+                found.append(int(process.name))
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def all_delivered_once(root: Path, daemon: Daemon) -> None:
+    wait_until(lambda: len(painted(root)) >= PICTURES, LONG, daemon.text)
+    assert daemon.stop() == 0
+    wanted = {f"{STYLES[number % len(STYLES)]}/{number}.png" for number in range(PICTURES)}
+    assert {str(path.relative_to(root / "outbox")) for path in painted(root)} == wanted
+    assert len(list((root / "done").rglob("*.png"))) == PICTURES
+    assert not list((root / "failed").rglob("*.*")), daemon.text()
+    report = examine(load(root / "config.yaml"))
+    assert report.adds_up
+    assert not report.findings
+    assert daemon.said().count(" → ") == PICTURES, daemon.said()
+
+
+@with_ray
+def test_a_cluster_paints_what_a_painter_of_this_host_paints(
+    root: Path, tmp_path: Path, start: Start, nodes: Nodes
+) -> None:
+    for place, address in (("here", ""), ("there", nodes.address)):
+        (root / place).mkdir()
+        (root / place / "alpha.png").write_bytes((root / "alpha.png").read_bytes())
+        configured(root / place, address)
+        drop(root / place, 4)
+        daemon = start("--once", at=root / place)
+        assert daemon.process.wait(LONG) == 0, daemon.text()
+    here, there = painted(root / "here"), painted(root / "there")
+    assert len(here) == len(there) == 4
+    for one, other in zip(here, there, strict=True):
+        with Image.open(one) as a, Image.open(other) as b:
+            assert np.array_equal(np.asarray(a), np.asarray(b)), one.name
+
+
+@with_ray
+def test_an_actor_that_is_killed_ten_times_loses_no_picture_and_blames_none(
+    root: Path, start: Start, nodes: Nodes
+) -> None:
+    configured(root, nodes.address)
+    (root / "slow").write_text("0.2")
+    drop(root)
+    daemon = start(fast=True)
+    for kill in range(10):
+        wait_until(lambda: len(painted(root)) > kill and actors(), LONG, daemon.text)  # noqa: B023
+        os.kill(actors()[-1], signal.SIGKILL)
+    all_delivered_once(root, daemon)
+    assert "through no fault of its own" in daemon.said()
+
+
+@with_ray
+def test_a_machine_that_is_lost_costs_no_picture_and_one_that_joins_is_used(
+    root: Path, start: Start, nodes: Nodes
+) -> None:
+    configured(root, nodes.address)
+    (root / "slow").write_text("0.3")
+    drop(root)
+    daemon = start(fast=True)
+    wait_until(lambda: daemon.said().count("has joined") >= 2 and len(painted(root)) >= 5, LONG, daemon.text)
+    assert nodes.say("kill 0") == 1
+    wait_until(lambda: len(painted(root)) >= 15, LONG, daemon.text)
+    before = daemon.said().count("has joined")
+    assert nodes.say("add") == 2
+    wait_until(lambda: daemon.said().count("has joined") > before, LONG, daemon.text)
+    all_delivered_once(root, daemon)
+
+
+# --- what is said when there is no cluster --------------------------------------------------------------------------
+
+
+def test_a_cluster_without_ray_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "pip install 'styled-daemon[ray]'" in ray_cluster.not_installed()
+
+
+def test_a_cluster_that_does_not_answer_says_what_to_look_at() -> None:
+    assert "127.0.0.1:1 cannot be reached (Connection refused)" in ray_cluster.unreachable("127.0.0.1:1")
+    assert not ray_cluster.unreachable("local")
+
+
+def test_a_painter_of_another_version_or_with_other_weights_is_not_used() -> None:
+    equipment = Equipment("cpu", "a test", "embedded", "5e5e5e", "relu3_1")
+    assert not ray_cluster.unfit(__version__, equipment, "", "")
+    assert not ray_cluster.unfit(__version__, equipment, "", "5e5e5e")
+    assert "has styled 0.0.9" in ray_cluster.unfit("0.0.9", equipment, "", "")
+    assert "are not those of the others" in ray_cluster.unfit(__version__, equipment, "", "1a1a1a")
+    assert ray_cluster.unfit(__version__, None, "device: no cuda", "") == "device: no cuda"
+
+
+@pytest.mark.parametrize(
+    ("lines", "right"),
+    [
+        ("cluster: ray://10.0.0.1:10001\n", "cluster: 'ray://10.0.0.1:10001' cannot be used; write off, local, or"),
+        (
+            "cluster: local\ndevice: cuda:1\n",
+            "cluster: goes with device: auto, cpu or cuda; cuda:1 is one of this host",
+        ),
+    ],
+)
+def test_what_cannot_be_a_cluster_is_refused(root: Path, lines: str, right: str) -> None:
+    path = root / "config.yaml"
+    path.write_text(lines + CONFIG.replace("device: cpu\n", "" if "device" in lines else "device: cpu\n"))
+    with pytest.raises(ConfigError, match=right.replace("(", r"\(")):
+        load(path)
+
+
+def test_a_cluster_that_is_gone_hinders_but_stops_nothing(root: Path, start: Start) -> None:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed (pip install '.[ray]')")
+    configured(root, "127.0.0.1:1")
+    daemon = start(fast=True)
+    daemon.wait_for("cluster: 127.0.0.1:1 cannot be reached", LONG)
+    assert daemon.process.poll() is None
+    assert daemon.stop() == 0

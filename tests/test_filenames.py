@@ -1,0 +1,113 @@
+"""What a name says, without looking at the file."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.filenames import EXTENSIONS_IN, companion_of, extension, is_photo, natural, passing
+from daemon.text import shown
+
+ODD_NAMES = st.binary(min_size=1, max_size=40).filter(lambda b: b"/" not in b and b"\0" not in b).map(os.fsdecode)
+
+
+@pytest.mark.parametrize(
+    "name", ["photo.jpg", "PHOTO.JPG", "a.b.c.HeIc", "x.tiff", "été à Rome.png", "venice.mask.png"]
+)
+def test_pictures_are_photos_whatever_the_case_of_their_extension(name: str) -> None:
+    assert is_photo(name)
+
+
+@pytest.mark.parametrize("ending", sorted(EXTENSIONS_IN))
+def test_every_extension_that_can_be_read_makes_a_photo(ending: str) -> None:
+    assert is_photo(f"a{ending}")
+    assert extension(f"a{ending.upper()}") == ending
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".photo.jpg", ".jpg", "photo.jpg~", "photo.jpg.part", "photo.jpg.CRDOWNLOAD", "photo.tmp", "a.jpg.filepart"),
+        *("a.jpg.partial", "a.jpg.download", ".DS_Store", "._photo.jpg", ".nfs000123"),
+    ],
+)
+def test_hidden_and_temporary_names_are_passed_over_with_their_rule(name: str) -> None:
+    assert passing(name)
+    assert not is_photo(name)
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "notes.txt", "README", "photo", "photo.", "jpg", "a.jpg.yaml", "a.pdf"])
+def test_other_kinds_of_files_are_no_photos(name: str) -> None:
+    assert not is_photo(name)
+    assert not passing(name)
+
+
+@pytest.mark.parametrize(
+    "folder", ["@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", ".git", "holiday.part", "__MACOSX"]
+)
+def test_folders_of_the_system_and_of_unfinished_downloads_are_passed_over(folder: str) -> None:
+    assert passing(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "photo"),
+    [
+        ("photo.jpg.yaml", "photo.jpg"),
+        ("photo.JPG.mask.png", "photo.JPG"),
+        ("photo.jpg.MASK.PNG", "photo.jpg"),
+        ("photo.jpg.mask.png.yaml", "photo.jpg.mask.png"),
+        ("venice.mask.png", ""),
+        ("config.yaml", ""),
+        ("photo.jpg", ""),
+        (".yaml", ""),
+    ],
+)
+def test_a_companion_names_its_photo(name: str, photo: str) -> None:
+    assert companion_of(name) == photo
+    if photo:
+        assert not is_photo(name)
+
+
+def test_names_sort_as_people_count() -> None:
+    names = ["p10.jpg", "P9.jpg", "p1.jpg", "p2b.jpg", "p2a.jpg", "7.jpg"]
+    assert sorted(names, key=natural) == ["7.jpg", "p1.jpg", "p2a.jpg", "p2b.jpg", "P9.jpg", "p10.jpg"]
+
+
+@given(st.lists(ODD_NAMES, max_size=8))
+def test_any_names_can_be_sorted_and_differ(names: list[str]) -> None:
+    keys = sorted(natural(name) for name in names)
+    assert len({name for _, name in keys}) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("été 北京 🌻.jpg", "été 北京 🌻.jpg"),
+        ("a\nb\r\t.jpg", "a\\nb\\r\\t.jpg"),
+        ("\x1b[31mred\x07.jpg", "\\x1b[31mred\\x07.jpg"),
+        (os.fsdecode(b"caf\xe9.jpg"), "caf\\xe9.jpg"),
+        ("gpj.\u202eevil", "gpj.\\u202eevil"),
+        ("back\\nslash", "back\\\\nslash"),
+    ],
+)
+def test_shown_names_are_one_line_of_harmless_text(name: str, line: str) -> None:
+    assert shown(name) == line
+
+
+@given(ODD_NAMES)
+def test_shown_names_can_always_be_written_and_never_break_a_line(name: str) -> None:
+    text = shown(name)
+    assert text.isprintable()
+    assert text.encode().decode() == text
+
+
+@given(ODD_NAMES, ODD_NAMES)
+def test_two_names_are_never_shown_alike(one: str, other: str) -> None:
+    assert (shown(one) == shown(other)) == (one == other)
+
+
+@given(ODD_NAMES)
+def test_every_name_is_judged_without_an_exception(name: str) -> None:
+    assert not (is_photo(name) and (passing(name) or companion_of(name)))

@@ -1,0 +1,113 @@
+from collections.abc import Mapping
+from functools import cache
+from typing import Literal
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
+from torchvision.transforms.functional import normalize
+
+from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.network.vgg import VGG
+
+
+@cache
+def _random_weights() -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    features = make_layers(cfgs["E"], batch_norm=False)  # vgg19's, without its large classifier
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.normal_(layer.get_parameter("bias"), std=0.1)
+    return {f"features.{name}": tensor for name, tensor in features.state_dict().items()}
+
+
+def random_weights(depth: int = len(LAYERS)) -> dict[str, Tensor]:
+    """torchvision's own first `depth` layers, He-random, the same at each call."""
+    return {name: tensor for name, tensor in _random_weights().items() if int(name.split(".")[1]) < depth}
+
+
+@pytest.fixture(scope="module")
+def weights() -> Mapping[str, Tensor]:
+    return random_weights()
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_features_are_torchvisions(weights: Mapping[str, Tensor], pooling: Literal["max", "average"]) -> None:
+    """Every layer, kept at once, is what torchvision's own modules give when run up to it alone."""
+    x = torch.rand(1, 3, 37, 50)
+    kept = VGG(weights, torch.device("cpu")).features(x, LAYERS, pooling)
+    features = torchvision.models.vgg19(weights=None).features
+    features.load_state_dict({name.removeprefix("features."): v for name, v in weights.items()})
+    y = normalize(x, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    assert list(kept) == list(LAYERS)
+    with torch.no_grad():
+        for name, layer in zip(LAYERS, features, strict=True):
+            average = pooling == "average" and isinstance(layer, nn.MaxPool2d)
+            y = nn.AvgPool2d(2, 2)(y) if average else layer(y.clone())
+            torch.testing.assert_close(kept[name], y, rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_below_the_deepest_layer_is_computed() -> None:
+    """With weights down to conv3_1 only, its layers work; there is nothing to compute a deeper one from."""
+    shallow = VGG(random_weights(LAYERS.index("conv3_1") + 1), torch.device("cpu"))
+    assert list(shallow.features(torch.rand(1, 3, 16, 16), {"relu1_1", "relu3_1"}, "max")) == ["relu1_1", "relu3_1"]
+    with pytest.raises(KeyError):
+        shallow.features(torch.rand(1, 3, 16, 16), {"conv3_2"}, "max")
+
+
+def test_weights_take_no_gradient(weights: Mapping[str, Tensor]) -> None:
+    x = torch.rand(1, 3, 16, 16, requires_grad=True)
+    y = VGG(weights, torch.device("cpu")).features(x, {"relu2_1"}, "max")["relu2_1"]
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert gradient.abs().max() > 0
+    assert all(tensor.grad is None and not tensor.requires_grad for tensor in weights.values())
+
+
+def test_the_folded_normalisation_is_exact_to_the_border(weights: Mapping[str, Tensor]) -> None:
+    """In float64 nothing but rounding is left, where the padding meets the picture, too."""
+    x = torch.rand(1, 3, 9, 12, dtype=torch.float64)
+    double = {name: tensor.double() for name, tensor in weights.items()}
+    found = VGG(double, torch.device("cpu")).features(x, ["conv1_1"], "max")["conv1_1"]
+    y = normalize(x, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    expected = nn.functional.conv2d(y, double["features.0.weight"], double["features.0.bias"], padding=1)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_with_edges_repeated_no_feature_tells_the_border_from_the_rest(weights: Mapping[str, Tensor]) -> None:
+    """A picture of one colour has features of one value; zeros beyond the border give it away."""
+    x, layers = torch.full((1, 3, 16, 24), 0.2), ["conv1_1", "relu3_1"]
+    vgg = VGG(weights, torch.device("cpu"))
+    for F in vgg.features(x, layers, "average", "edge").values():
+        assert F.std((2, 3)).max() < 1e-4 * F.abs().max()
+    for F in vgg.features(x, layers, "average", "zeros").values():
+        assert F.std((2, 3)).max() > 0.01 * F.abs().max()
+
+
+@pytest.mark.parametrize("border", ["zeros", "edge"])
+def test_a_stretched_network_sees_what_it_would_in_a_picture_of_stronger_colours(
+    weights: Mapping[str, Tensor], border: Literal["zeros", "edge"]
+) -> None:
+    vgg = VGG({name: tensor.double() for name, tensor in weights.items()}, torch.device("cpu"))
+    x = torch.rand(1, 3, 20, 24, dtype=torch.float64, requires_grad=True)
+    y = torch.einsum("c,bchw->bhw", torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64), x)[:, None]
+    expected = vgg.features(y + 2.5 * (x - y), ["conv1_1", "relu3_1"], "average", border)
+    stretched = vgg.stretched(2.5)
+    found, back = stretched.forward(x.detach(), ["conv1_1", "relu3_1"], "average", border)
+    for name, F in expected.items():
+        torch.testing.assert_close(found[name], F.detach(), rtol=1e-6, atol=1e-6)
+    (gradient,) = torch.autograd.grad([F.sum() for F in expected.values()], x)
+    by_hand = back(lambda name, g: g if name not in found else torch.ones_like(found[name]) + (0 if g is None else g))
+    torch.testing.assert_close(by_hand, gradient, rtol=1e-5, atol=1e-5)
+    assert (stretched.chroma, vgg.chroma) == (2.5, 1.0)
+    assert vgg.stretched(1) is vgg
+
+
+def test_features_computed_in_bfloat16_come_as_float32(weights: Mapping[str, Tensor]) -> None:
+    x = torch.rand(1, 3, 16, 16)
+    low = VGG(weights, torch.device("cpu"), torch.bfloat16).features(x, ["relu2_1"], "max")["relu2_1"]
+    high = VGG(weights, torch.device("cpu")).features(x, ["relu2_1"], "max")["relu2_1"]
+    assert low.dtype == torch.float32
+    assert 0 < (low - high).norm() / high.norm() < 0.02
