@@ -33,19 +33,19 @@ class ConfigError(Exception):
         return "\n".join(self.problems)
 
 
-class Stopped(Exception):
+class ShuttingDown(Exception):
     """The daemon is stopping: the job in hand goes back to the inbox for the next start."""
 
 
-class Unsettled(Exception):
+class SourceChanged(Exception):
     """The photo changed after it was claimed: its writer was not done, so it goes back to the inbox."""
 
 
-class Hindered(Exception):
+class RetryLater(Exception):
     """Nothing can be painted for the moment and no picture is to blame: put it back, wait, try again."""
 
 
-class Halted(Hindered):
+class ServicePaused(RetryLater):
     """The same, and no other picture could be painted either: the disk is full, the device fails on everything."""
 
 
@@ -53,11 +53,11 @@ class Unreadable(Exception):
     """The disk did not give the photo's bytes, though it may the next time."""
 
 
-class Died(Exception):
+class WorkerDied(Exception):
     """A child process ended, or was ended because it gave no sign of life, before it answered."""
 
 
-class PainterDied(Died):
+class PainterDied(WorkerDied):
     """A painter did; unlike a reader, it has a device, which may be to blame."""
 
     def __init__(self, why: str, painter: str = "") -> None:
@@ -66,9 +66,9 @@ class PainterDied(Died):
         self.painter = painter
 
 
-class Lost(Exception):
+class WorkerLost(Exception):
     """The machine that a painter is on went away, or what holds the painter there did: no picture is to blame."""
 
 
-class Flawed(JobError):
+class DegeneratePainting(JobError):
     """This painting is none, as the reason says; other settings may make one."""

@@ -28,7 +28,7 @@ SYSTEM_FOLDERS = frozenset(
 )
 
 
-def passing(name: str) -> str:
+def ignored_reason(name: str) -> str:
     """Why a file or folder of this name is never looked into, or "" if its name does not say so."""
     if name.startswith("."):
         return "hidden: its name begins with a dot"
@@ -66,10 +66,10 @@ def companion_of(name: str) -> str:
 
 def is_photo(name: str) -> bool:
     """Whether a file of this name is meant to be painted."""
-    return is_picture(name) and not companion_of(name) and not passing(name)
+    return is_picture(name) and not companion_of(name) and not ignored_reason(name)
 
 
-def natural(name: str) -> tuple[list[str | int], str]:
+def natural_sort_key(name: str) -> tuple[list[str | int], str]:
     """Sorts photo-9 before photo-10, and no two names alike."""
     parts = re.split(r"([0-9]+)", name.lower())
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], name

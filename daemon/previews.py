@@ -18,7 +18,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class Sketch:
+class Thumbnails:
     """Small copies of a painting, and of its photo where there is one. `card` and `before` are WebP."""
 
     size: tuple[int, int]  # width, height of the painting itself

@@ -20,7 +20,7 @@ from daemon.errors import JobError
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.recipe import PRESETS, Recipe
 from daemon.transfer.recipe import recipe as checked
-from daemon.transfer.steps import Stretch
+from daemon.transfer.steps import EvaluationRun
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "pillow-heif")  # those that touch a pixel
 SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors")
@@ -70,7 +70,7 @@ class Provenance:
     steps: int
     loss: float  # of the last step
     terms: Mapping[str, float]  # that it is the sum of: `style relu1_1` …, `palette`, `content relu2_2` …, `contours`
-    stretches: tuple[Stretch, ...]  # how it was computed, whole or in tiles; another way, other last bits
+    stretches: tuple[EvaluationRun, ...]  # how it was computed, whole or in tiles; another way, other last bits
     curve: tuple[float, ...]  # losses over the steps, thinned out
     seconds: float  # of painting alone
     mask_sha256: str = ""  # of the mask that left a part of the photo as it was
@@ -111,7 +111,7 @@ def picture_name(path: Path) -> str:
     return f"builtin:{path.stem}" if path.parent == STYLES else path.name
 
 
-def ways(stretches: Sequence[Stretch]) -> str:
+def ways(stretches: Sequence[EvaluationRun]) -> str:
     """How a painting was computed, for a person: by scale, whole or in tiles, with how many evaluations."""
     said: dict[int, list[str]] = {}
     for each in stretches:
@@ -173,13 +173,13 @@ def _source(name: Any, sha256: Any, weight: Any) -> StyleSource:
     return StyleSource(str(name), str(sha256), _number(weight))
 
 
-def _stretch(scale: Any, side: Any, keep: Any, history: Any, evaluations: Any) -> Stretch:
+def _stretch(scale: Any, side: Any, keep: Any, history: Any, evaluations: Any) -> EvaluationRun:
     numbers = {"scale": scale, "history": history, "evaluations": evaluations} | (
         {} if side is None else {"side": side}
     )
     if not all(type(number) is int and 0 <= number <= MOST_EVALUATIONS for number in numbers.values()) or side == 0:
         raise ValueError("stretches out of range")
-    return Stretch(scale, side, bool(keep), history, evaluations)
+    return EvaluationRun(scale, side, bool(keep), history, evaluations)
 
 
 def _number(value: Any) -> float:

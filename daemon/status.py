@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.previews import Preview
-from daemon.text import shown
+from daemon.text import escape
 from daemon.transfer.steps import Memory, Step
 
 LATEST = 8  # finished paintings that are remembered for the console
@@ -19,7 +19,7 @@ MOST_LOSSES = 2000  # of one painting
 
 
 @dataclass(slots=True)
-class Task:
+class JobStatus:
     """One job in hand. By the monotonic clock: `started` is when its painting began, `moved` when it last got on."""
 
     name: str
@@ -55,7 +55,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class FinishedPainting:
     """A finished painting for the console: `seconds` of painting, `at` by the monotonic clock."""
 
     name: str
@@ -66,7 +66,7 @@ class Shown:
 
 
 @dataclass
-class Board:
+class Status:
     """Thread-safe by one lock around each change; readers take a snapshot."""
 
     state: str = "starting"
@@ -83,14 +83,16 @@ class Board:
     memory: dict[str, Memory] = field(default_factory=dict)  # of each device, as its painter last said
     upcoming: list[str] = field(default_factory=list)  # the next pictures
     growing: list[dict[str, Any]] = field(default_factory=list)  # those that are not complete, with the reason
-    latest: deque[Shown] = field(default_factory=lambda: deque(maxlen=LATEST))  # the last finished, newest first
+    latest: deque[FinishedPainting] = field(
+        default_factory=lambda: deque(maxlen=LATEST)
+    )  # the last finished, newest first
     _ends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))  # of paintings, monotonic
-    _tasks: dict[str, Task] = field(default_factory=dict)
+    _tasks: dict[str, JobStatus] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, job: str, name: str, style: str) -> None:
         with self._lock:
-            self._tasks[job] = Task(name, style)
+            self._tasks[job] = JobStatus(name, style)
 
     def stage(self, job: str, stage: str) -> None:
         with self._lock:
@@ -120,14 +122,14 @@ class Board:
             self.failed += failed
             self.last_failure = failure or self.last_failure
 
-    def show(self, painting: Shown) -> None:
+    def show(self, painting: FinishedPainting) -> None:
         """It was delivered."""
         with self._lock:
             self.seconds += painting.seconds
             self.latest.appendleft(painting)
             self._ends.append(painting.at)
 
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[FinishedPainting]:
         """The last finished, newest first."""
         with self._lock:
             return list(self.latest)
@@ -139,7 +141,7 @@ class Board:
         span = max(now - recent[0], 1.0) if recent else 1.0
         return (len(recent) - 1) * 3600 / span if len(recent) > 1 else None
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[JobStatus]:
         """Copies of the jobs in hand, oldest first."""
         with self._lock:
             return [replace(task) for task in self._tasks.values()]
@@ -149,7 +151,7 @@ class Board:
         counts = self.counts.on(time.strftime("%Y-%m-%d"))
         jobs = [
             {
-                "file": shown(task.name),
+                "file": escape(task.name),
                 "style": task.style,
                 "stage": task.stage,
                 "step": task.step.step if task.step else None,
@@ -169,7 +171,7 @@ class Board:
             "delivered": self.delivered,
             "failed": self.failed,
             "last_failure": self.last_failure or counts.last_failure,
-            "trouble": shown(self.trouble),
+            "trouble": escape(self.trouble),
             "next": self.upcoming,
             "growing": self.growing,
             "counts": asdict(counts),
@@ -177,7 +179,7 @@ class Board:
         }
 
 
-def post(board: Board, path: Path) -> None:
+def write_status(board: Status, path: Path) -> None:
     """Write the board to `path`, whole or not at all; it is a picture of a moment, so it is not fsynced."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(json.dumps(board.as_dict(), indent=1) + "\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 LONGEST_GUESS = 100  # characters of a name that is compared with the known ones
 
 
-def shown(name: str) -> str:
+def escape(name: str) -> str:
     """The name as one line of harmless text: control characters, direction marks and broken bytes as escapes."""
     if name.isprintable() and "\\" not in name:
         return name
@@ -22,9 +22,9 @@ def _shown(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def plain(text: str) -> str:
+def escape_lines(text: str) -> str:
     """Several lines of harmless text: all that `shown` escapes is escaped, but for the lines' ends."""
-    return "\n".join(line if line.isprintable() else shown(line) for line in text.split("\n"))
+    return "\n".join(line if line.isprintable() else escape(line) for line in text.split("\n"))
 
 
 def words(choices: Iterable[str], conjunction: str = "or") -> str:
@@ -52,11 +52,11 @@ def quoted(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     text = str(value)
-    return f"'{shown(text[:60])}{'…' if len(text) > 60 else ''}'"
+    return f"'{escape(text[:60])}{'…' if len(text) > 60 else ''}'"
 
 
 def meant(name: str, known: Iterable[str]) -> str:
     """ "did you mean ink?", or "" when nothing known comes near."""
     lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name[:LONGEST_GUESS].lower(), list(lower), n=1)
-    return f"did you mean {shown(lower[near[0]])}?" if near else ""
+    return f"did you mean {escape(lower[near[0]])}?" if near else ""

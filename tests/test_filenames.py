@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.filenames import EXTENSIONS_IN, companion_of, extension, is_photo, natural, passing
-from daemon.text import shown
+from daemon.filenames import EXTENSIONS_IN, companion_of, extension, ignored_reason, is_photo, natural_sort_key
+from daemon.text import escape
 
 ODD_NAMES = st.binary(min_size=1, max_size=40).filter(lambda b: b"/" not in b and b"\0" not in b).map(os.fsdecode)
 
@@ -33,21 +33,21 @@ def test_every_extension_that_can_be_read_makes_a_photo(ending: str) -> None:
     ],
 )
 def test_hidden_and_temporary_names_are_passed_over_with_their_rule(name: str) -> None:
-    assert passing(name)
+    assert ignored_reason(name)
     assert not is_photo(name)
 
 
 @pytest.mark.parametrize("name", ["Thumbs.db", "notes.txt", "README", "photo", "photo.", "jpg", "a.jpg.yaml", "a.pdf"])
 def test_other_kinds_of_files_are_no_photos(name: str) -> None:
     assert not is_photo(name)
-    assert not passing(name)
+    assert not ignored_reason(name)
 
 
 @pytest.mark.parametrize(
     "folder", ["@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", ".git", "holiday.part", "__MACOSX"]
 )
 def test_folders_of_the_system_and_of_unfinished_downloads_are_passed_over(folder: str) -> None:
-    assert passing(folder)
+    assert ignored_reason(folder)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_a_companion_names_its_photo(name: str, photo: str) -> None:
 
 def test_names_sort_as_people_count() -> None:
     names = ["p10.jpg", "P9.jpg", "p1.jpg", "p2b.jpg", "p2a.jpg", "7.jpg"]
-    assert sorted(names, key=natural) == ["7.jpg", "p1.jpg", "p2a.jpg", "p2b.jpg", "P9.jpg", "p10.jpg"]
+    assert sorted(names, key=natural_sort_key) == ["7.jpg", "p1.jpg", "p2a.jpg", "p2b.jpg", "P9.jpg", "p10.jpg"]
 
 
 @given(st.lists(ODD_NAMES, max_size=8))
 def test_any_names_can_be_sorted_and_differ(names: list[str]) -> None:
-    keys = sorted(natural(name) for name in names)
+    keys = sorted(natural_sort_key(name) for name in names)
     assert len({name for _, name in keys}) == len(set(names))
 
 
@@ -93,21 +93,21 @@ def test_any_names_can_be_sorted_and_differ(names: list[str]) -> None:
     ],
 )
 def test_shown_names_are_one_line_of_harmless_text(name: str, line: str) -> None:
-    assert shown(name) == line
+    assert escape(name) == line
 
 
 @given(ODD_NAMES)
 def test_shown_names_can_always_be_written_and_never_break_a_line(name: str) -> None:
-    text = shown(name)
+    text = escape(name)
     assert text.isprintable()
     assert text.encode().decode() == text
 
 
 @given(ODD_NAMES, ODD_NAMES)
 def test_two_names_are_never_shown_alike(one: str, other: str) -> None:
-    assert (shown(one) == shown(other)) == (one == other)
+    assert (escape(one) == escape(other)) == (one == other)
 
 
 @given(ODD_NAMES)
 def test_every_name_is_judged_without_an_exception(name: str) -> None:
-    assert not (is_photo(name) and (passing(name) or companion_of(name)))
+    assert not (is_photo(name) and (ignored_reason(name) or companion_of(name)))

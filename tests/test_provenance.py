@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from daemon import pictures
-from daemon.cli.output import told
+from daemon.cli.output import read_provenance
 from daemon.cli.paint import paint, read_photo, stylizer_for, write
 from daemon.cli.repaint import repaint
 from daemon.config.load import builtin_picture
@@ -24,7 +24,7 @@ from daemon.errors import JobError
 from daemon.provenance import Provenance, StyleSource, libraries, thinned
 from daemon.transfer.plan import Plan
 from daemon.transfer.recipe import PRESETS
-from daemon.transfer.steps import Stretch
+from daemon.transfer.steps import EvaluationRun
 from tests.support.daemon import Daemon
 from tests.support.samples import jpeg
 
@@ -49,7 +49,11 @@ def a_record(**changes: object) -> Provenance:
         steps=140,
         loss=0.1234567890123,
         terms={"style relu1_1": 0.05, "style relu2_1": 0.04, "palette": 0.01, "content relu2_2": 0.02},
-        stretches=(Stretch(1, None, True, 20, 80), Stretch(2, 128, False, 20, 50), Stretch(2, 128, False, 0, 10)),
+        stretches=(
+            EvaluationRun(1, None, True, 20, 80),
+            EvaluationRun(2, 128, False, 20, 50),
+            EvaluationRun(2, 128, False, 0, 10),
+        ),
         curve=(3.5, 0.25),
         seconds=12.345,
     )
@@ -176,9 +180,9 @@ def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeyp
         painting = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, story)
     record = story.told("ink", (150, 60), "png", 95)
     write(tmp_path / "first.png", painting, content, "png", 95, record.to_json())
-    assert record.stretches == (Stretch(1, 64, True, 4, 5),)
+    assert record.stretches == (EvaluationRun(1, 64, True, 4, 5),)
     assert record.steps == 5
     assert sum(record.terms.values()) == pytest.approx(record.loss, rel=1e-4)
     found = repaint(tmp_path / "first.png", tmp_path / "photo.jpg", tmp_path / "again.png", [], None)
     assert (found.same, found.differing) == (True, ())
-    assert told(tmp_path / "again.png").stretches == record.stretches
+    assert read_provenance(tmp_path / "again.png").stretches == record.stretches

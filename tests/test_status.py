@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from daemon.status import Board, Task, post
+from daemon.status import JobStatus, Status, write_status
 from daemon.transfer.steps import Step
 
 
 def test_the_time_left_follows_the_share_of_the_work_done() -> None:
-    task = Task("a.jpg", "starry", started=100.0)
+    task = JobStatus("a.jpg", "starry", started=100.0)
     assert task.seconds_left(130.0) is None
     task.step = Step(30, 140, 0.5, 1, 2, 0.25)
     assert task.seconds_left(130.0) == 90.0
@@ -17,12 +17,12 @@ def test_the_time_left_follows_the_share_of_the_work_done() -> None:
 
 
 def test_a_posted_board_is_plain_json_whatever_the_names(tmp_path: Path) -> None:
-    board = Board(waiting={"starry": 2})
+    board = Status(waiting={"starry": 2})
     board.begin("1", "starry/a\n\udcff.jpg", "starry")
     board.stage("1", "painting")
     board.step("1", Step(3, 10, 0.5, 1, 1, 0.3))
     board.count(failed=1, failure="b.jpg: It is blurred.")
-    post(board, tmp_path / "status.json")
+    write_status(board, tmp_path / "status.json")
     found = json.loads((tmp_path / "status.json").read_text())
     (job,) = found["jobs"]
     assert (job["file"], job["stage"], job["step"], job["steps"]) == ("starry/a\\n\\xff.jpg", "painting", 3, 10)
@@ -31,7 +31,7 @@ def test_a_posted_board_is_plain_json_whatever_the_names(tmp_path: Path) -> None
 
 
 def test_a_job_that_has_ended_is_no_longer_shown() -> None:
-    board = Board()
+    board = Status()
     board.begin("1", "a.jpg", "starry")
     board.end("1")
     board.end("1")

@@ -118,9 +118,9 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Say how a painting was made, by the record that it carries."""
-    from daemon.cli.output import info_lines, told
+    from daemon.cli.output import info_lines, read_provenance
 
-    record = told(painting)
+    record = read_provenance(painting)
     print(record.to_json() if as_json else "\n".join(info_lines(record)))
 
 
@@ -249,7 +249,7 @@ def retry(
     from daemon.cli.retry import retry as put_back
     from daemon.config.load import find, load
     from daemon.storage.layout import Folders
-    from daemon.text import shown
+    from daemon.text import escape
 
     if bool(files) == every:
         raise JobError("Say which pictures to try again.", "styled retry FILE…, or styled retry --all")
@@ -258,9 +258,9 @@ def retry(
     code = 0
     for file in wanted:
         try:
-            print(shown(str(put_back(folders, file))))
+            print(escape(str(put_back(folders, file))))
         except (JobError, OSError) as error:
-            print(f"{shown(file)}: {error}", file=sys.stderr)
+            print(f"{escape(file)}: {error}", file=sys.stderr)
             code = EXIT_FAILURE
     raise typer.Exit(code)
 

@@ -9,7 +9,7 @@ from daemon.config.load import load
 from daemon.console.console import Console
 from daemon.errors import JobError
 from daemon.service.service import Service, handle_signals
-from daemon.status import Board
+from daemon.status import Status
 
 PAIRS = (("landscape", "starry"), ("face", "ink"), ("street", "mosaic"), ("stilllife", "waves"))
 SHEET = "demo.jpg"
@@ -35,7 +35,7 @@ def run_demo(folder: Path, size: int) -> int:
     config = load(path)
     drops = _drops(config.root / "inbox")
 
-    def refresh(board: Board) -> None:
+    def refresh(board: Status) -> None:
         console.refresh(board)
         if board.state == "watching":  # drop them one after another, as a person would
             next(drops, None)

@@ -12,7 +12,7 @@ from daemon.inbox.scan import look
 from daemon.provenance import Provenance, own_settings, picture_name, summed, ways
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
-from daemon.text import duration, shown
+from daemon.text import duration, escape
 
 
 def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
@@ -37,7 +37,7 @@ def read_status(root: Path) -> dict[str, Any]:
 ALIKE = 12  # entries of a folder that `check` lists singly when all fare alike
 
 
-def told(painting: Path) -> Provenance:
+def read_provenance(painting: Path) -> Provenance:
     """What `painting` says of itself. JobError: it is no picture, or says nothing."""
     from daemon import pictures
 
@@ -45,10 +45,10 @@ def told(painting: Path) -> Provenance:
         with painting.open("rb") as file:
             record = pictures.read_record(file)
     except OSError as error:
-        raise JobError(f"{shown(str(painting))}: {error.strerror}.", "Check the name and the rights.") from None
+        raise JobError(f"{escape(str(painting))}: {error.strerror}.", "Check the name and the rights.") from None
     if not record:
         why = "Another program may have saved it since, or it was not painted by styled."
-        raise JobError(f"{shown(str(painting))} carries no record of how it was painted.", why)
+        raise JobError(f"{escape(str(painting))} carries no record of how it was painted.", why)
     return Provenance.from_json(record)
 
 
@@ -56,35 +56,35 @@ def info_lines(record: Provenance) -> Iterator[str]:
     """How a painting was made; of the recipe only what differs from its preset."""
     versions = {"styled": record.version, **record.libraries}
     rows = [
-        ("photo", f"{shown(record.source)}  (SHA-256 {shown(record.source_sha256)})"),
-        ("style", shown(record.style)),
-        *(("", f"{shown(p.name)} × {p.weight:g}  (SHA-256 {shown(p.sha256)})") for p in record.pictures),
-        ("recipe", shown(", ".join(own_settings(record.recipe)))),
-        ("size", f"{record.size[0]} x {record.size[1]}, {shown(record.format)}"),
-        ("weights", f"{shown(record.weights)}  (SHA-256 {shown(record.weights_sha256)})"),
-        ("steps", f"{record.steps}; {shown(ways(record.stretches))}"),
+        ("photo", f"{escape(record.source)}  (SHA-256 {escape(record.source_sha256)})"),
+        ("style", escape(record.style)),
+        *(("", f"{escape(p.name)} × {p.weight:g}  (SHA-256 {escape(p.sha256)})") for p in record.pictures),
+        ("recipe", escape(", ".join(own_settings(record.recipe)))),
+        ("size", f"{record.size[0]} x {record.size[1]}, {escape(record.format)}"),
+        ("weights", f"{escape(record.weights)}  (SHA-256 {escape(record.weights_sha256)})"),
+        ("steps", f"{record.steps}; {escape(ways(record.stretches))}"),
         ("loss", f"{record.loss:.6g}" + _terms(summed(record.terms))),
-        *(("", f"{shown(name)} {loss:.4g}") for name, loss in record.terms.items() if name.startswith("style ")),
-        ("painted", f"{shown(record.painted)} in {record.seconds:.1f} s"),
-        ("device", f"{shown(record.device_name)} ({shown(record.device)}), CPU threads: {record.threads}"),
-        ("versions", shown(", ".join(f"{name} {version}" for name, version in versions.items()))),
+        *(("", f"{escape(name)} {loss:.4g}") for name, loss in record.terms.items() if name.startswith("style ")),
+        ("painted", f"{escape(record.painted)} in {record.seconds:.1f} s"),
+        ("device", f"{escape(record.device_name)} ({escape(record.device)}), CPU threads: {record.threads}"),
+        ("versions", escape(", ".join(f"{name} {version}" for name, version in versions.items()))),
     ]
     return (f"{name:10}{value}" for name, value in rows)
 
 
 def _terms(terms: Mapping[str, float]) -> str:
-    said = ", ".join(f"{shown(name)} {loss:.4g}" for name, loss in terms.items())
+    said = ", ".join(f"{escape(name)} {loss:.4g}" for name, loss in terms.items())
     return f" = {said}" if said else ""
 
 
 def comparison_lines(out: Path, same: bool, largest: int, differing: Sequence[str]) -> Iterator[str]:
     """How a painting that was made again compares: `largest` difference of 255, and what is not as it was then."""
     if same:
-        yield f"{shown(str(out))}: the same painting, bit for bit."
+        yield f"{escape(str(out))}: the same painting, bit for bit."
         return
-    yield f"{shown(str(out))}: not the same; pixels differ by up to {largest} of 255."
+    yield f"{escape(str(out))}: not the same; pixels differ by up to {largest} of 255."
     for each in differing:
-        yield f"  {shown(each)}"
+        yield f"  {escape(each)}"
     if not differing:
         yield "  Versions, device and threads are the same: a GPU does not promise the same bits twice."
 
@@ -92,12 +92,12 @@ def comparison_lines(out: Path, same: bool, largest: int, differing: Sequence[st
 def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
     """What a daemon is doing, by its own status."""
     if found["state"] == "not running":
-        yield f"No daemon runs on {shown(found['root'])}. Start one with: styled run"
+        yield f"No daemon runs on {escape(found['root'])}. Start one with: styled run"
         return
     yield f"{found['state']} on {found['device'] or 'its device'} with {found['weights'] or 'its'} weights"
     for memory in found.get("memory", []):
         free = "" if memory["free"] is None else f", {memory['free'] / 2**30:.1f} GiB free"
-        yield f"memory of {shown(memory['device'])}: {memory['used'] / 2**30:.1f} GiB held by its painter{free}"
+        yield f"memory of {escape(memory['device'])}: {memory['used'] / 2**30:.1f} GiB held by its painter{free}"
     if found.get("trouble"):
         yield f"paused: {found['trouble']}"
     for job in found["jobs"]:
@@ -105,7 +105,7 @@ def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
         left = f", {duration(job['seconds_left'])} left" if job["seconds_left"] is not None else ""
         yield f"  {job['file']}: {job['stage']}{step}{left}"
     total = sum(found["waiting"].values())
-    by_style = ", ".join(f"{shown(style)} {count:,}" for style, count in found["waiting"].items() if count)
+    by_style = ", ".join(f"{escape(style)} {count:,}" for style, count in found["waiting"].items() if count)
     rate = found.get("per_hour")
     left = f", done in about {duration(total / rate * 3600)}" if rate and total else ""
     yield f"{total:,} waiting" + (f" ({by_style})" if by_style else "") + left
@@ -124,13 +124,13 @@ def style_lines(config: Config) -> Iterator[str]:
     for name, style in config.styles.items():
         default = "  (default)" if name == config.default_style else ""
         pictures = " + ".join(
-            f"{shown(picture_name(each.file))}" + (f" × {each.weight:g}" if len(style.all_pictures) > 1 else "")
+            f"{escape(picture_name(each.file))}" + (f" × {each.weight:g}" if len(style.all_pictures) > 1 else "")
             for each in style.all_pictures
         )
         settings = config.settings(name)
-        yield f"{shown(name)}{default}"
+        yield f"{escape(name)}{default}"
         yield f"  {pictures}; {', '.join(own_settings(settings.recipe))}, size {settings.size}"
-        yield f"  drop into {shown(str(config.root / 'inbox' / name))}/"
+        yield f"  drop into {escape(str(config.root / 'inbox' / name))}/"
 
 
 def tree_lines(root: Path, entries: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -138,7 +138,7 @@ def tree_lines(root: Path, entries: Iterable[tuple[str, str]]) -> Iterator[str]:
     folders: dict[Path, list[tuple[str, str]]] = {}
     for path, verdict in entries:
         folders.setdefault(Path(path).parent, []).append((Path(path).name, verdict))
-    yield f"{shown(root.name)}/"
+    yield f"{escape(root.name)}/"
     if not folders:
         yield "└── nothing waits"
     yield from _branch(root, folders, {each for folder in folders for each in (folder, *folder.parents)}, "")
@@ -152,7 +152,7 @@ def _branch(
     for name, verdict in sorted(folders.get(folder, [])):
         alike[verdict] += 1
         if alike[verdict] <= ALIKE:
-            leaves.append(f"{shown(name)}: {verdict}")
+            leaves.append(f"{escape(name)}: {verdict}")
     leaves += [f"… {count - ALIKE:,} more: {verdict}" for verdict, count in alike.items() if count > ALIKE]
     branches: list[str | Path] = [*leaves, *sorted(each for each in inner if each.parent == folder)]
     for number, branch in enumerate(branches):
@@ -160,5 +160,5 @@ def _branch(
         if isinstance(branch, str):
             yield f"{before}{'└── ' if last else '├── '}{branch}"
         else:
-            yield f"{before}{'└── ' if last else '├── '}{shown(branch.name)}/"
+            yield f"{before}{'└── ' if last else '├── '}{escape(branch.name)}/"
             yield from _branch(branch, folders, inner, before + ("    " if last else "│   "))

@@ -16,15 +16,15 @@ from daemon.console.console import painting
 from daemon.errors import ConfigError, JobError
 from daemon.filenames import ENDINGS, OutputFormat, output_format
 from daemon.jobs.pipeline import AUTO_SIZE_CPU, AUTO_SIZE_GPU
-from daemon.jobs.safe_retry import twice
-from daemon.jobs.trace import Story
-from daemon.processes.painter_process import equipment_of
+from daemon.jobs.safe_retry import paint_with_safe_retry
+from daemon.jobs.trace import JobTrace
+from daemon.processes.painter_process import painter_info
 from daemon.processes.painting_check import check
 from daemon.provenance import StyleSource, picture_name
 from daemon.storage.files import sha256
 from daemon.transfer import DeviceError, RecipeError, TooLargeError, WeightsError
 from daemon.transfer.recipe import Recipe
-from daemon.transfer.steps import Step, Stretch
+from daemon.transfer.steps import EvaluationRun, Step
 
 if TYPE_CHECKING:
     from daemon.transfer import Stylizer
@@ -47,7 +47,7 @@ def paint_one(
     def attempt(recipe: Recipe) -> Pixels:
         return paint(stylizer, content, [(picture, 1.0)], recipe, story, checked=True)
 
-    result = twice(attempt, chosen.recipe, photo.name)
+    result = paint_with_safe_retry(attempt, chosen.recipe, photo.name)
     kind = output_format(content.format, wanted, (result.shape[1], result.shape[0]))
     record = story.told(picture.stem, (result.shape[1], result.shape[0]), kind, QUALITY)
     write(out, result, content, kind, QUALITY, record.to_json())
@@ -74,11 +74,11 @@ def stylizer_for(device: str, weights: str, threads: int | None = None) -> "Styl
         raise ConfigError([str(error)]) from None
 
 
-def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[pictures.Picture, Story]:
+def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[pictures.Picture, JobTrace]:
     """Decoded, its long side scaled to `size` pixels, and its story begun. JobError."""
     try:
         with photo.open("rb") as file:
-            story = Story(photo.name, sha256(file.fileno()))
+            story = JobTrace(photo.name, sha256(file.fileno()))
             return pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=size, enlarge=enlarge), story
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
@@ -89,13 +89,13 @@ def paint(
     content: pictures.Picture,
     style: list[tuple[Path, float]],
     recipe: Recipe,
-    story: Story,
-    before: Sequence[Stretch] = (),
+    story: JobTrace,
+    before: Sequence[EvaluationRun] = (),
     *,
     checked: bool = False,
 ) -> Pixels:
-    """The painting (H, W, 3), with a bar while it grows. `style`: files and weights. ConfigError, JobError; Flawed,
-    where it is to be `checked`.
+    """The painting (H, W, 3), with a bar while it grows. `style`: files and weights. ConfigError, JobError;
+    DegeneratePainting, where it is to be `checked`.
 
     `before`: how an earlier one was computed, to be done likewise.
     """
@@ -107,7 +107,7 @@ def paint(
                 sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
                 mixed.append((pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
         story.pictures = tuple(sources)
-        story.begin(equipment_of(stylizer), stylizer.threads, recipe)
+        story.begin(painter_info(stylizer), stylizer.threads, recipe)
         with painting(story.source) as show:
 
             def on_step(step: Step) -> None:

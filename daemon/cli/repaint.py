@@ -8,14 +8,14 @@ import numpy as np
 
 from daemon import pictures
 from daemon.assets import STYLES
-from daemon.cli.output import told
+from daemon.cli.output import read_provenance
 from daemon.cli.paint import MAX_MEGAPIXELS, kind_of, paint, read_photo, stylizer_for, write
 from daemon.config.models import Config
 from daemon.errors import ConfigError, JobError
 from daemon.filenames import MASK
 from daemon.provenance import Provenance, libraries, ways
 from daemon.storage.files import sha256
-from daemon.text import shown, words
+from daemon.text import escape, words
 from daemon.transfer.errors import WeightsError
 from daemon.transfer.network.weights import describe
 
@@ -32,14 +32,14 @@ class Comparison:
 def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], config: Config | None) -> Comparison:
     """Make `painting` again from `source` into `out`, by its record. `style`: where its style pictures may lie,
     besides those that ship and those of `config`. JobError, ConfigError."""
-    was = told(painting)
+    was = read_provenance(painting)
     kind = kind_of(out, overwrite=False)
     if kind != was.format:
         raise JobError(f"The painting is {was.format}, {out.name} would be {kind}.", "Choose the same ending.")
     content, story = read_photo(source, max(was.size))
     if story.source_sha256 != was.source_sha256:
         raise JobError(
-            f"{shown(str(source))} is not the photo it was painted from, {shown(was.source)}.",
+            f"{escape(str(source))} is not the photo it was painted from, {escape(was.source)}.",
             f"Find the file whose SHA-256 is {was.source_sha256}; originals go to done/.",
         )
     sources = list(zip(_found(was, style, config), (each.weight for each in was.pictures), strict=True))
@@ -62,7 +62,7 @@ def _mask(was: Provenance, source: Path) -> Path | None:
     """The photo's mask, which lies beside it. JobError: it does not, or is another."""
     mask = source.with_name(source.name + MASK)
     if was.mask_sha256 and was.mask_sha256 not in _hashed([mask], {was.mask_sha256}):
-        raise JobError(f"The mask is not here: {shown(str(mask))}.", f"Find the file of SHA-256 {was.mask_sha256}.")
+        raise JobError(f"The mask is not here: {escape(str(mask))}.", f"Find the file of SHA-256 {was.mask_sha256}.")
     return mask if was.mask_sha256 else None
 
 
@@ -72,7 +72,7 @@ def _found(was: Provenance, style: Sequence[Path], config: Config | None) -> lis
     known = _hashed([*style, *sorted(STYLES.iterdir()), *configured], {each.sha256 for each in was.pictures})
     missing = [each for each in was.pictures if each.sha256 not in known]
     if missing:
-        names = words([f"{shown(each.name)} (SHA-256 {each.sha256})" for each in missing], "and")
+        names = words([f"{escape(each.name)} (SHA-256 {each.sha256})" for each in missing], "and")
         raise JobError(f"The style's picture is not here: {names}.", "Say where it lies: --style FILE")
     return [known[each.sha256] for each in was.pictures]
 
@@ -106,7 +106,7 @@ def _weights(was: Provenance, config: Config | None) -> str:
         return was.weights
     if config is not None and config.weights not in ("auto", "embedded", "imagenet"):
         return config.weights
-    raise ConfigError([f"weights: the painting was made with {shown(was.weights)}; name it in config.yaml"])
+    raise ConfigError([f"weights: the painting was made with {escape(was.weights)}; name it in config.yaml"])
 
 
 def _compared(painting: Path, out: Path, was: Provenance, now: Provenance) -> Comparison:

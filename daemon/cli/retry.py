@@ -9,7 +9,7 @@ from daemon.errors import JobError
 from daemon.filenames import MASK, SIDECAR, is_photo
 from daemon.storage.files import free_name, move
 from daemon.storage.layout import Folders
-from daemon.text import shown
+from daemon.text import escape
 
 REASON = ".txt"
 
@@ -20,7 +20,7 @@ def retry(folders: Folders, file: str) -> Path:
     picture = _find(folders, file)
     home = folders.inbox / picture.relative_to(folders.failed).parent
     if home == folders.inbox:
-        raise JobError(f"{shown(file)} lies in no style's folder of failed/.", "Move it into the inbox yourself.")
+        raise JobError(f"{escape(file)} lies in no style's folder of failed/.", "Move it into the inbox yourself.")
     endings = [each for each in (SIDECAR, MASK) if os.path.lexists(f"{picture}{each}")]
     folders.make(home)
     name = free_name(
@@ -50,4 +50,4 @@ def _find(folders: Folders, file: str) -> Path:
             folder = path.parent.resolve()
             if is_photo(path.name) and folder.is_relative_to(failed) and path.is_file() and not path.is_symlink():
                 return folders.failed / folder.relative_to(failed) / path.name
-    raise JobError(f"{shown(file)} is no picture in {shown(str(folders.failed))}.", "See what is there: ls failed/*")
+    raise JobError(f"{escape(file)} is no picture in {escape(str(folders.failed))}.", "See what is there: ls failed/*")

@@ -10,9 +10,9 @@ from typing import Any
 from daemon.config.models import Config
 from daemon.errors import JobError
 from daemon.filenames import ENDINGS
-from daemon.inbox.scan import Entry, Fate, Walk
+from daemon.inbox.scan import Entry, Fate, InboxScan
 from daemon.storage.layout import Folders
-from daemon.text import shown
+from daemon.text import escape
 
 PAINTINGS = [ending for endings in ENDINGS.values() for ending in endings]
 
@@ -28,9 +28,9 @@ def why(file: str, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
         *_delivered(wanted, folders),
     ]
     if not lines:
-        name = shown(file)
+        name = escape(file)
         raise JobError(
-            f"{name}: nothing is known of it under {shown(str(folders.root))}.",
+            f"{name}: nothing is known of it under {escape(str(folders.root))}.",
             "Name it as it lies in inbox/, outbox/, failed/ or done/, with its style: styled why starry/photo.jpg",
         )
     yield from lines
@@ -50,7 +50,7 @@ def _wanted(file: str, folders: Folders, default: str) -> set[str]:
 
 def _in_inbox(wanted: set[str], folders: Folders, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
     with contextlib.suppress(OSError):
-        for entry in Walk(folders.inbox, config.styles, config.default_style):
+        for entry in InboxScan(folders.inbox, config.styles, config.default_style):
             place = os.path.relpath(entry.path, folders.inbox)
             if place in wanted:
                 yield f"in the inbox: {_waits(entry, status) if entry.fate is Fate.PHOTO else entry.verdict}"
@@ -60,7 +60,7 @@ def _waits(entry: Entry, status: Mapping[str, Any]) -> str:
     """What a photo in the inbox waits for."""
     if status["state"] == "not running":
         return f"{entry.why}, but no daemon runs: styled run"
-    name = shown(entry.path)
+    name = escape(entry.path)
     for growing in status.get("growing", []):
         if growing["file"] == name:
             return f"not complete yet: {growing['why']} ({growing['seconds']:.0f} s ago)"
@@ -76,7 +76,7 @@ def _in_work(wanted: set[str], folders: Folders, status: Mapping[str, Any]) -> I
             job = json.loads(record.read_text())
             place = os.path.join(job["style"], job["folder"], job["name"])
             if place in wanted:
-                stages = [each["stage"] for each in status.get("jobs", []) if each["file"] == shown(place)]
+                stages = [each["stage"] for each in status.get("jobs", []) if each["file"] == escape(place)]
                 yield f"in work: {stages[0] if stages else 'the next start of the daemon goes on with it'}"
 
 
@@ -84,16 +84,16 @@ def _failed(wanted: set[str], folders: Folders) -> Iterator[str]:
     for place in sorted(wanted):
         path = folders.failed / place
         if path.is_file():
-            yield f"failed: {shown(str(path))}"
+            yield f"failed: {escape(str(path))}"
             with contextlib.suppress(OSError):
                 text = Path(f"{path}.txt").read_text(errors="replace")
-                yield from (f"  {shown(line)}" for line in text.splitlines() if line)
+                yield from (f"  {escape(line)}" for line in text.splitlines() if line)
 
 
 def _delivered(wanted: set[str], folders: Folders) -> Iterator[str]:
     for place in sorted(wanted):
         stem = os.path.splitext(place)[0]
         found = [folders.outbox / (stem + ending) for ending in PAINTINGS]
-        yield from (f"delivered: {shown(str(path))}" for path in found if path.is_file())
+        yield from (f"delivered: {escape(str(path))}" for path in found if path.is_file())
         if (folders.done / place).is_file():
-            yield f"its original: {shown(str(folders.done / place))}"
+            yield f"its original: {escape(str(folders.done / place))}"

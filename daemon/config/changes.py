@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from daemon.config.models import Config
-from daemon.text import shown
+from daemon.text import escape
 
 # --- changes ------------------------------------------------------------------------------------------------
 
 
 def describe_changes(old: Config, new: Config) -> list[str]:
     """What a reload changes, one line per dotted setting: "recipe.size: 512 → 1024", "styles.night: added"."""
-    lines = [f"styles.{shown(name)}: removed" for name in old.styles if name not in new.styles]
-    lines += [f"styles.{shown(name)}: added" for name in new.styles if name not in old.styles]
+    lines = [f"styles.{escape(name)}: removed" for name in old.styles if name not in new.styles]
+    lines += [f"styles.{escape(name)}: added" for name in new.styles if name not in old.styles]
     before, after = dict(_flat(old)), dict(_flat(new))
     both = [name for name in before if name in after and before[name] != after[name]]
     return [f"{name}: {before[name]} → {after[name]}" for name in both] + lines
@@ -27,7 +27,7 @@ def _flat(group: BaseModel, place: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{place}{name}.")
         elif isinstance(value, dict):
             for key, each in value.items():
-                yield from _flat(each, f"{place}{name}.{shown(key)}.")
+                yield from _flat(each, f"{place}{name}.{escape(key)}.")
         else:
             yield f"{place}{name}", _read_out(value)
 
@@ -38,7 +38,7 @@ def _read_out(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
-        return shown(" ".join(value)) or "none"
+        return escape(" ".join(value)) or "none"
     if isinstance(value, tuple):
-        return " + ".join(f"{shown(str(picture.file))} × {picture.weight:g}" for picture in value)
-    return f"{value:.15g}" if isinstance(value, float) else shown(str(value))
+        return " + ".join(f"{escape(str(picture.file))} × {picture.weight:g}" for picture in value)
+    return f"{value:.15g}" if isinstance(value, float) else escape(str(value))

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from daemon.assets import STYLES
-from daemon.filenames import is_picture, passing
-from daemon.text import meant, quoted, shown, words
+from daemon.filenames import ignored_reason, is_picture
+from daemon.text import escape, meant, quoted, words
 
 LONGEST_NAME = 100  # bytes of a style's name, which is also a folder's
 
@@ -31,7 +31,7 @@ def absolute(value: object, folder: Path, right: str) -> Path:
 
 def file_flaw(path: Path) -> str:
     """Why this cannot be read as a file, "" if it can. Looks at kind, size and rights; opens nothing."""
-    name = shown(str(path))
+    name = escape(str(path))
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -49,11 +49,11 @@ def style_picture(value: object, folder: Path) -> Path:
     """The file of `builtin:NAME` or of a path seen from `folder`. ValueError: why it cannot be a style's picture."""
     if isinstance(value, str) and value.startswith("builtin:"):
         return _builtin(value.removeprefix("builtin:"))
-    right = f"the path of a picture (seen from {shown(str(folder))}) or builtin:NAME"
+    right = f"the path of a picture (seen from {escape(str(folder))}) or builtin:NAME"
     path = absolute(value, folder, right)
     flaw = file_flaw(path)
     if not flaw and not is_picture(path.name):
-        flaw = f"{shown(str(path))} has no picture's extension"
+        flaw = f"{escape(str(path))} has no picture's extension"
     if flaw:
         raise ValueError(f"{flaw}; write {right}")
     return path
@@ -70,7 +70,7 @@ def _builtin(name: str) -> Path:
     return shipped[name]
 
 
-def between(data: Mapping[str, object]) -> Iterator[str]:
+def cross_checks(data: Mapping[str, object]) -> Iterator[str]:
     """What is wrong with the styles of a whole config.yaml that no setting can see by itself."""
     styles = data.get("styles")
     if styles is None or styles == {}:
@@ -79,12 +79,12 @@ def between(data: Mapping[str, object]) -> Iterator[str]:
         return
     seen: dict[str, str] = {}
     for name, style in styles.items():
-        place = f"styles.{shown(name)}"
+        place = f"styles.{escape(name)}"
         if flaw := name_flaw(name):
             yield f"{place}: {flaw}; choose another name"
         same = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
         if same in seen:
-            yield f"{place}: many systems take this for {shown(seen[same])}; choose another name"
+            yield f"{place}: many systems take this for {escape(seen[same])}; choose another name"
         seen.setdefault(same, name)
         if style is None or isinstance(style, dict):
             given = [key for key in ("picture", "pictures") if (style or {}).get(key) is not None]
@@ -94,7 +94,7 @@ def between(data: Mapping[str, object]) -> Iterator[str]:
                 yield f"{place}: has both picture and pictures; keep one of the two"
     default = data.get("default_style")
     if isinstance(default, str) and default not in styles:
-        way_out = meant(default, styles) or f"write {words(map(shown, styles))}"
+        way_out = meant(default, styles) or f"write {words(map(escape, styles))}"
         yield f"default_style: there is no style {quoted(default)}; {way_out}"
 
 
@@ -110,7 +110,7 @@ def name_flaw(name: str) -> str:
         return f"the name is longer than {LONGEST_NAME} bytes"
     if name.lower() == "index.html":
         return "the gallery's page has this name"
-    return f"pictures in such a folder are left alone ({why})" if (why := passing(name)) else ""
+    return f"pictures in such a folder are left alone ({why})" if (why := ignored_reason(name)) else ""
 
 
 _YAML = (  # what PyYAML says, what we say
@@ -130,4 +130,4 @@ _YAML = (  # what PyYAML says, what we say
 
 def yaml_flaw(said: str) -> str:
     """PyYAML's complaint as somebody would say it who has never heard of scanners and tokens."""
-    return next((ours for theirs, ours in _YAML if theirs in said), f"this is not YAML ({shown(said)}); correct it")
+    return next((ours for theirs, ours in _YAML if theirs in said), f"this is not YAML ({escape(said)}); correct it")

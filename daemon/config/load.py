@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from daemon.config.checks import between, style_picture
+from daemon.config.checks import cross_checks, style_picture
 from daemon.config.models import (
     Config,
     Defaults,
@@ -21,7 +21,7 @@ from daemon.config.models import (
 )
 from daemon.config.yaml_text import parse_yaml
 from daemon.errors import ConfigError, JobError
-from daemon.text import meant, quoted, shown, words
+from daemon.text import escape, meant, quoted, words
 
 SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
 LARGEST = 1 << 20  # bytes of a config.yaml
@@ -48,7 +48,7 @@ def find(path: Path | None) -> Path:
 
 def load(path: Path) -> Config:
     """Read and validate, with no side effects. ConfigError: every problem, one a line."""
-    name = shown(str(path))
+    name = escape(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
@@ -66,7 +66,7 @@ def load(path: Path) -> Config:
     if isinstance(styles, dict) and styles and data.get("default_style") is None:
         data = {**data, "default_style": next(iter(styles))}
     config, misfits = _validate(Config, data, path.absolute().parent)
-    problems += [*misfits, *between(data)]
+    problems += [*misfits, *cross_checks(data)]
     if problems or config is None:
         raise ConfigError(problems)
     return config
@@ -76,14 +76,14 @@ def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
     """The recipe settings of one photo, from its photo.jpg.yaml. JobError: every problem."""
     settings = None
     try:
-        data, problems = parse_yaml(raw, shown(name), LARGEST_SIDECAR)
+        data, problems = parse_yaml(raw, escape(name), LARGEST_SIDECAR)
         settings, misfits = _validate(RecipeSettings, data, Path())
         problems += misfits
     except ConfigError as error:
         problems = list(error.problems)
     if problems or settings is None:
         advice = "Correct its settings, or take that file away, and try again."
-        raise JobError(f"The settings in {shown(name)} cannot be used: {' | '.join(problems)}.", advice)
+        raise JobError(f"The settings in {escape(name)} cannot be used: {' | '.join(problems)}.", advice)
     return settings
 
 
@@ -118,7 +118,7 @@ def _validate(model: type[_Model], data: object, folder: Path) -> tuple[_Model |
 def _problem(model: type[BaseModel], error: Mapping[str, Any]) -> str:
     """One of pydantic's errors as `dotted.name: what is wrong; what would be right`; lists count from 1."""
     place = tuple(error["loc"])
-    name = ".".join(str(part + 1) if isinstance(part, int) else shown(part) for part in place)
+    name = ".".join(str(part + 1) if isinstance(part, int) else escape(part) for part in place)
     kind = error["type"]
     if kind == "value_error":
         return f"{name}: {error['ctx']['error']}"

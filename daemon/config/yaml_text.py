@@ -7,7 +7,7 @@ import yaml
 
 from daemon.config.checks import yaml_flaw
 from daemon.errors import ConfigError
-from daemon.text import quoted, shown
+from daemon.text import escape, quoted
 
 # --- YAML ---------------------------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ class _Document:
                 where = _where(key.start_mark)
                 self.problems.append(f"{self.name}: {where}: a list or group as a name; write a plain name")
                 continue
-            name = f"{place}.{shown(key.value)}".removeprefix(".")
+            name = f"{place}.{escape(key.value)}".removeprefix(".")
             line = key.start_mark.line + 1
             if key.tag == "tag:yaml.org,2002:merge":
                 sources = self.value(value, name)

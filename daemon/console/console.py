@@ -23,8 +23,8 @@ from daemon.config.models import Config
 from daemon.console import journald
 from daemon.console.terminal_images import Inline, cell_height, protocol
 from daemon.console.view import view
-from daemon.status import Board, Shown
-from daemon.text import duration, shown
+from daemon.status import FinishedPainting, Status
+from daemon.text import duration, escape
 from daemon.transfer.steps import Step
 
 log = logging.getLogger("styled")
@@ -73,7 +73,7 @@ class Console(logging.Handler):
             else:
                 self._plain(record, text)
 
-    def refresh(self, board: Board) -> None:
+    def refresh(self, board: Status) -> None:
         """Draw the board as it is now; the service calls this several times a second."""
         if board.state == "watching" and not self._greeted and self._config is not None:
             self._greeted = True
@@ -85,7 +85,7 @@ class Console(logging.Handler):
             with contextlib.suppress(OSError):
                 self._draw(board, self._live)
 
-    def _draw(self, board: Board, live: Live) -> None:
+    def _draw(self, board: Status, live: Live) -> None:
         """The live view, and above it, where real pixels can be shown, each painting once."""
         finished = board.shown()
         if self._pixels is not None:
@@ -131,7 +131,7 @@ def painting(name: str) -> Iterator[Any]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-        task = bar.add_task(shown(name), total=1.0, said="")
+        task = bar.add_task(escape(name), total=1.0, said="")
 
         def on_step(step: Step) -> None:
             bar.update(task, completed=step.done, said=f"step {step.step}/{step.steps}  loss {step.loss:.4g}")
@@ -174,12 +174,12 @@ def _line(record: logging.LogRecord, text: str) -> Text:
     return line
 
 
-def _caption(painting: Shown) -> Text:
-    line = Text(shown(painting.name), style="bold", no_wrap=True, overflow="ellipsis")
+def _caption(painting: FinishedPainting) -> Text:
+    line = Text(escape(painting.name), style="bold", no_wrap=True, overflow="ellipsis")
     return line.append(f"  {duration(painting.seconds)}", style="not bold dim")
 
 
-def _greeting(config: Config, board: Board) -> RenderableType:
+def _greeting(config: Config, board: Status) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
@@ -188,7 +188,7 @@ def _greeting(config: Config, board: Board) -> RenderableType:
     return Panel(grid, title="[bold]styled[/]", title_align="left", border_style="blue", expand=False)
 
 
-def _facts(config: Config, board: Board) -> list[tuple[str, str]]:
+def _facts(config: Config, board: Status) -> list[tuple[str, str]]:
     styles = [f"{name} (default)" if name == config.default_style else name for name in config.styles]
     return [
         ("device", board.device),
@@ -199,5 +199,5 @@ def _facts(config: Config, board: Board) -> list[tuple[str, str]]:
     ]
 
 
-def _one_line(config: Config, board: Board) -> str:
+def _one_line(config: Config, board: Status) -> str:
     return "; ".join(f"{name} {value}" for name, value in _facts(config, board))

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.console.terminal_images import HalfBlocks
-from daemon.status import Board, Shown, Task
-from daemon.text import duration, shown
+from daemon.status import FinishedPainting, JobStatus, Status
+from daemon.text import duration, escape
 
 BARS = "▁▂▃▄▅▆▇█"
 NARROW = 80  # columns, below which there is no room for pictures and long rows
@@ -25,7 +25,7 @@ MOST_STYLES = 6
 DAY = 86_400.0
 
 
-def view(board: Board, width: int, height: int, *, pictures: bool, now: float | None = None) -> RenderableType:
+def view(board: Status, width: int, height: int, *, pictures: bool, now: float | None = None) -> RenderableType:
     """The board for a terminal of this size. `pictures`: it can show colours enough for previews."""
     now = time.monotonic() if now is None else now
     wide, high = width >= NARROW, height >= LOW
@@ -50,7 +50,7 @@ def sparkline(losses: Sequence[float], width: int) -> str:
     return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in known)
 
 
-def _tasks(tasks: Sequence[Task], width: int, now: float) -> RenderableType:
+def _tasks(tasks: Sequence[JobStatus], width: int, now: float) -> RenderableType:
     """One line per job in hand; where there is no room, the loss goes first, then its curve, then length."""
     grid = Table.grid(padding=(0, 2), expand=False)
     for _ in range(6):
@@ -62,10 +62,10 @@ def _tasks(tasks: Sequence[Task], width: int, now: float) -> RenderableType:
     return grid
 
 
-def _row(task: Task, width: int, now: float) -> list[RenderableType]:
+def _row(task: JobStatus, width: int, now: float) -> list[RenderableType]:
     bar, curve = (10, 0) if width < NARROW else (12, 8) if width < ROOMY else (24, 12 if width < 140 else 24)
     others = bar + curve + (50 if width >= ROOMY else 37)  # columns that the rest of the line takes
-    name = Text(shown(task.name), style="bold")
+    name = Text(escape(task.name), style="bold")
     name.truncate(max(12, min(width // 3, width - others)), overflow="ellipsis")
     if task.step is None:
         return [name, Text(task.stage, style="dim")]
@@ -80,7 +80,9 @@ def _row(task: Task, width: int, now: float) -> list[RenderableType]:
     return row
 
 
-def _middle(finished: Sequence[Shown], waiting: dict[str, int], width: int, picture: tuple[int, int]) -> RenderableType:
+def _middle(
+    finished: Sequence[FinishedPainting], waiting: dict[str, int], width: int, picture: tuple[int, int]
+) -> RenderableType:
     """The last finished, side by side, and the queue by style."""
     columns, lines = picture
     queue = 34 if len(waiting) > 1 else 0
@@ -95,10 +97,10 @@ def _middle(finished: Sequence[Shown], waiting: dict[str, int], width: int, pict
     return grid
 
 
-def _finished(painting: Shown, columns: int, lines: int) -> RenderableType:
-    name = Text(shown(painting.name.rpartition("/")[2]))
+def _finished(painting: FinishedPainting, columns: int, lines: int) -> RenderableType:
+    name = Text(escape(painting.name.rpartition("/")[2]))
     name.truncate(columns, overflow="ellipsis")
-    facts = Text(f"{shown(painting.style)}  {duration(painting.seconds)}", style="dim")
+    facts = Text(f"{escape(painting.style)}  {duration(painting.seconds)}", style="dim")
     facts.truncate(columns, overflow="ellipsis")
     return Group(HalfBlocks(painting.preview, columns, lines), name, facts)
 
@@ -113,7 +115,7 @@ def _queue(waiting: dict[str, int]) -> RenderableType:
     most = ranked[0][1]
     for style, count in ranked[:MOST_STYLES]:
         bar = Text(_bar(count / most, 8), style="blue")
-        grid.add_row(Text(shown(style)), bar, Text(f"{count:,}"))
+        grid.add_row(Text(escape(style)), bar, Text(f"{count:,}"))
     if len(ranked) > MOST_STYLES:
         rest = sum(count for _, count in ranked[MOST_STYLES:])
         grid.add_row(Text(f"{len(ranked) - MOST_STYLES} more", style="dim"), Text(""), Text(f"{rest:,}"))
@@ -126,12 +128,12 @@ def _bar(share: float, width: int) -> str:
     return "█" * (eighths // 8) + ("▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else "")
 
 
-def _totals(board: Board, waiting: dict[str, int], now: float, width: int) -> Text:
+def _totals(board: Status, waiting: dict[str, int], now: float, width: int) -> Text:
     total = sum(waiting.values())
     line = Text(no_wrap=width < NARROW, overflow="ellipsis").append(board.state, style="bold")
     line.append(f"  {total:,} waiting")
     if 0 < len(waiting) <= 3:
-        line.append(f" ({', '.join(f'{shown(style)} {count:,}' for style, count in waiting.items())})")
+        line.append(f" ({', '.join(f'{escape(style)} {count:,}' for style, count in waiting.items())})")
     line.append(f"  {board.delivered:,} painted", style="green" if board.delivered else "")
     line.append(f"  {board.failed:,} failed", style="red" if board.failed else "")
     counts = board.counts.on(time.strftime("%Y-%m-%d"))

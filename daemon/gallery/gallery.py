@@ -19,15 +19,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from daemon.errors import Died, JobError, Stopped
+from daemon.errors import JobError, ShuttingDown, WorkerDied
 from daemon.filenames import ENDINGS
 from daemon.gallery.page import Row, render
-from daemon.previews import Sketch
+from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
 from daemon.provenance import Provenance
 from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
-from daemon.text import shown
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
@@ -66,7 +66,7 @@ class Gallery:
     def start(self) -> None:
         self._thread.start()
 
-    def add(self, job: str, path: Path, record: Provenance, sketch: Sketch) -> None:
+    def add(self, job: str, path: Path, record: Provenance, sketch: Thumbnails) -> None:
         """A painting was delivered to `path`. OSError: its thumbnails cannot be written."""
         self._news.put(self._kept(path, row_of(job, path, self._folders, record, sketch), sketch))
 
@@ -92,7 +92,7 @@ class Gallery:
                     self._write()
             self._take_news(wait=False)
             self._write()
-        except Stopped:
+        except ShuttingDown:
             return
         except Exception:
             log.exception("the gallery is no longer kept; painting goes on")
@@ -171,15 +171,15 @@ class Gallery:
             sketch = self._readers.sketch_file(file, None)
             record = Provenance.from_json(sketch.record)
             original = self._folders.done / Path(self._below(path)).parent / record.source
-            with contextlib.suppress(OSError, ValueError, JobError, Died):
+            with contextlib.suppress(OSError, ValueError, JobError, WorkerDied):
                 photo = Handle.open(original, os.O_RDONLY | os.O_NONBLOCK)
                 sketch = self._readers.sketch_file(file, photo)
             name = secrets.token_hex(8)
             self._learn(self._kept(path, row_of(name, path, self._folders, record, sketch), sketch))
-        except (JobError, Died, OSError) as error:
-            log.debug("%s is not shown in the gallery: %s", shown(str(path)), error)
+        except (JobError, WorkerDied, OSError) as error:
+            log.debug("%s is not shown in the gallery: %s", escape(str(path)), error)
 
-    def _kept(self, path: Path, row: Row, sketch: Sketch) -> Known:
+    def _kept(self, path: Path, row: Row, sketch: Thumbnails) -> Known:
         """Its thumbnails, written."""
         self.folder.mkdir(exist_ok=True)
         self._mine.add(row.id)
@@ -206,11 +206,11 @@ class Gallery:
             self._troubled = False
         except OSError as error:  # a full disk: the next painting tries again
             if not self._troubled:
-                log.warning("%s cannot be written: %s", shown(str(self.page)), error.strerror)
+                log.warning("%s cannot be written: %s", escape(str(self.page)), error.strerror)
             self._troubled = True
 
 
-def row_of(name: str, path: Path, folders: Folders, record: Provenance, sketch: Sketch) -> Row:
+def row_of(name: str, path: Path, folders: Folders, record: Provenance, sketch: Thumbnails) -> Row:
     """What the page says of a painting."""
     return Row.of(name, str(path.relative_to(folders.outbox)), path.stat().st_mtime, record, sketch.size)
 

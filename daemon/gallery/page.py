@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from daemon.assets import GALLERY_PAGE
 from daemon.provenance import Provenance, own_settings, summed
-from daemon.text import shown
-from daemon.transfer.steps import Stretch
+from daemon.text import escape
+from daemon.transfer.steps import EvaluationRun
 
 LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # of a loss curve, low to high
 
@@ -49,19 +49,19 @@ class Row:
         total = sum(terms.values()) or 1.0
         return cls(
             id=name,
-            name=shown(os.sep.join(parts[1:]) or path),
-            style=shown(parts[0]),
+            name=escape(os.sep.join(parts[1:]) or path),
+            style=escape(parts[0]),
             link=quote(os.fsencode(path)),
             width=size[0],
             height=size[1],
             at=round(at),
             seconds=round(record.seconds, 1),
-            recipe=shown(", ".join(own_settings(record.recipe))),
+            recipe=escape(", ".join(own_settings(record.recipe))),
             steps=record.steps,
             first=record.curve[0] if record.curve else 0.0,
             loss=float(f"{record.loss:.4g}"),
             curve=_levels(record.curve),
-            terms=shown(", ".join(terms)),
+            terms=escape(", ".join(terms)),
             shares=" ".join(str(round(100 * loss / total)) for loss in terms.values()),
             way=_way(record.stretches),
         )
@@ -135,7 +135,7 @@ def _packed(
     ]
 
 
-def _way(stretches: Sequence[Stretch]) -> str:
+def _way(stretches: Sequence[EvaluationRun]) -> str:
     """How the last of it was computed."""
     side = stretches[-1].side if stretches else None
     return "whole" if side is None else f"in tiles of {side} px"

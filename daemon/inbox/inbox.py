@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from daemon.inbox.queue import Growing, Waiting
-from daemon.inbox.reporting import Notices
-from daemon.inbox.scan import Arrival, Entry, Fate, Walk
-from daemon.inbox.stability import State, look_at
-from daemon.inbox.watch import CHECK_SECONDS, NEVER, Doorbell, FolderEvents
-from daemon.text import shown
+from daemon.inbox.queue import Growing, SettleQueue
+from daemon.inbox.reporting import InboxReporter
+from daemon.inbox.scan import Entry, Fate, InboxPhoto, InboxScan
+from daemon.inbox.stability import State, observe
+from daemon.inbox.watch import CHECK_SECONDS, NEVER, FolderEvents, FolderWatch
+from daemon.text import escape
 
 SAFETY_SECONDS = 60.0  # between two listings at most, even while the doorbell works
 POLL_SECONDS = 1.0  # between two listings where no doorbell works, unless settle_seconds is longer
@@ -67,16 +67,16 @@ class Inbox:
         self._once = once
         self._changed = threading.Condition()  # guards all down to the blank line
         self._settings: _Settings = (frozenset(styles), default_style)
-        self._waiting = Waiting(settle_seconds)
+        self._waiting = SettleQueue(settle_seconds)
         self._rung = True  # a listing is owed, the first one to begin with
         self._ended, self._took = NEVER, 0.0  # when the last listing ended and how long it took
         self._missing = ""
         self._closed = False
         self._failure: Exception | None = None
 
-        self._doorbell = Doorbell(str(folder), lambda: FolderEvents(str(folder), self.wake), clock)
+        self._doorbell = FolderWatch(str(folder), lambda: FolderEvents(str(folder), self.wake), clock)
         self._scanning = threading.Lock()  # guards the next three: one listing at a time
-        self._notices = Notices(folder)
+        self._notices = InboxReporter(folder)
         self._listed: _Settings | None = None  # what the last listing went by
         self._troubles: set[str] = set()  # folders that could not be looked into
         self._bell = threading.Event()  # wakes our own thread
@@ -84,7 +84,7 @@ class Inbox:
 
     # taking
 
-    def take(self, stop: Flag) -> Arrival | None:
+    def take(self, stop: Flag) -> InboxPhoto | None:
         """The next photo that has settled; blocks until there is one. It is the caller's until `release`. None:
         stopped, closed or, with `once`, finished."""
         self.start()
@@ -99,7 +99,7 @@ class Inbox:
             if self._is_still_so(arrival):
                 return arrival
 
-    def take_now(self) -> Arrival | None:
+    def take_now(self) -> InboxPhoto | None:
         """The next photo that has settled by the last listing; None if none has."""
         while True:
             with self._changed:
@@ -107,14 +107,14 @@ class Inbox:
             if arrival is None or self._is_still_so(arrival):
                 return arrival
 
-    def release(self, arrival: Arrival, pause: float = 0.0) -> None:
+    def release(self, arrival: InboxPhoto, pause: float = 0.0) -> None:
         """The job has ended or was put back: a file of this path may be handed out again, though not before
         `pause` seconds have passed."""
         with self._changed:
             self._waiting.release(arrival, self._clock() + pause)
         self.wake(os.path.dirname(arrival.path))
 
-    def arrivals(self, stop: Flag) -> Iterator[Arrival]:
+    def arrivals(self, stop: Flag) -> Iterator[InboxPhoto]:
         """Take until the stop; each is released when the next is asked for."""
         while (arrival := self.take(stop)) is not None:
             try:
@@ -127,9 +127,9 @@ class Inbox:
             raise RuntimeError("the inbox is no longer listed") from self._failure
         return self._closed or stop.is_set() or (self._once and self._is_drained())
 
-    def _is_still_so(self, arrival: Arrival) -> bool:
+    def _is_still_so(self, arrival: InboxPhoto) -> bool:
         """A last look: it may have lain in the queue for hours."""
-        look = look_at(arrival)
+        look = observe(arrival)
         if look.state is not State.STILL:
             with self._changed:
                 self._waiting.put_back(arrival, look, self._clock())
@@ -143,7 +143,7 @@ class Inbox:
         with self._changed:
             return self._waiting.counts()
 
-    def upcoming(self, most: int) -> list[Arrival]:
+    def upcoming(self, most: int) -> list[InboxPhoto]:
         """The next photos to be handed out, as far as can be said now."""
         with self._changed:
             return self._waiting.upcoming(most)
@@ -156,7 +156,7 @@ class Inbox:
     def trouble(self) -> str:
         """Why nothing can be listed, "" if it can."""
         with self._changed:
-            return f"{shown(str(self.folder))} {self._missing}" if self._missing else ""
+            return f"{escape(str(self.folder))} {self._missing}" if self._missing else ""
 
     def drained(self) -> bool:
         """Nothing is settled, growing or in hand, by a listing later than the last ring."""
@@ -196,7 +196,7 @@ class Inbox:
             self._settings = (frozenset(styles), default_style)
             self._waiting.settle_seconds = settle_seconds
             self._waiting.keep_styles(styles)
-            self._notices = Notices(self.folder)
+            self._notices = InboxReporter(self.folder)
         self.wake()
 
     def wake(self, folder: str = "") -> None:
@@ -242,7 +242,7 @@ class Inbox:
                 settings = self._settings
             started = self._clock()
             self._doorbell.tend()
-            walk = Walk(self.folder, *settings)
+            walk = InboxScan(self.folder, *settings)
             entries, missing = _listed(walk)
             self._notices.listed(entries, missing)
             self._update(settings, entries, missing, walk.identity)
@@ -276,7 +276,7 @@ class Inbox:
         with self._changed:
             due = self._waiting.due(self._clock())
         for start in range(0, len(due), BATCH):
-            looks = [(arrival, look_at(arrival)) for arrival in due[start : start + BATCH]]
+            looks = [(arrival, observe(arrival)) for arrival in due[start : start + BATCH]]
             with self._changed:
                 for arrival, found in looks:
                     self._waiting.judge(arrival, found, self._clock())
@@ -332,7 +332,7 @@ class Inbox:
         return TROUBLE_SECONDS if self._troubles else SAFETY_SECONDS
 
 
-def _listed(walk: Walk) -> tuple[list[Entry], str]:
+def _listed(walk: InboxScan) -> tuple[list[Entry], str]:
     """The entries, and what is wrong with inbox/ itself."""
     try:
         return list(walk), ""

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from daemon.filenames import natural
-from daemon.inbox.scan import Arrival
-from daemon.inbox.stability import UNREADABLE_SECONDS, WRITER_SECONDS, Look, State
+from daemon.filenames import natural_sort_key
+from daemon.inbox.scan import InboxPhoto
+from daemon.inbox.stability import UNREADABLE_SECONDS, WRITER_SECONDS, Observation, State
 
 PLACEHOLDER_SECONDS = 60.0  # an empty file is a download that has not begun, for so long
 
@@ -19,14 +19,14 @@ PLACEHOLDER_SECONDS = 60.0  # an empty file is a download that has not begun, fo
 class Growing:
     """A photo that cannot be taken yet, with the reason, for a person. `seconds`: since it last changed."""
 
-    arrival: Arrival
+    arrival: InboxPhoto
     why: str
     seconds: float
 
 
 @dataclass(slots=True)
 class _Candidate:
-    arrival: Arrival
+    arrival: InboxPhoto
     seen: int  # number of the rescan that saw it first
     since: float  # when its present state was first seen
     due: float  # when to look again, while it is not ready
@@ -34,7 +34,7 @@ class _Candidate:
     ready: bool = False
 
 
-class Waiting:
+class SettleQueue:
     """Every photo in the inbox that nobody has in hand. One thread at a time."""
 
     def __init__(self, settle_seconds: float) -> None:
@@ -47,7 +47,7 @@ class Waiting:
         self._hands: dict[str, _Candidate] = {}
         self._not_before: dict[str, float] = {}
 
-    def update(self, arrivals: Iterable[Arrival], now: float) -> list[str]:
+    def update(self, arrivals: Iterable[InboxPhoto], now: float) -> list[str]:
         """Take over a rescan of the whole inbox. Returns the paths that were not known before."""
         self._rescans += 1
         known, self._candidates = self._candidates, {}
@@ -69,7 +69,7 @@ class Waiting:
         }
         return fresh
 
-    def due(self, now: float) -> list[Arrival]:
+    def due(self, now: float) -> list[InboxPhoto]:
         """What should be looked at now, oldest first."""
         found = [each for each in self._candidates.values() if not each.ready and each.due <= now]
         found.sort(key=lambda each: each.seen)
@@ -79,13 +79,13 @@ class Waiting:
         """When there is something to look at again, infinite when there is nothing."""
         return min((each.due for each in self._candidates.values() if not each.ready), default=math.inf)
 
-    def judge(self, arrival: Arrival, look: Look, now: float) -> None:
+    def judge(self, arrival: InboxPhoto, look: Observation, now: float) -> None:
         """Take over a look at a photo that was due."""
         candidate = self._candidates.get(arrival.path)
         if candidate is not None and candidate.arrival is arrival:  # not replaced by a rescan meanwhile
             self._judge(candidate, look, now)
 
-    def pop(self) -> Arrival | None:
+    def pop(self) -> InboxPhoto | None:
         """The next photo, in hand from now on: of the style that was served longest ago, its oldest."""
         for style in sorted(self._queues, key=lambda each: (self._served.get(each, 0), self._queues[each][:1])):
             queue = self._queues[style]
@@ -100,14 +100,14 @@ class Waiting:
                 return candidate.arrival
         return None
 
-    def put_back(self, arrival: Arrival, look: Look, now: float) -> None:
+    def put_back(self, arrival: InboxPhoto, look: Observation, now: float) -> None:
         """It was popped, but the last look says that it has not settled after all."""
         candidate = self._hands.pop(arrival.path)
         if arrival.path not in self._candidates:
             self._candidates[arrival.path] = candidate
             self._judge(candidate, look, now)
 
-    def release(self, arrival: Arrival, not_before: float) -> None:
+    def release(self, arrival: InboxPhoto, not_before: float) -> None:
         """Nobody has it in hand any more; a file of its path may be handed out from `not_before` on."""
         self._hands.pop(arrival.path, None)
         self._not_before[arrival.path] = not_before
@@ -122,7 +122,7 @@ class Waiting:
         """How many wait per style, settled or growing."""
         return dict(Counter(each.arrival.style for each in self._candidates.values()))
 
-    def upcoming(self, most: int) -> list[Arrival]:
+    def upcoming(self, most: int) -> list[InboxPhoto]:
         """The first `most` that are ready, in the order in which they will be handed out."""
         turns = sorted(self._queues, key=lambda each: (self._served.get(each, 0), self._queues[each][:1]))
         first = [[c.arrival for c in self._first(style, most)] for style in turns]
@@ -144,7 +144,7 @@ class Waiting:
         """Nothing in hand, settled or growing. What may not be read does not count: nobody can paint it."""
         return not self._hands and all(c.state is State.UNREADABLE for c in self._candidates.values())
 
-    def _judge(self, candidate: _Candidate, look: Look, now: float) -> None:
+    def _judge(self, candidate: _Candidate, look: Observation, now: float) -> None:
         candidate.state, candidate.ready = look.state, False
         if look.arrival is None:
             del self._candidates[candidate.arrival.path]
@@ -163,15 +163,15 @@ class Waiting:
     def _ready(self, candidate: _Candidate) -> None:
         candidate.ready = True
         arrival = candidate.arrival
-        place = (candidate.seen, natural(os.path.join(arrival.folder, arrival.name)), arrival.path)
+        place = (candidate.seen, natural_sort_key(os.path.join(arrival.folder, arrival.name)), arrival.path)
         heapq.heappush(self._queues.setdefault(arrival.style, []), place)
 
-    def _changed(self, candidate: _Candidate, arrival: Arrival, now: float) -> None:
+    def _changed(self, candidate: _Candidate, arrival: InboxPhoto, now: float) -> None:
         candidate.arrival, candidate.since = arrival, now
         candidate.state, candidate.ready = State.CHANGED, False
         candidate.due = max(now + self._patience(arrival), self._not_before.get(arrival.path, 0.0))
 
-    def _patience(self, arrival: Arrival) -> float:
+    def _patience(self, arrival: InboxPhoto) -> float:
         return max(self.settle_seconds, PLACEHOLDER_SECONDS if arrival.signature.size == 0 else 0.0)
 
 

@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.inbox.scan import Entry, Fate
-from daemon.text import shown
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
 
-class Notices:
+class InboxReporter:
     """What was said so far about one inbox. One thread at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = shown(str(folder))
+        self._folder = escape(str(folder))
         self._missing = ""
         self._said: dict[str, str] = {}
         self._unreadable: set[str] = set()
@@ -33,7 +33,7 @@ class Notices:
             elif entry.fate is Fate.PHOTO:
                 photos.add(entry.path)
         for path in news.keys() - self._said.keys():
-            log.warning("%s: %s", shown(path), news[path])
+            log.warning("%s: %s", escape(path), news[path])
         self._said = news
         self._unreadable &= photos
 
@@ -41,6 +41,6 @@ class Notices:
         """Whether a photo in the inbox may be read."""
         if not is_so and path not in self._unreadable:
             self._unreadable.add(path)
-            log.warning("%s: may not be read by the user that runs styled; it waits until it may", shown(path))
+            log.warning("%s: may not be read by the user that runs styled; it waits until it may", escape(path))
         elif is_so:
             self._unreadable.discard(path)

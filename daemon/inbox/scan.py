@@ -14,8 +14,8 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from daemon.filenames import MASK, SIDECAR, companion_of, is_photo, is_picture, passing
-from daemon.text import shown
+from daemon.filenames import MASK, SIDECAR, companion_of, ignored_reason, is_photo, is_picture
+from daemon.text import escape
 
 DEEPEST = 64  # folders below a style's; deeper ones are a loop of mounts or a mistake
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -35,7 +35,7 @@ class Signature(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class InboxPhoto:
     """A photo in the inbox. `folder` is relative to its style's folder, "" at the top; `companions` are the names
     of its sidecar and mask, where present, and `beside` their signatures."""
 
@@ -65,7 +65,7 @@ class Entry:
     path: str
     fate: Fate
     why: str
-    arrival: Arrival | None = None
+    arrival: InboxPhoto | None = None
 
     @property
     def verdict(self) -> str:
@@ -83,7 +83,7 @@ class Place:
     depth: int
 
 
-class Walk:
+class InboxScan:
     """One reading of the inbox. OSError from iterating: inbox/ itself is missing or cannot be read."""
 
     def __init__(self, inbox: Path, styles: Collection[str], default_style: str) -> None:
@@ -137,14 +137,14 @@ class Walk:
                 with contextlib.suppress(OSError):  # gone, too: the photo stays
                     beside.append(Signature.of(files[name].stat(follow_symlinks=False)))
                     names.append(name)
-        arrival = Arrival(style, place.folder, entry.name, path, signature, tuple(names), tuple(beside))
+        arrival = InboxPhoto(style, place.folder, entry.name, path, signature, tuple(names), tuple(beside))
         yield Entry(path, Fate.PHOTO, f"to be painted in the style {style}", arrival)
 
     def _folder(self, parent: int, place: Place, name: str) -> Iterator[Entry]:
         path = os.path.join(place.path, name)
         if place.style is None and name in self.styles:
             inner = Place(path, name, "", 0)
-        elif why := passing(name):
+        elif why := ignored_reason(name):
             yield Entry(path, Fate.LEFT_ALONE, why)
             return
         elif place.style is None:
@@ -177,7 +177,7 @@ def _open_folder(name: str, parent: int, device: int, depth: int) -> int:
 
 def look(inbox: Path, styles: Collection[str], default_style: str) -> Iterator[tuple[str, str]]:
     """The path of every entry with what would become of it, in words. Opens no file, changes nothing."""
-    for entry in Walk(inbox, styles, default_style):
+    for entry in InboxScan(inbox, styles, default_style):
         yield entry.path, entry.verdict
 
 
@@ -185,7 +185,7 @@ def no_style(name: str, styles: Collection[str]) -> str:
     """What to tell a person about a folder in inbox/ that names no style."""
     near = difflib.get_close_matches(name, styles, n=1)
     hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(styles))}"
-    return f"no style is called {shown(name)}{hint}"
+    return f"no style is called {escape(name)}{hint}"
 
 
 def _special(place: Place, entry: os.DirEntry[str]) -> Entry:
@@ -195,12 +195,12 @@ def _special(place: Place, entry: os.DirEntry[str]) -> Entry:
 
 def _other(place: Place, name: str, files: Collection[str]) -> Entry:
     path = os.path.join(place.path, name)
-    if why := passing(name):
+    if why := ignored_reason(name):
         return Entry(path, Fate.LEFT_ALONE, why)
     if photo := companion_of(name):
         if name not in (photo + SIDECAR, photo + MASK):
             ending = MASK if is_picture(name) else SIDECAR
             return Entry(path, Fate.LEFT_ALONE, f"the ending must be {ending}, in lower case")
         verb = "goes with" if photo in files else "waits for"
-        return Entry(path, Fate.COMPANION, f"{verb} {shown(photo)}")
+        return Entry(path, Fate.COMPANION, f"{verb} {escape(photo)}")
     return Entry(path, Fate.LEFT_ALONE, "another kind of file: its extension is no picture's")

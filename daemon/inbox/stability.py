@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from daemon.filenames import MASK, SIDECAR
-from daemon.inbox.scan import Arrival, Signature
+from daemon.inbox.scan import InboxPhoto, Signature
 
 UNREADABLE_SECONDS = 5.0  # how often a file without read permission is tried again
 WRITER_SECONDS = 0.2  # the least time between two looks at a file that is being written
@@ -30,29 +30,29 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """A look at a photo. `arrival` is the photo as it is now, None when it is gone."""
 
     state: State
-    arrival: Arrival | None
+    arrival: InboxPhoto | None
 
 
-def look_at(arrival: Arrival) -> Look:
+def observe(arrival: InboxPhoto) -> Observation:
     """Compare a photo and its companions with what was seen before, and ask whether anybody writes to them."""
     now = _again(arrival)
     if now is None:
-        return Look(State.GONE, None)
+        return Observation(State.GONE, None)
     if now != arrival:
-        return Look(State.CHANGED, now)
+        return Observation(State.CHANGED, now)
     names = (arrival.name, *arrival.companions)
     for name, signature in zip(names, (arrival.signature, *arrival.beside), strict=True):
         state = _touch(arrival.path + name[len(arrival.name) :], signature)
         if state is not State.STILL:
-            return Look(state, now)
-    return Look(State.STILL, now)
+            return Observation(state, now)
+    return Observation(State.STILL, now)
 
 
-def _again(arrival: Arrival) -> Arrival | None:
+def _again(arrival: InboxPhoto) -> InboxPhoto | None:
     signature = _signature(arrival.path)
     if signature is None:
         return None

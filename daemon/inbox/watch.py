@@ -26,7 +26,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from daemon.inbox.mounts import without_events
-from daemon.text import shown
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
@@ -66,7 +66,7 @@ class FolderEvents(FileSystemEventHandler):
                 inside = os.path.dirname(path)[len(self._real) :]  # "" for the folder itself
                 self._ring(self._folder + inside)
         except Exception:
-            log.exception("an event in %s was not understood", shown(self._folder))
+            log.exception("an event in %s was not understood", escape(self._folder))
 
     def is_alive(self) -> bool:
         """Whether every thread of watchdog's lives: a dead emitter leaves its observer alive."""
@@ -101,7 +101,7 @@ class Watch(Protocol):
     def stop(self) -> None: ...
 
 
-class Doorbell:
+class FolderWatch:
     """One folder's. All methods but `heard` belong to the thread that lists the inbox."""
 
     def __init__(self, folder: str, hang: Callable[[], Watch], clock: Callable[[], float]) -> None:
@@ -159,7 +159,7 @@ class Doorbell:
         if is_same and self._watch is None and self._clock() < self._retry_at:
             return
         if self._watch is not None and None not in (self._identity, identity):
-            log.warning("the watch on %s had ended; watching anew", shown(self._folder))
+            log.warning("the watch on %s had ended; watching anew", escape(self._folder))
         self.disarm()
         self._identity = identity
         if identity is not None:
@@ -210,13 +210,13 @@ class Doorbell:
             self._poll(why or f"it cannot be watched: {error}", logging.WARNING)
         else:
             if self._polled:
-                log.info("watching %s", shown(self._folder))
+                log.info("watching %s", escape(self._folder))
             self._polled = ""
 
     def _poll(self, why: str, level: int) -> None:
         how = f"polling: {why}"
         if how != self._polled:
-            log.log(level, "%s is looked through every few seconds: %s", shown(self._folder), why)
+            log.log(level, "%s is looked through every few seconds: %s", escape(self._folder), why)
         self._polled = how
 
     def _has_missed(self) -> bool:
@@ -229,7 +229,7 @@ class Doorbell:
             log.warning(
                 "a photo came into %s and the system did not say so (is the sysctl fs.inotify.max_user_watches too "
                 "small?); for ten minutes it is also looked through every few seconds",
-                shown(self._folder),
+                escape(self._folder),
             )
         self._mistrusted_until = self._clock() + RETRY_SECONDS
         self.forget()

@@ -16,14 +16,14 @@ from typing import Any
 from daemon.config.models import Config
 from daemon.errors import JobError
 from daemon.filenames import is_photo
-from daemon.inbox.scan import Fate, Walk
+from daemon.inbox.scan import Fate, InboxScan
 from daemon.jobs import journal
 from daemon.jobs.journal import Entry
-from daemon.jobs.record import RECORD, Claim, parse
+from daemon.jobs.record import RECORD, Job, parse
 from daemon.storage.files import free_name, move, sha256
 from daemon.storage.layout import FORMAT, PROBE, Folders
 from daemon.storage.lock import Lock
-from daemon.text import shown
+from daemon.text import escape
 
 LEFTOVER = re.compile(r"\.([0-9]{8}-[0-9]{6}-[0-9a-f]{8})\.tmp")
 SECOND_LOOK_SECONDS = 1.0  # beside a running daemon, only what stays is amiss
@@ -98,10 +98,10 @@ class _Examination:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.folders = Folders(config.root)
-        self.ledger = journal.Ledger(self.folders.journal)
+        self.ledger = journal.Journal(self.folders.journal)
         self.report = Report(config.root, Lock(self.folders.work / "lock").is_held())
         self.jobs, damaged = journal.entries(self.folders.journal)
-        self.open: dict[str, Claim | None] = {}
+        self.open: dict[str, Job | None] = {}
         if self.folders.work.is_dir():
             self._format()
             self._work()
@@ -110,13 +110,13 @@ class _Examination:
 
     def _found(self, path: Path, what: str, advice: str, mend: Mend | None = None) -> None:
         name = path.relative_to(self.folders.root) if path.is_relative_to(self.folders.root) else path
-        self.report.findings.append(Finding(shown(str(name)), what, advice, mend))
+        self.report.findings.append(Finding(escape(str(name)), what, advice, mend))
 
     def _format(self) -> None:
         version = self.folders.version
         said = version.read_text(errors="replace").strip() if version.exists() else str(FORMAT)
         if said != str(FORMAT):
-            self._found(version, f"work/ has format {shown(said[:20])}, not {FORMAT}", "Use the styled that made it.")
+            self._found(version, f"work/ has format {escape(said[:20])}, not {FORMAT}", "Use the styled that made it.")
 
     def _work(self) -> None:
         """The jobs in hand; between two runs, those that the next start puts back or finishes."""
@@ -127,7 +127,7 @@ class _Examination:
                 files = sorted(each.name for each in _files(directory) if each.name not in (RECORD, f".{RECORD}.tmp"))
                 self.open[directory.name] = None
                 if files:
-                    what = f"holds {', '.join(map(shown, files))} and no record of the job that can be read"
+                    what = f"holds {', '.join(map(escape, files))} and no record of the job that can be read"
                     advice = "They can go back into the inbox: styled doctor --repair"
                     self._found(directory, what, advice, lambda d=directory: self._put_back(d))  # type: ignore[misc]
                 continue
@@ -168,7 +168,7 @@ class _Examination:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.at))
         path = self._search(entry)
         if path is not None:
-            what = f"{shown(name)}, claimed on {when}, lies here, and the journal does not say so"
+            what = f"{escape(name)}, claimed on {when}, lies here, and the journal does not say so"
             advice = "Enter it in the journal: styled doctor --repair"
             self._found(path, what, advice, lambda: self.ledger.write("returned", entry.job, name=path.name))
             return
@@ -203,7 +203,7 @@ class _Examination:
 
     def _waiting(self) -> int:
         try:
-            walk = list(Walk(self.folders.inbox, self.config.styles, self.config.default_style))
+            walk = list(InboxScan(self.folders.inbox, self.config.styles, self.config.default_style))
         except FileNotFoundError:
             return 0
         return sum(entry.fate is Fate.PHOTO for entry in walk)

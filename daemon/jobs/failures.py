@@ -13,7 +13,7 @@ ROW = 3  # different pictures in a row that end their painter: then it may be th
 KEPT = 1000  # pictures whose deaths are remembered
 
 
-class Blame:
+class FailureTracker:
     """What each picture has on its conscience. Thread-safe."""
 
     def __init__(self) -> None:

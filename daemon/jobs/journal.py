@@ -51,7 +51,7 @@ class Entry:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-class Ledger:
+class Journal:
     """The journal of one root, to write. Thread-safe."""
 
     def __init__(self, path: Path) -> None:

@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from daemon.jobs.journal import COUNTED, ENDINGS, Entry, Event, Ledger, line, parse
-from daemon.storage.files import made_anew, write_all
+from daemon.jobs.journal import COUNTED, ENDINGS, Entry, Event, Journal, line, parse
+from daemon.storage.files import truncated_file, write_all
 from daemon.storage.layout import Folders
 
 BLOCK = 1 << 20  # bytes written at a time
 COUNTS = ("delivered", "failed", "gone")
 
 
-def compact(journal: Ledger, folders: Folders) -> int:
+def compact(journal: Journal, folders: Folders) -> int:
     """Returns how many jobs' lines went; none go from a journal with damaged lines, which `styled doctor` names.
     OSError: nothing has changed."""
     length = journal.mended()
@@ -27,7 +27,7 @@ def compact(journal: Ledger, folders: Folders) -> int:
     if len(closed) < 2:  # one line for one or two would save nothing
         return 0
     temporary = leftover(folders)
-    with made_anew(temporary, 0o664) as fd:
+    with truncated_file(temporary, 0o664) as fd:
         write_all(fd, line(Event(round(time.time(), 3), "", COUNTED, _counts(closed))))
         block = b""
         for data, event in _lines(journal.path, length):

@@ -11,21 +11,21 @@ from pathlib import Path
 
 from daemon.config.load import load_sidecar
 from daemon.config.models import Config, Settings
-from daemon.errors import Died, Halted, JobError, Lost, PainterDied, Unreadable, Unsettled
+from daemon.errors import JobError, PainterDied, ServicePaused, SourceChanged, Unreadable, WorkerDied, WorkerLost
 from daemon.filenames import MASK, SIDECAR, extension_of, output_format
-from daemon.inbox.scan import Arrival, Signature
-from daemon.jobs.claims import Claims
-from daemon.jobs.failures import TRIES, Blame
-from daemon.jobs.record import Claim, Finished
-from daemon.jobs.safe_retry import twice
-from daemon.jobs.trace import Story
+from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.jobs.claims import JobStore
+from daemon.jobs.failures import TRIES, FailureTracker
+from daemon.jobs.record import Job, JobResult
+from daemon.jobs.safe_retry import paint_with_safe_retry
+from daemon.jobs.trace import JobTrace
 from daemon.processes.painters import Painters
 from daemon.processes.readers import Photo, Readers
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.processes.style_cache import Sources, StylePictures
-from daemon.status import Board
+from daemon.status import Status
 from daemon.storage.files import Handle, sha256
-from daemon.text import shown
+from daemon.text import escape
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
 
@@ -35,27 +35,27 @@ AUTO_SIZE_CPU, AUTO_SIZE_GPU = 512, 1024  # `size: auto`: the long side in pixel
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class JobContext:
     """A claimed picture with the settings it began with."""
 
-    claim: Claim
+    claim: Job
     signature: Signature
     file: Handle
     settings: Settings
     config: Config
-    story: Story
+    story: JobTrace
 
 
-class Journey:
+class Pipeline:
     """What a picture needs on its way. `run` is the whole way; it may be called from several threads."""
 
     def __init__(
         self,
-        claims: Claims,
+        claims: JobStore,
         readers: Readers,
         painters: Painters,
-        board: Board,
-        tell: Callable[[Finished], None] = lambda finished: None,
+        board: Status,
+        tell: Callable[[JobResult], None] = lambda finished: None,
     ) -> None:
         """`tell` hears of every picture whose way has ended; it raises nothing."""
         self.tell = tell
@@ -64,10 +64,10 @@ class Journey:
         self.painters = painters
         self.board = board
         self.styles = StylePictures(readers)
-        self.blame = Blame()
+        self.blame = FailureTracker()
         self.sources = Sources()
 
-    def run(self, arrival: Arrival, config: Config) -> None:
+    def run(self, arrival: InboxPhoto, config: Config) -> None:
         """Claim, read, paint, deliver; the original is archived with the delivery. JobError ends here; whatever
         else ends the way puts the picture back into the inbox."""
         claim = self.claims.take(arrival)
@@ -82,23 +82,23 @@ class Journey:
                 path = self.deliver(job, photo, painting)
             except JobError as error:
                 self.fail(claim, error, started)
-            except (Died, Unreadable) as death:
+            except (WorkerDied, Unreadable) as death:
                 self.judge(claim, arrival.signature, death, started, config)
-            except Unsettled:
+            except SourceChanged:
                 self.claims.put_back(claim)
                 log.info("%s is still being written; it waits", claim)
-            except Lost as loss:
+            except WorkerLost as loss:
                 self.claims.put_back(claim)
                 log.warning("%s goes back and is painted anew, through no fault of its own: %s", claim, loss)
             else:
                 self.blame.painted(arrival.signature)
                 self.board.count(delivered=1)
-                seconds, said = time.monotonic() - started, {"path": shown(str(path)), "style": claim.style}
+                seconds, said = time.monotonic() - started, {"path": escape(str(path)), "style": claim.style}
                 log.info("painted %s", claim, extra={**said, "seconds": seconds})
                 self.tell(job.story.ended(claim.id, claim.place, path, seconds, photo.pixels, painting))
 
     @contextlib.contextmanager
-    def _in_hand(self, claim: Claim) -> Iterator[None]:
+    def _in_hand(self, claim: Job) -> Iterator[None]:
         """Whatever ends the way early, even in the handling of an error, leaves the picture where it is safe."""
         self.board.begin(claim.id, claim.place, claim.style)
         try:
@@ -109,23 +109,25 @@ class Journey:
         finally:
             self.board.end(claim.id)
 
-    def open(self, claim: Claim, signature: Signature, config: Config) -> Job:
-        """Unsettled: its writer was not done. JobError: its sidecar does not validate."""
+    def open(self, claim: Job, signature: Signature, config: Config) -> JobContext:
+        """SourceChanged: its writer was not done. JobError: its sidecar does not validate."""
         file, source_sha256 = self.claims.open(claim, signature)
         sidecar = self.claims.companion(claim, SIDECAR)
         own = load_sidecar(_text(sidecar), claim.name + SIDECAR) if sidecar else None
-        story = Story(claim.name, source_sha256)
-        return Job(claim, signature, file, config.settings(claim.style, own), config, story)
+        story = JobTrace(claim.name, source_sha256)
+        return JobContext(claim, signature, file, config.settings(claim.style, own), config, story)
 
-    def fail(self, claim: Claim, error: JobError, started: float) -> None:
+    def fail(self, claim: Job, error: JobError, started: float) -> None:
         path = self.claims.fail(claim, error)
-        self.board.count(failed=1, failure=f"{claim}: {shown(str(error))}")
-        log.error("failed %s: %s", claim, error, extra={"path": shown(str(path)), "style": claim.style})
-        self.tell(Finished(claim.id, claim.place, claim.style, path, str(error), time.monotonic() - started))
+        self.board.count(failed=1, failure=f"{claim}: {escape(str(error))}")
+        log.error("failed %s: %s", claim, error, extra={"path": escape(str(path)), "style": claim.style})
+        self.tell(JobResult(claim.id, claim.place, claim.style, path, str(error), time.monotonic() - started))
 
-    def judge(self, claim: Claim, picture: Signature, death: Died | Unreadable, started: float, config: Config) -> None:
+    def judge(
+        self, claim: Job, picture: Signature, death: WorkerDied | Unreadable, started: float, config: Config
+    ) -> None:
         """A process died on it. It goes back, to be tried after others that wait; after the third time, each time
-        alone and in a process that was sound, it is set aside. Halted: every picture fares like it."""
+        alone and in a process that was sound, it is set aside. ServicePaused: every picture fares like it."""
         on_painter, painter = isinstance(death, PainterDied), getattr(death, "painter", "")
         strike = functools.partial(
             self.blame.strike, picture, on_painter=on_painter, painter=painter, alone=self.painters.count <= 1
@@ -134,7 +136,7 @@ class Journey:
         last = str(death).strip().splitlines()[-1]
         if strikes == 0:
             if not self.device_works(claim, config):
-                raise Halted(f"the painter breaks down on every picture ({last})")
+                raise ServicePaused(f"the painter breaks down on every picture ({last})")
             self.blame.device_works()
             strikes = strike()
         log.warning("%s: %s (try %d of %d)", claim, death, strikes, TRIES)
@@ -146,7 +148,7 @@ class Journey:
         advice = "Save it anew in another program, or paint it smaller."
         self.fail(claim, JobError(f"It could not be {what} broke down on it {TRIES} times: {last}.", advice), started)
 
-    def device_works(self, claim: Claim, config: Config) -> bool:
+    def device_works(self, claim: Job, config: Config) -> bool:
         """Whether a painter paints what it must be able to: the style's own picture, as large as photos are painted
         in this style, to the last step. If it does, those that died in a row were bad pictures, each by itself."""
         log.warning("several pictures in a row ended their painter; it paints a style's own picture to see why")
@@ -165,7 +167,7 @@ class Journey:
             pass
         return True
 
-    def read(self, job: Job) -> Photo:
+    def read(self, job: JobContext) -> Photo:
         """The photograph, decoded at the size it will be painted in."""
         self.board.stage(job.claim.id, "reading")
         if os.fstat(job.file.fd).st_size == 0:
@@ -182,7 +184,7 @@ class Journey:
     def _auto_size(self) -> int:
         return AUTO_SIZE_CPU if self.painters.equipment().device == "cpu" else AUTO_SIZE_GPU
 
-    def paint(self, job: Job, photo: Photo) -> Canvas:
+    def paint(self, job: JobContext, photo: Photo) -> SharedArray:
         """The painting, of the photo's shape, by whichever painter is free first; of several, by one that has the
         style at hand."""
         self.board.stage(job.claim.id, "waiting for a painter")
@@ -199,19 +201,19 @@ class Journey:
             self.board.stage(job.claim.id, "painting")
             config = job.config
 
-            def attempt(recipe: Recipe) -> Canvas:
+            def attempt(recipe: Recipe) -> SharedArray:
                 job.story.begin(painter.equipment, config.thread_count, recipe)
                 patience = config.stall_seconds
                 return painter.paint(photo.pixels, style, recipe, config.thread_count, on_step, patience)
 
-            painting = twice(attempt, job.settings.recipe, job.claim)
+            painting = paint_with_safe_retry(attempt, job.settings.recipe, job.claim)
         mask = self.claims.companion(job.claim, MASK)
         if mask is None:
             return painting
         job.story.mask_sha256 = sha256(mask.fd)
         return self.readers.masked(painting, photo.pixels, mask, job.config.max_megapixels)
 
-    def deliver(self, job: Job, photo: Photo, painting: Canvas) -> Path:
+    def deliver(self, job: JobContext, photo: Photo, painting: SharedArray) -> Path:
         """Written, fsynced, reopened, decoded; the photo looked at once more; and only then given its name."""
         self.board.stage(job.claim.id, "delivering")
         output = job.config.output

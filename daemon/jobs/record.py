@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.provenance import Provenance
-from daemon.storage.files import sync, write_whole
-from daemon.text import shown
+from daemon.storage.files import sync, write_atomically
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
@@ -33,7 +33,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Job:
     """A picture that is ours: `work/<id>/` holds it. `folder` is relative to its style's folder, "" at the top;
     `size` (bytes) and `mtime_ns` are the photo's as the inbox saw it."""
 
@@ -57,7 +57,7 @@ class Claim:
         return (*self.companions, self.name)
 
     def __str__(self) -> str:
-        return shown(self.place)
+        return escape(self.place)
 
 
 class Records:
@@ -66,10 +66,10 @@ class Records:
     def __init__(self, work: Path) -> None:
         self.work = work
 
-    def directory(self, claim: Claim) -> Path:
+    def directory(self, claim: Job) -> Path:
         return self.work / claim.id
 
-    def begin(self, claim: Claim) -> None:
+    def begin(self, claim: Job) -> None:
         """Make the job's folder with its record. OSError: nothing of it is left."""
         directory = self.directory(claim)
         directory.mkdir()
@@ -81,11 +81,11 @@ class Records:
                 self.remove(claim)
             raise
 
-    def write(self, claim: Claim) -> None:
+    def write(self, claim: Job) -> None:
         directory = self.directory(claim)
-        write_whole(directory / RECORD, json.dumps(dataclasses.asdict(claim)), directory / f".{RECORD}.tmp")
+        write_atomically(directory / RECORD, json.dumps(dataclasses.asdict(claim)), directory / f".{RECORD}.tmp")
 
-    def remove(self, claim: Claim) -> None:
+    def remove(self, claim: Job) -> None:
         """The job has ended: its folder, which is empty by now, goes with its record."""
         directory = self.directory(claim)
         for name in (f".{RECORD}.tmp", RECORD):
@@ -94,14 +94,14 @@ class Records:
             directory.rmdir()
         sync(self.work)
 
-    def all(self) -> list[Claim]:
+    def all(self) -> list[Job]:
         """Every job in hand that can be read; what is left of one that never began is removed."""
         return [claim for directory in self.directories() if (claim := self.read(directory)) is not None]
 
     def directories(self) -> list[Path]:
         return sorted(d for d in self.work.iterdir() if d.is_dir() and not d.is_symlink())
 
-    def read(self, directory: Path) -> Claim | None:
+    def read(self, directory: Path) -> Job | None:
         """None: there is no record, or none that can be understood; that folder is left alone."""
         try:
             return parse((directory / RECORD).read_text(), directory.name)
@@ -113,9 +113,9 @@ class Records:
             except FileNotFoundError:
                 pass
             except OSError:
-                log.warning("%s holds files but no record of a job; `styled doctor` tells more", shown(str(directory)))
+                log.warning("%s holds files but no record of a job; `styled doctor` tells more", escape(str(directory)))
         except (ValueError, TypeError, KeyError) as error:
-            name = shown(str(directory))
+            name = escape(str(directory))
             log.error("%s: the record of this job cannot be read (%s); `styled doctor` tells more", name, error)
         return None
 
@@ -125,12 +125,12 @@ def new_id() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
 
 
-def parse(text: str, name: str) -> Claim:
+def parse(text: str, name: str) -> Job:
     """The record in the folder `name`. ValueError, TypeError, KeyError: it is none."""
     record: dict[str, Any] = json.loads(text)
     outcome = record.pop("outcome")
     record["companions"] = tuple(record["companions"])
-    claim = Claim(**record, outcome=Outcome(**outcome) if outcome else None)
+    claim = Job(**record, outcome=Outcome(**outcome) if outcome else None)
     names = [claim.id, claim.style, *claim.names]
     if claim.outcome is not None:
         names += [claim.outcome.name, claim.outcome.painting or "-"]
@@ -145,7 +145,7 @@ def _is_plain(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class JobResult:
     """Delivered, with its record and pixels, or failed, with its reason. `place`: the photo's path below inbox/."""
 
     job: str
@@ -155,8 +155,8 @@ class Finished:
     reason: str = ""
     seconds: float = 0.0  # of the whole way
     record: Provenance | None = None
-    photo: Canvas | None = field(default=None, repr=False)
-    painting: Canvas | None = field(default=None, repr=False)
+    photo: SharedArray | None = field(default=None, repr=False)
+    painting: SharedArray | None = field(default=None, repr=False)
 
     @property
     def delivered(self) -> bool:

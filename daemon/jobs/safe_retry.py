@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from daemon.errors import Flawed, JobError
+from daemon.errors import DegeneratePainting, JobError
 from daemon.processes.painting_check import ADVICE
 from daemon.transfer.recipe import Recipe
 
@@ -17,15 +17,15 @@ Painted = TypeVar("Painted")
 SAFE_HISTORY = 5  # curvature pairs
 
 
-def twice(paint: Callable[[Recipe], Painted], recipe: Recipe, name: object) -> Painted:
-    """What `paint` makes of the recipe; where that is Flawed, of its safe settings. JobError: that, too."""
+def paint_with_safe_retry(paint: Callable[[Recipe], Painted], recipe: Recipe, name: object) -> Painted:
+    """What `paint` makes of the recipe; where that is DegeneratePainting, of its safe settings. JobError: that, too."""
     try:
         return paint(recipe)
-    except Flawed as flaw:
+    except DegeneratePainting as flaw:
         log.warning("%s: %s It is painted once more, with safe settings.", name, flaw.reason)
     try:
         return paint(safe(recipe))
-    except Flawed as flaw:
+    except DegeneratePainting as flaw:
         raise JobError(f"{flaw.reason} A second try with safe settings did no better.", ADVICE) from None
 
 

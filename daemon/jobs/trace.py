@@ -6,16 +6,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daemon.jobs.record import Finished
-from daemon.processes.painters import Equipment
-from daemon.processes.shared_array import Canvas
+from daemon.jobs.record import JobResult
+from daemon.processes.painters import PainterInfo
+from daemon.processes.shared_array import SharedArray
 from daemon.provenance import Provenance, StyleSource, thinned
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
 
 
 @dataclass(slots=True)
-class Story:
+class JobTrace:
     """One job's. A painter that dies and is replaced begins the painting anew, and so does `begin`."""
 
     source: str
@@ -23,7 +23,7 @@ class Story:
     pictures: tuple[StyleSource, ...] = ()
     mask_sha256: str = ""
     recipe: Recipe | None = None  # that it was painted by, and the painter's equipment, once it was begun
-    equipment: Equipment | None = None
+    equipment: PainterInfo | None = None
     threads: int = 0
     losses: list[float] = field(default_factory=list)
     last: Step | None = None
@@ -31,7 +31,7 @@ class Story:
     seconds: float = 0.0
     record: Provenance | None = None  # once it was told
 
-    def begin(self, equipment: Equipment, threads: int | None, recipe: Recipe) -> None:
+    def begin(self, equipment: PainterInfo, threads: int | None, recipe: Recipe) -> None:
         """A painter takes it up, with so many threads, or its own choice."""
         self.recipe, self.equipment, self.threads = recipe, equipment, threads or equipment.threads
         self.losses, self.last, self.started = [], None, time.monotonic()
@@ -70,7 +70,9 @@ class Story:
         )
         return self.record
 
-    def ended(self, job: str, place: str, path: Path, seconds: float, photo: Canvas, painting: Canvas) -> Finished:
+    def ended(
+        self, job: str, place: str, path: Path, seconds: float, photo: SharedArray, painting: SharedArray
+    ) -> JobResult:
         """The painting was delivered to `path`, `seconds` after the photo was claimed."""
         assert self.record is not None, "it was told"
-        return Finished(job, place, self.record.style, path, "", seconds, self.record, photo, painting)
+        return JobResult(job, place, self.record.style, path, "", seconds, self.record, photo, painting)

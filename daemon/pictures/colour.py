@@ -29,7 +29,7 @@ def mend_transparency(image: Image.Image) -> None:
         image.info["transparency"] = min(key * GREY_STEPS[tiles[0].args], 255)
 
 
-def plain(image: Image.Image) -> Image.Image:
+def to_working_mode(image: Image.Image) -> Image.Image:
     """`image` in a mode that can be scaled and that `to_srgb` knows: L, LA, F (in [0, 1]), RGB, RGBA, CMYK, LAB."""
     if image.mode == "F" or image.mode.startswith("I"):
         return _deep_grey(image)

@@ -53,7 +53,7 @@ def read(
         profile = implied_profile(image, exif)
         keep = metadata.kept(exif, location)
         kind = image.format or ""
-        image = scaled(colour.plain(image), target_size(whole, size, enlarge), box)
+        image = scaled(colour.to_working_mode(image), target_size(whole, size, enlarge), box)
         if turn in metadata.TURNS:
             image = image.transpose(metadata.TURNS[turn])
         pixels, alpha = colour.to_srgb(image, profile)

@@ -10,21 +10,21 @@ from PIL import Image
 from daemon.pictures.colour import Floats
 from daemon.pictures.reading import read
 from daemon.pictures.xmp import read_record
-from daemon.previews import Preview, Sketch
+from daemon.previews import Preview, Thumbnails
 
 CARD, SLIDER, TERMINAL = 480, 1280, 96  # pixels, the longest side of each
 QUALITY = 82  # of WebP
 
 
-def sketch(painting: Floats, photo: Floats | None) -> Sketch:
+def sketch(painting: Floats, photo: Floats | None) -> Thumbnails:
     """Of a painting (H, W, 3) and its photo of the same shape, sRGB in [0, 1]."""
     image = _image(painting)
     tiny = _reduced(image, TERMINAL)
     before = _webp(_reduced(_image(photo), SLIDER)) if photo is not None else b""
-    return Sketch(image.size, _webp(_reduced(image, CARD)), before, Preview(*tiny.size, tiny.tobytes()))
+    return Thumbnails(image.size, _webp(_reduced(image, CARD)), before, Preview(*tiny.size, tiny.tobytes()))
 
 
-def sketch_file(painting: BinaryIO, photo: BinaryIO | None) -> Sketch:
+def sketch_file(painting: BinaryIO, photo: BinaryIO | None) -> Thumbnails:
     """Of a painting that was delivered before, with its photo at its size. JobError, OSError as `read`."""
     record = read_record(painting)
     painting.seek(0)

@@ -11,7 +11,7 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection as Connection
 from typing import Any
 
-from daemon.errors import Died
+from daemon.errors import WorkerDied
 from daemon.processes.child_process import serve
 from daemon.processes.messages import CrashError, Factory, GoneError, Progress, SilentError, answered, send
 
@@ -58,7 +58,7 @@ class Child:
         return self._process.pid if self._process is not None else None
 
     def ready(self) -> Any:
-        """Start if need be and wait for `hello`. Errors: what the factory raised, or Died."""
+        """Start if need be and wait for `hello`. Errors: what the factory raised, or WorkerDied."""
         self.start()
         if not self._is_up:
             self.hello = self._answer(None, None)
@@ -74,11 +74,11 @@ class Child:
         try:
             send(self._connection, (method, arguments))
         except OSError:
-            raise Died(self._obituary()) from None
+            raise WorkerDied(self._obituary()) from None
         return self._answer(progress, patience)
 
     def kill(self) -> None:
-        """End the process at once; a call in hand raises Died."""
+        """End the process at once; a call in hand raises WorkerDied."""
         if self._process is not None and self._process.is_alive():
             self._process.kill()
 
@@ -99,12 +99,12 @@ class Child:
             return answered(self._connection, progress, patience)
         except SilentError:
             self.kill()
-            raise Died(f"the {self.name} gave no sign of life for {patience:.0f} s") from None
+            raise WorkerDied(f"the {self.name} gave no sign of life for {patience:.0f} s") from None
         except CrashError as crash:
             self._process.join(5)
-            raise Died(f"the {self.name} broke down:\n{str(crash).rstrip()}") from None
+            raise WorkerDied(f"the {self.name} broke down:\n{str(crash).rstrip()}") from None
         except GoneError:
-            raise Died(self._obituary()) from None
+            raise WorkerDied(self._obituary()) from None
 
     def _obituary(self) -> str:
         self._process.join(5)

@@ -15,12 +15,12 @@ from typing import Any
 
 from daemon.errors import ConfigError, JobError
 from daemon.processes.messages import Factory, receive, send
-from daemon.text import shown
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
 
-class Forward(logging.Handler):
+class LogForwarder(logging.Handler):
     """A child's log lines are the daemon's: they go up the same line as its answers."""
 
     def __init__(self, answer: Callable[[str, object], None]) -> None:
@@ -43,7 +43,7 @@ def serve(connection: Connection, factory: Factory, arguments: tuple[object, ...
         with lock:
             send(connection, (kind, value))
 
-    log.addHandler(Forward(answer))
+    log.addHandler(LogForwarder(answer))
     log.setLevel(logging.DEBUG)
     log.propagate = False
     try:
@@ -84,7 +84,7 @@ def catch_output(who: str) -> None:
     def forward() -> None:
         with os.fdopen(ours, errors="replace") as lines:
             for line in lines:
-                log.debug("%s said: %s", who, shown(line.rstrip()[:500]))
+                log.debug("%s said: %s", who, escape(line.rstrip()[:500]))
 
     threading.Thread(target=forward, name="output", daemon=True).start()
 

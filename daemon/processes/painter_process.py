@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.errors import ConfigError, JobError
-from daemon.processes.painters import Equipment
+from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.transfer.errors import RecipeError, TooLargeError
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from daemon.transfer import Stylizer
 
 
-def equipment_of(stylizer: Stylizer) -> Equipment:
+def painter_info(stylizer: Stylizer) -> PainterInfo:
     used = stylizer.weights
     weights = str(used.path) if used.kind == "file" else used.kind
-    return Equipment(stylizer.device, stylizer.device_name, weights, used.sha256, used.deepest, stylizer.threads)
+    return PainterInfo(stylizer.device, stylizer.device_name, weights, used.sha256, used.deepest, stylizer.threads)
 
 
 class PainterProcess:
@@ -37,7 +37,7 @@ class PainterProcess:
             raise ConfigError([f"device: {error}"]) from None
         except WeightsError as error:
             raise ConfigError([f"weights: {error}"]) from None
-        self.hello = replace(equipment_of(self.stylizer), others=tuple(others))
+        self.hello = replace(painter_info(self.stylizer), others=tuple(others))
 
     def try_out(self, progress: Callable[..., None]) -> None:
         """A painting as small and quick as they come: whatever this device breaks down on, it is no picture."""
@@ -51,12 +51,12 @@ class PainterProcess:
 
     def paint(
         self,
-        content: Canvas,
-        style: tuple[tuple[Canvas, float], ...],
+        content: SharedArray,
+        style: tuple[tuple[SharedArray, float], ...],
         recipe: Recipe,
         threads: int | None,
         progress: Callable[..., None],
-    ) -> Canvas:
+    ) -> SharedArray:
         self.stylizer.threads = threads or self.hello.threads
         photo, pictures = content.array(), [(picture.array(), weight) for picture, weight in style]
         loss = 0.0
@@ -73,4 +73,4 @@ class PainterProcess:
         except TooLargeError as error:
             raise JobError(f"It is too large: {error}", "Set a smaller `size`, or free some memory.") from None
         check(painting, photo, pictures, recipe, loss)
-        return Canvas.of(painting)
+        return SharedArray.of(painting)

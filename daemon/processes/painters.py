@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from daemon.errors import Died, PainterDied
+from daemon.errors import PainterDied, WorkerDied
 from daemon.processes.child import Child
 from daemon.processes.messages import Factory
 from daemon.processes.pool import Member, Pool
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
 
@@ -24,7 +24,7 @@ PAINTER = "daemon.processes.painter_process:PainterProcess"
 
 
 @dataclass(frozen=True, slots=True)
-class Equipment:
+class PainterInfo:
     """What a painter paints with, as it says when it is ready."""
 
     device: str  # "cpu", "cuda:0"
@@ -43,25 +43,25 @@ class Painter:
         self._child = child
 
     @property
-    def equipment(self) -> Equipment:
-        found: Equipment = self._child.hello
+    def equipment(self) -> PainterInfo:
+        found: PainterInfo = self._child.hello
         return found
 
     def paint(
         self,
-        content: Canvas,
-        style: Sequence[tuple[Canvas, float]],
+        content: SharedArray,
+        style: Sequence[tuple[SharedArray, float]],
         recipe: Recipe,
         threads: int | None,
         on_step: OnStep,
         patience: float,
-    ) -> Canvas:
+    ) -> SharedArray:
         """A painting of `content`'s shape. `style`: pictures and their weights. `patience`: seconds without a step
-        after which the painter counts as hung. Flawed, JobError, PainterDied, Lost, Stopped."""
+        after which the painter counts as hung. DegeneratePainting, JobError, PainterDied, WorkerLost, ShuttingDown."""
         parts = (content, tuple(style), recipe, threads)
         try:
-            painting: Canvas = self._child.call("paint", *parts, progress=on_step, patience=patience)
-        except Died as death:
+            painting: SharedArray = self._child.call("paint", *parts, progress=on_step, patience=patience)
+        except WorkerDied as death:
             raise PainterDied(str(death), self._child.name) from None
         return painting
 
@@ -76,7 +76,7 @@ class Painters:
         self._weights = weights
         self._resident = resident or PAINTER
         self.pool: Pool[Member] = Pool([self._painter(device) for device in devices], trial="try_out")
-        self._equipment: Equipment | None = None
+        self._equipment: PainterInfo | None = None
         self._meeting = threading.Lock()
 
     @contextmanager
@@ -87,7 +87,7 @@ class Painters:
             self._meet(child)
             yield Painter(child)
 
-    def equipment(self) -> Equipment:
+    def equipment(self) -> PainterInfo:
         """What the first painter that was ready paints with; waits for it. Errors as `take`."""
         while self._equipment is None:
             with self.take():

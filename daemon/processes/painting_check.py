@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from daemon.errors import Flawed
+from daemon.errors import DegeneratePainting
 from daemon.transfer.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -28,21 +28,21 @@ ADVICE = "Set the weights in its settings nearer to 1, or try another style."
 def check(
     painting: Picture, content: Picture, style: Sequence[tuple[Picture, float]], recipe: Recipe, loss: float = 0.0
 ) -> None:
-    """Flawed: values that are no numbers, one colour, or the photo as it was, where nothing asks for that.
+    """DegeneratePainting: values that are no numbers, one colour, or the photo as it was, where nothing asks for that.
 
     painting and content (H, W, 3), the style pictures of any size, all in [0, 1]; `loss`: the last one.
     """
     import numpy as np
 
     if not np.isfinite(painting.sum(dtype=np.float64) + loss):
-        raise Flawed("Its painting came out as no numbers.", ADVICE)
+        raise DegeneratePainting("Its painting came out as no numbers.", ADVICE)
     if _deviation(content) < FLAT or all(_deviation(picture) < FLAT for picture, _ in style):
         return
     if _deviation(painting) < STEP:
-        raise Flawed("Its painting came out in one colour.", ADVICE)
+        raise DegeneratePainting("Its painting came out in one colour.", ADVICE)
     asked = recipe.style_weight > NEXT_TO_NOTHING * recipe.content_weight
     if asked and _same(painting, content) and not all(_same(picture, content) for picture, _ in style):
-        raise Flawed("Its painting came out as the photo was.", ADVICE)
+        raise DegeneratePainting("Its painting came out as the photo was.", ADVICE)
 
 
 def _deviation(picture: Picture) -> float:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from daemon.errors import ConfigError, Died, Lost, Stopped
+from daemon.errors import ConfigError, ShuttingDown, WorkerDied, WorkerLost
 
 log = logging.getLogger("styled")
 WARM = 8  # of what a child did last, so much is taken to be at hand in it still
@@ -96,21 +96,21 @@ class Pool(Generic[Kind]):
     @contextlib.contextmanager
     def take(self, wish: str = "") -> Iterator[Kind]:
         """A child that is up, for this caller alone; of several, one that was taken for the same `wish` lately. One
-        that is Lost leaves the pool. Stopped: the pool is closing. ConfigError: from its start."""
+        that is Lost leaves the pool. ShuttingDown: the pool is closing. ConfigError: from its start."""
         child = self._one_that_is_up(wish)
         try:
             yield child
-        except Died:
+        except WorkerDied:
             self._suspect.add(child)
             if self._closed.is_set():
-                raise Stopped from None
+                raise ShuttingDown from None
             if self._trial and len(self._members) > 1:  # the others get on meanwhile
                 self._let_rest(child)
             raise
-        except Lost:
+        except WorkerLost:
             self.remove(child)
             if self._closed.is_set():
-                raise Stopped from None
+                raise ShuttingDown from None
             raise
         else:
             self._failures.pop(child, None)
@@ -118,7 +118,7 @@ class Pool(Generic[Kind]):
             self._give_back(child)
 
     def close(self) -> None:
-        """Kill all children; every call in hand ends with Stopped."""
+        """Kill all children; every call in hand ends with ShuttingDown."""
         self._closed.set()
         with self._changed:
             self._changed.notify_all()
@@ -141,7 +141,7 @@ class Pool(Generic[Kind]):
         with self._changed:
             while True:
                 if self._closed.is_set():
-                    raise Stopped
+                    raise ShuttingDown
                 if self._refused is not None:
                     raise self._refused
                 now = time.monotonic()
@@ -193,10 +193,10 @@ class Pool(Generic[Kind]):
             child.ready()
             if self._closed.is_set():  # closed while it was starting: `close` may have missed it
                 child.kill()
-                raise Stopped
+                raise ShuttingDown
             if self._trial and child in self._suspect:
                 child.call(self._trial, patience=self.TRIAL_SECONDS)
-        except (Died, ConfigError) as death:
+        except (WorkerDied, ConfigError) as death:
             if isinstance(death, ConfigError) and not self._proven:
                 raise  # at the first start: the settings are wrong, and not the device that they name
             self._suspect.add(child)
@@ -204,7 +204,7 @@ class Pool(Generic[Kind]):
             if not self._closed.is_set():
                 self._report(child, death)
             return False
-        except Lost:
+        except WorkerLost:
             self.remove(child)
             return False
         self._suspect.discard(child)

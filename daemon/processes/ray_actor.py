@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from daemon import __version__
-from daemon.errors import ConfigError, Died, JobError, Lost
+from daemon.errors import ConfigError, JobError, WorkerDied, WorkerLost
 from daemon.processes.child import Child
-from daemon.processes.child_process import Forward
+from daemon.processes.child_process import LogForwarder
 from daemon.processes.messages import Factory
-from daemon.processes.painters import Equipment
-from daemon.processes.shared_array import Canvas
+from daemon.processes.painters import PainterInfo
+from daemon.processes.shared_array import SharedArray
 from daemon.transfer.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -33,16 +33,16 @@ class RayActor:
 
     def __init__(self, resident: Factory, device: str, weights: str) -> None:
         self._said: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        log.addHandler(Forward(lambda kind, value: self._said.put((kind, value))))
+        log.addHandler(LogForwarder(lambda kind, value: self._said.put((kind, value))))
         log.setLevel(10)
         log.propagate = False
         self._painter = Child("painter", resident, device, weights)
 
-    def hello(self) -> tuple[str, Equipment | None, str]:
+    def hello(self) -> tuple[str, PainterInfo | None, str]:
         """Our version, what it paints with, or why it cannot."""
         try:
             return __version__, self._painter.ready(), ""
-        except (ConfigError, Died) as error:
+        except (ConfigError, WorkerDied) as error:
             return __version__, None, str(error).strip()
 
     def try_out(self, patience: float | None) -> Iterator[list[tuple[str, Any]]]:
@@ -58,8 +58,8 @@ class RayActor:
         *pictures: NDArray[np.float32],
     ) -> Iterator[list[tuple[str, Any]]]:
         """See Painter.paint; `pictures` (h, w, 3) have their `shares`."""
-        style = tuple((Canvas.of(picture), share) for picture, share in zip(pictures, shares, strict=True))
-        yield from self._call("paint", Canvas.of(content), style, recipe, threads, patience=patience)
+        style = tuple((SharedArray.of(picture), share) for picture, share in zip(pictures, shares, strict=True))
+        yield from self._call("paint", SharedArray.of(content), style, recipe, threads, patience=patience)
 
     def _call(self, method: str, *arguments: object, patience: float | None) -> Iterator[list[tuple[str, Any]]]:
         if not self._painter.running:
@@ -71,11 +71,11 @@ class RayActor:
                 result = self._painter.call(
                     method, *arguments, progress=lambda *about: said.put(("progress", about)), patience=patience
                 )
-                said.put(("result", result.array() if isinstance(result, Canvas) else result))
-            except (JobError, ConfigError, Died) as error:
+                said.put(("result", result.array() if isinstance(result, SharedArray) else result))
+            except (JobError, ConfigError, WorkerDied) as error:
                 said.put(("error", error))
             except BaseException as error:
-                said.put(("error", Lost(f"it broke down: {error!r}")))
+                said.put(("error", WorkerLost(f"it broke down: {error!r}")))
 
         threading.Thread(target=work, name=method, daemon=True).start()
         ended = False

@@ -11,14 +11,14 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from daemon.errors import ConfigError, Died, Lost
+from daemon.errors import ConfigError, WorkerDied, WorkerLost
 from daemon.processes.child_process import catch_output
 from daemon.processes.messages import Connection, Factory, Progress, receive, send
-from daemon.processes.painters import Equipment
+from daemon.processes.painters import PainterInfo
 from daemon.processes.ray_actor import RayActor
 from daemon.processes.ray_cluster import RETRY_SECONDS, not_installed, unfit, unreachable
-from daemon.processes.remote_child import pair
-from daemon.processes.shared_array import Canvas
+from daemon.processes.remote_child import socket_pair
+from daemon.processes.shared_array import SharedArray
 from daemon.transfer.network.weights import describe
 
 log = logging.getLogger("styled")
@@ -53,7 +53,7 @@ class RayBridge:
     """What lives in the bridge process."""
 
     hello = None
-    answers_with = (Died,)
+    answers_with = (WorkerDied,)
 
     def __init__(self, address: str, device: str, weights: str, threads: int | None, resident: Factory) -> None:
         for name, value in RAY.items():
@@ -72,13 +72,13 @@ class RayBridge:
         self._taken: set[Place] = set()
         self._up: set[Place] = set()
         self._failed: dict[Place, tuple[int, float, str]] = {}  # in a row, until when it is left alone, why
-        self._styles: OrderedDict[tuple[int, int], tuple[Canvas, Any]] = OrderedDict()
+        self._styles: OrderedDict[tuple[int, int], tuple[SharedArray, Any]] = OrderedDict()
 
     def tend(self, progress: Progress) -> None:
-        """Have a painter on every device, until the cluster is lost: Died. ConfigError. Reports who joins (with our
-        end of its line and its Equipment), who leaves, and why nobody is there."""
+        """Have a painter on every device, until the cluster is lost: WorkerDied. ConfigError. Reports who joins
+        (with our end of its line and its PainterInfo), who leaves, and why nobody is there."""
         if why := unreachable(self._address):
-            raise Died(why)
+            raise WorkerDied(why)
         self._told = progress
         self._connect()
         import ray
@@ -87,7 +87,7 @@ class RayBridge:
         while True:
             nodes = [node for node in ray.nodes() if node["Alive"]]
             if own not in {node["NodeID"] for node in nodes}:
-                raise Died("cluster: this host's own part of it has ended")
+                raise WorkerDied("cluster: this host's own part of it has ended")
             self._settle(nodes)
             time.sleep(LOOK_SECONDS)
 
@@ -105,8 +105,8 @@ class RayBridge:
                 raise ConfigError([f"cluster: the versions differ: {said}"]) from None
             if "raylet" in said.lower():
                 start = f"ray start --address={self._address}"
-                raise Died(f"cluster: this host is no part of it; run `{start}` here, too ({said})") from None
-            raise Died(f"cluster: {self._address} cannot be used: {said or type(error).__name__}") from None
+                raise WorkerDied(f"cluster: this host is no part of it; run `{start}` here, too ({said})") from None
+            raise WorkerDied(f"cluster: {self._address} cannot be used: {said or type(error).__name__}") from None
 
     # who is there
 
@@ -151,7 +151,7 @@ class RayBridge:
 
         actor = None
         why = ""
-        here, there = pair()
+        here, there = socket_pair()
         try:
             actor = self._actor(place)
             equipment = self._examined(actor, place)
@@ -193,7 +193,7 @@ class RayBridge:
         made = ray.remote(RayActor).options(scheduling_strategy=there, **resources)
         return made.remote(self._resident, device, self._weights)
 
-    def _examined(self, actor: Any, place: Place) -> Equipment:
+    def _examined(self, actor: Any, place: Place) -> PainterInfo:
         """What it paints with. _UnfitError: not what we would."""
         import ray
 
@@ -204,7 +204,7 @@ class RayBridge:
         with self._lock:
             if why := unfit(version, equipment, problems, self._sha256):
                 raise _UnfitError(f"the {place} cannot paint for us: {why}")
-            found: Equipment = equipment
+            found: PainterInfo = equipment
             self._sha256 = found.weights_sha256
         return found
 
@@ -218,7 +218,7 @@ class RayBridge:
                 for kind, value in self._messages(actor, method, arguments, patience, here):
                     send(here, (kind, value))
             except (ray.exceptions.RayError, StopIteration) as error:
-                send(here, ("error", Lost(f"the {place} was lost ({described(error)})")))
+                send(here, ("error", WorkerLost(f"the {place} was lost ({described(error)})")))
                 return
 
     def _messages(
@@ -240,9 +240,9 @@ class RayBridge:
                 if here.poll():
                     raise EOFError  # nothing is ever said during a call: the daemon has hung up
             for kind, value in ray.get(next(stream)):
-                yield kind, Canvas.of(value) if kind == "result" and value is not None else value
+                yield kind, SharedArray.of(value) if kind == "result" and value is not None else value
 
-    def _style(self, picture: Canvas) -> Any:
+    def _style(self, picture: SharedArray) -> Any:
         """The reference by which the actors get it: each picture travels once to each machine."""
         import ray
 

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from typing import Any
 
 from daemon import __version__
-from daemon.errors import ConfigError, Died
+from daemon.errors import ConfigError, WorkerDied
 from daemon.processes.child import Child
 from daemon.processes.messages import Factory
-from daemon.processes.painters import PAINTER, Equipment
+from daemon.processes.painters import PAINTER, PainterInfo
 from daemon.processes.pool import Member, Pool
-from daemon.processes.remote_child import Line
+from daemon.processes.remote_child import RemoteChild
 from daemon.storage.files import Handle
 
 log = logging.getLogger("styled")
@@ -47,7 +47,7 @@ class Cluster:
         self.trouble = ""  # why it has no painter for us
         self._pool = pool
         self._bridge = Child("bridge to the cluster", BRIDGE, address, device, weights, threads, resident or PAINTER)
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, RemoteChild] = {}
         self._worked = False
         self._closed = threading.Event()
 
@@ -63,7 +63,7 @@ class Cluster:
         for attempt in range(10**9):
             try:
                 self._bridge.call("tend", progress=self._heard)
-            except (ConfigError, Died) as error:
+            except (ConfigError, WorkerDied) as error:
                 if self._closed.is_set():
                     return
                 if isinstance(error, ConfigError) and not self._worked:
@@ -80,9 +80,9 @@ class Cluster:
         does: dict[str, Callable[..., None]] = {"joined": self._joined, "left": self._left, "trouble": self._say}
         does[what](*about)
 
-    def _joined(self, name: str, end: Handle, hello: Equipment) -> None:
+    def _joined(self, name: str, end: Handle, hello: PainterInfo) -> None:
         self._left(name)
-        line = self._lines[name] = Line(name, end, hello)
+        line = self._lines[name] = RemoteChild(name, end, hello)
         self._worked = True
         self._pool.add(line)
         log.info("the %s has joined: %s", name, hello.device_name)
@@ -127,7 +127,7 @@ def unreachable(address: str) -> str:
     return ""
 
 
-def unfit(version: str, equipment: Equipment | None, problems: str, sha256: str) -> str:
+def unfit(version: str, equipment: PainterInfo | None, problems: str, sha256: str) -> str:
     """Why a painter elsewhere is none for us, by what it says of itself; empty if it is. `sha256`: of the weights
     that the others have, empty for the first."""
     if version != __version__:

@@ -6,10 +6,10 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
-from daemon.previews import Sketch
+from daemon.previews import Thumbnails
 from daemon.processes.child_process import catch_output
 from daemon.processes.readers import Photo
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
 
 BASE_BYTES = 1 << 30  # of address space; the interpreter and its libraries take 172 MiB
@@ -31,19 +31,24 @@ class ReaderProcess:
         _limit_memory(limits["max_megapixels"])
         with file.file() as stream:
             picture = pictures.read(stream, **limits)
-        alpha = Canvas.of(picture.alpha) if picture.alpha is not None else None
-        pixels = Canvas.of(picture.pixels)
+        alpha = SharedArray.of(picture.alpha) if picture.alpha is not None else None
+        pixels = SharedArray.of(picture.pixels)
         return Photo(pixels, alpha, picture.format, picture.metadata, picture.original_size)
 
     def masked(
-        self, painting: Canvas, photo: Canvas, mask: Handle, max_megapixels: float, progress: Callable[..., None]
-    ) -> Canvas:
+        self,
+        painting: SharedArray,
+        photo: SharedArray,
+        mask: Handle,
+        max_megapixels: float,
+        progress: Callable[..., None],
+    ) -> SharedArray:
         from daemon import pictures
 
         _limit_memory(max_megapixels)
         with mask.file() as stream:
             blend = pictures.masked(painting.array(), photo.array(), stream, max_megapixels=max_megapixels)
-        return Canvas.of(blend)
+        return SharedArray.of(blend)
 
     def probe(self, file: Handle, progress: Callable[..., None]) -> tuple[str, int, int]:
         from daemon import pictures
@@ -54,8 +59,8 @@ class ReaderProcess:
     def write(
         self,
         file: Handle,
-        pixels: Canvas,
-        alpha: Canvas | None,
+        pixels: SharedArray,
+        alpha: SharedArray | None,
         settings: dict[str, Any],
         progress: Callable[..., None],
     ) -> None:
@@ -72,12 +77,12 @@ class ReaderProcess:
         with file.file() as stream:
             pictures.verify(stream, size)
 
-    def sketch(self, painting: Canvas, photo: Canvas, progress: Callable[..., None]) -> Sketch:
+    def sketch(self, painting: SharedArray, photo: SharedArray, progress: Callable[..., None]) -> Thumbnails:
         from daemon import pictures
 
         return pictures.sketch(painting.array(), photo.array())
 
-    def sketch_file(self, painting: Handle, photo: Handle | None, progress: Callable[..., None]) -> Sketch:
+    def sketch_file(self, painting: Handle, photo: Handle | None, progress: Callable[..., None]) -> Thumbnails:
         from daemon import pictures
 
         with contextlib.ExitStack() as files:

@@ -7,11 +7,11 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.previews import Sketch
+from daemon.previews import Thumbnails
 from daemon.processes.child import Child
 from daemon.processes.messages import Factory
 from daemon.processes.pool import Pool
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
 
 READER = "daemon.processes.reader_process:ReaderProcess"
@@ -23,8 +23,8 @@ PATIENCE = 300.0  # seconds for one picture; the largest that is allowed takes a
 class Photo:
     """A decoded picture: `pixels` (H, W, 3) and `alpha` (H, W) in [0, 1]; sizes are (width, height), upright."""
 
-    pixels: Canvas
-    alpha: Canvas | None
+    pixels: SharedArray
+    alpha: SharedArray | None
     format: str
     metadata: bytes
     original_size: tuple[int, int]
@@ -35,7 +35,7 @@ class Photo:
 
 
 class Readers:
-    """A small pool of reader processes. Errors of every call: JobError, Died, Stopped, OSError of the disk."""
+    """A small pool of reader processes. Every call raises JobError, WorkerDied, ShuttingDown or the disk's OSError."""
 
     def __init__(self, count: int, resident: Factory | None = None) -> None:
         """`resident` makes what lives in each process; what it must have, see ReaderProcess."""
@@ -58,9 +58,9 @@ class Readers:
         photo: Photo = self._call("read", file, limits)
         return photo
 
-    def masked(self, painting: Canvas, photo: Canvas, mask: Handle, max_megapixels: float) -> Canvas:
+    def masked(self, painting: SharedArray, photo: SharedArray, mask: Handle, max_megapixels: float) -> SharedArray:
         """The painting where the mask is white, the photo where it is black."""
-        blend: Canvas = self._call("masked", painting, photo, mask, max_megapixels)
+        blend: SharedArray = self._call("masked", painting, photo, mask, max_megapixels)
         return blend
 
     def probe(self, file: Handle) -> tuple[str, int, int]:
@@ -68,7 +68,7 @@ class Readers:
         header: tuple[str, int, int] = self._call("probe", file)
         return header
 
-    def write(self, file: Handle, pixels: Canvas, alpha: Canvas | None, **settings: Any) -> None:
+    def write(self, file: Handle, pixels: SharedArray, alpha: SharedArray | None, **settings: Any) -> None:
         """Encode into `file` and fsync it; see pictures.write for the settings."""
         self._call("write", file, pixels, alpha, settings)
 
@@ -76,14 +76,14 @@ class Readers:
         """Decode `file` whole. OSError: it does not read back as a picture of that size, which is the disk's fault."""
         self._call("verify", file, size)
 
-    def sketch(self, painting: Canvas, photo: Canvas) -> Sketch:
+    def sketch(self, painting: SharedArray, photo: SharedArray) -> Thumbnails:
         """Small copies of a painting and its photo."""
-        drawn: Sketch = self._call("sketch", painting, photo)
+        drawn: Thumbnails = self._call("sketch", painting, photo)
         return drawn
 
-    def sketch_file(self, painting: Handle, photo: Handle | None) -> Sketch:
+    def sketch_file(self, painting: Handle, photo: Handle | None) -> Thumbnails:
         """The same of a painting's file, with the record that it carries, and its photo's, if it is there."""
-        drawn: Sketch = self._call("sketch_file", painting, photo)
+        drawn: Thumbnails = self._call("sketch_file", painting, photo)
         return drawn
 
     def _call(self, method: str, *arguments: object) -> Any:

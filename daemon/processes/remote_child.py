@@ -7,12 +7,12 @@ import threading
 from multiprocessing.connection import Connection as Connection
 from typing import Any
 
-from daemon.errors import Lost
+from daemon.errors import WorkerLost
 from daemon.processes.messages import GoneError, Progress, SilentError, answered, send
 from daemon.storage.files import Handle
 
 
-class Line:
+class RemoteChild:
     """The line to what answers calls elsewhere, by the same few calls as a Child. It is up as long as it holds, and
     never again after that. One caller at a time; `kill` may come from any thread."""
 
@@ -34,15 +34,15 @@ class Line:
         """It is."""
 
     def ready(self) -> Any:
-        """`hello`. Lost: it holds no longer."""
+        """`hello`. WorkerLost: it holds no longer."""
         if not self._running:
-            raise Lost(f"the {self.name} is gone")
+            raise WorkerLost(f"the {self.name} is gone")
         return self.hello
 
     def call(
         self, method: str, *arguments: object, progress: Progress | None = None, patience: float | None = None
     ) -> Any:
-        """Run `method` there, which gets `patience` to heed by itself. Lost: it was not heard of to the end."""
+        """Run `method` there, which gets `patience` to heed by itself. WorkerLost: it was not heard of to the end."""
         self.ready()
         try:
             try:
@@ -50,15 +50,15 @@ class Line:
             except OSError:
                 raise GoneError from None
             return answered(self._connection, progress, patience and patience + self.GRACE_SECONDS)
-        except Lost:
+        except WorkerLost:
             self.kill()
             raise
         except (SilentError, GoneError):
             self.kill()
-            raise Lost(f"the {self.name} is gone") from None
+            raise WorkerLost(f"the {self.name} is gone") from None
 
     def kill(self) -> None:
-        """Hang up; a call in hand raises Lost."""
+        """Hang up; a call in hand raises WorkerLost."""
         self._running = False
         with (
             self._closing,
@@ -74,7 +74,7 @@ class Line:
             self._connection.close()
 
 
-def pair() -> tuple[Connection, Handle]:
+def socket_pair() -> tuple[Connection, Handle]:
     """A line's two ends: the one to `receive` from and `send` to, and the one that becomes a Line."""
     here, there = socket.socketpair()
     return Connection(here.detach()), Handle(there.detach())

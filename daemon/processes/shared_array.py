@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
+class SharedArray:
     """A float32 array of `shape` in anonymous shared memory; it is freed with the last descriptor."""
 
     handle: Handle
@@ -29,7 +29,7 @@ class Canvas:
         return 4 * math.prod(self.shape)
 
     @classmethod
-    def of(cls, array: NDArray[np.floating[Any]]) -> Canvas:
+    def of(cls, array: NDArray[np.floating[Any]]) -> SharedArray:
         """Copy `array`, of any shape, into a new canvas."""
         import numpy as np
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.config.models import StylePicture
-from daemon.errors import Died, Hindered, JobError
+from daemon.errors import JobError, RetryLater, WorkerDied
 from daemon.processes.readers import Readers
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.provenance import StyleSource, picture_name
 from daemon.storage.files import Handle, sha256
 
@@ -21,16 +21,16 @@ class StylePictures:
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
-        self._kept: OrderedDict[tuple[object, ...], Canvas] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], SharedArray] = OrderedDict()
         self._lock = threading.Lock()
 
     def load(
         self, pictures: Sequence[StylePicture], long_side: int, max_megapixels: float
-    ) -> list[tuple[Canvas, float]]:
-        """Each picture scaled to `long_side` pixels, with its weight. Hindered: one of them cannot be read."""
+    ) -> list[tuple[SharedArray, float]]:
+        """Each picture scaled to `long_side` pixels, with its weight. RetryLater: one of them cannot be read."""
         return [(self._load(p.file, long_side, max_megapixels), p.weight) for p in pictures]
 
-    def _load(self, path: Path, long_side: int, max_megapixels: float) -> Canvas:
+    def _load(self, path: Path, long_side: int, max_megapixels: float) -> SharedArray:
         try:
             file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC))  # the user's own file: it may be a link
             status = os.fstat(file.fd)
@@ -40,8 +40,8 @@ class StylePictures:
                     self._kept.move_to_end(key)
                     return self._kept[key]
             canvas = self._readers.read(file, max_megapixels=max_megapixels, size=long_side).pixels
-        except (OSError, JobError, Died) as error:
-            raise Hindered(f"the style picture {path} cannot be read: {error}") from None
+        except (OSError, JobError, WorkerDied) as error:
+            raise RetryLater(f"the style picture {path} cannot be read: {error}") from None
         with self._lock:
             self._kept[key] = canvas
             while sum(kept.size for kept in self._kept.values()) > self.KEPT:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from daemon.status import Board
+from daemon.status import Status
 
 log = logging.getLogger("styled")
 
@@ -28,7 +28,7 @@ class _Trouble:
     until: float = 0.0
 
 
-class Troubles:
+class Backoff:
     """By place: a folder of the inbox, or ALL. Thread-safe."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ PATIENCE = 120.0  # seconds: long enough for each cure that is tried by itself t
 AT_WORK = ("painting", "delivering")
 
 
-class Once:
+class GiveUpTimer:
     """Watches for the moment from which on waiting is in vain."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -96,7 +96,7 @@ class Once:
         self._finished = -1
         self._since = 0.0  # when something was finished last, or there was no trouble
 
-    def is_in_vain(self, board: Board, trouble: str) -> bool:
+    def is_in_vain(self, board: Status, trouble: str) -> bool:
         """To be asked again and again. `trouble`: what hinders some of the work now, "" if nothing does; what hinders
         all of it stands on the board."""
         now, finished = self._clock(), board.delivered + board.failed

@@ -8,12 +8,12 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from daemon.jobs.record import Finished
+from daemon.jobs.record import JobResult
 from daemon.status import Counts
-from daemon.text import shown
+from daemon.text import escape
 
 
-class Tally:
+class Counters:
     """Kept in one small file, which a crash may leave a moment behind. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class Tally:
                 self._counts = Counts(**{name: kind(said[name]) for name, kind in kinds.items()})
             return self._counts
 
-    def count(self, finished: Finished) -> Counts:
+    def count(self, finished: JobResult) -> Counts:
         """One more. OSError: it could not be written down."""
         with self._lock:
             counts = self._counts.on(time.strftime("%Y-%m-%d"))
@@ -41,7 +41,7 @@ class Tally:
                     counts,
                     failed=counts.failed + 1,
                     failed_today=counts.failed_today + 1,
-                    last_failure=f"{shown(finished.place)}: {shown(finished.reason)}",
+                    last_failure=f"{escape(finished.place)}: {escape(finished.reason)}",
                     last_failure_at=round(time.time()),
                 )
             self._counts = counts

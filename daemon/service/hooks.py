@@ -12,8 +12,8 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from daemon.config.models import HookCommands
-from daemon.jobs.record import Finished
-from daemon.text import shown
+from daemon.jobs.record import JobResult
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
@@ -35,7 +35,7 @@ class Hooks:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, finished: Finished, hooks: HookCommands) -> None:
+    def put(self, finished: JobResult, hooks: HookCommands) -> None:
         """Run the command for this end of a way when those before it are done."""
         command = hooks.on_delivered if finished.delivered else hooks.on_failed
         if not command:
@@ -43,7 +43,7 @@ class Hooks:
         try:
             self._waiting.put_nowait((filled(command, finished), hooks.seconds))
         except queue.Full:
-            log.warning("%s: %d commands wait already; this one is not run", shown(command[0]), MOST_WAITING)
+            log.warning("%s: %d commands wait already; this one is not run", escape(command[0]), MOST_WAITING)
 
     def close(self) -> None:
         """Those that wait are not run any more; the one that runs is ended."""
@@ -60,9 +60,9 @@ class Hooks:
             try:
                 self._call(*task)
             except OSError as error:
-                log.warning("the command %s cannot be run: %s", shown(task[0][0]), error.strerror)
+                log.warning("the command %s cannot be run: %s", escape(task[0][0]), error.strerror)
             except Exception:
-                log.exception("the command %s", shown(task[0][0]))
+                log.exception("the command %s", escape(task[0][0]))
 
     def _call(self, command: list[str], seconds: float) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in NOT_THEIRS}
@@ -77,7 +77,7 @@ class Hooks:
             try:
                 code = process.wait(seconds)
             except subprocess.TimeoutExpired:
-                log.warning("the command %s took longer than %g s and was ended", shown(command[0]), seconds)
+                log.warning("the command %s took longer than %g s and was ended", escape(command[0]), seconds)
                 return
             finally:
                 with self._lock:
@@ -86,17 +86,17 @@ class Hooks:
             if code and not self._closed.is_set():
                 words.seek(0, os.SEEK_END)
                 words.seek(max(0, words.tell() - SAID))
-                said = shown(words.read().decode(errors="replace").strip())
-                log.warning("the command %s ended with %d: %s", shown(command[0]), code, said or "it said nothing")
+                said = escape(words.read().decode(errors="replace").strip())
+                log.warning("the command %s ended with %d: %s", escape(command[0]), code, said or "it said nothing")
 
 
-def filled(command: Sequence[str], finished: Finished) -> list[str]:
+def filled(command: Sequence[str], finished: JobResult) -> list[str]:
     """The arguments with {path}, {file}, {style}, {reason} and {seconds} replaced, each within its own argument."""
     values: Mapping[str, str] = {
         "path": str(finished.path),
         "file": finished.place,
         "style": finished.style,
-        "reason": shown(finished.reason),
+        "reason": escape(finished.reason),
         "seconds": f"{finished.seconds:.1f}",
     }
     return [re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), each) for each in command]

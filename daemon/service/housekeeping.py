@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daemon.config.models import Config
 from daemon.jobs import journal
-from daemon.jobs.claims import Claims
+from daemon.jobs.claims import JobStore
 from daemon.jobs.journal_compaction import compact, is_there, leftover
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
@@ -22,10 +22,10 @@ COMPACT_BYTES = 1 << 20  # a journal that is longer, and twice as long as it las
 DAY = 86_400.0  # s
 
 
-class Keeper:
+class Housekeeping:
     """One thread of its own. Everything that it does can be left undone for a while."""
 
-    def __init__(self, folders: Folders, claims: Claims, lock: Lock, settings: Callable[[], Config]) -> None:
+    def __init__(self, folders: Folders, claims: JobStore, lock: Lock, settings: Callable[[], Config]) -> None:
         self._folders = folders
         self._claims = claims
         self._lock = lock

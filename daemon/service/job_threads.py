@@ -8,30 +8,30 @@ import time
 from collections.abc import Callable, Iterator
 
 from daemon.config.models import Config
-from daemon.errors import Halted, Hindered, Stopped
+from daemon.errors import RetryLater, ServicePaused, ShuttingDown
 from daemon.inbox.inbox import Inbox
-from daemon.inbox.scan import Arrival
-from daemon.jobs.pipeline import AUTO_SIZE_GPU, Journey
-from daemon.service.backoff import ALL, Troubles
+from daemon.inbox.scan import InboxPhoto
+from daemon.jobs.pipeline import AUTO_SIZE_GPU, Pipeline
+from daemon.service.backoff import ALL, Backoff
 from daemon.storage.files import FULL
 from daemon.storage.layout import Folders
-from daemon.text import shown
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 SPARE = 1 << 20  # bytes: records, the journal, a thumbnail, the status
 BYTES_PER_PIXEL = 3  # of a painting: a PNG of noise has no less
 
 
-class Workers:
+class JobThreads:
     """A few threads on one inbox, each with one picture in hand; so nothing that waits costs more than its name. What
     nobody foresaw ends them all and is kept in `crash`."""
 
     def __init__(
-        self, folders: Folders, journey: Journey, settings: Callable[[], Config], stopping: threading.Event
+        self, folders: Folders, journey: Pipeline, settings: Callable[[], Config], stopping: threading.Event
     ) -> None:
         """`settings` gives the configuration of the moment."""
         self.crash: BaseException | None = None
-        self.troubles = Troubles()
+        self.troubles = Backoff()
         self._folders = folders
         self._journey = journey
         self._settings = settings
@@ -76,14 +76,14 @@ class Workers:
         """What nobody foresaw in a thread ends the daemon, which is then started afresh."""
         try:
             yield
-        except Stopped:
+        except ShuttingDown:
             raise
         except BaseException as error:
             self.crash = self.crash or error
             self._stopping.set()
 
     def _work(self, inbox: Inbox) -> None:
-        with contextlib.suppress(Stopped), self.crash_ends_all():
+        with contextlib.suppress(ShuttingDown), self.crash_ends_all():
             while not self._is_surplus():
                 self.troubles.wait(self._stopping)
                 arrival = inbox.take(self._stopping)
@@ -95,14 +95,14 @@ class Workers:
                 finally:
                     inbox.release(arrival, pause)
 
-    def _paint(self, arrival: Arrival, config: Config) -> float:
+    def _paint(self, arrival: InboxPhoto, config: Config) -> float:
         """One journey. Returns the seconds after which the picture may be tried again, should it lie there still."""
-        where = shown(os.path.dirname(arrival.path))
+        where = escape(os.path.dirname(arrival.path))
         try:
             if arrival.style in config.styles:  # or a reload took the style away just now
                 self._check_room(arrival, config)
                 self._journey.run(arrival, config)
-        except (Hindered, OSError) as error:
+        except (RetryLater, OSError) as error:
             if trouble := self._of_all(error):
                 return self.troubles.note(ALL, trouble)
             return self.troubles.note(where, _said(error))
@@ -111,16 +111,16 @@ class Workers:
 
     def _of_all(self, error: Exception) -> str:
         """Why no other picture could be painted now, either; "" if only this one's folder or style is concerned."""
-        if isinstance(error, Halted):
+        if isinstance(error, ServicePaused):
             return _said(error)
         if isinstance(error, OSError) and error.errno in FULL:
-            return f"the disk of {shown(str(self._folders.root))} is full ({error.strerror})"
+            return f"the disk of {escape(str(self._folders.root))} is full ({error.strerror})"
         return self._folders.trouble() if isinstance(error, OSError) else ""
 
-    def _check_room(self, arrival: Arrival, config: Config) -> None:
-        """Before anything is claimed. Halted: the disk is full. Hindered: no right to deliver it."""
+    def _check_room(self, arrival: InboxPhoto, config: Config) -> None:
+        """Before anything is claimed. ServicePaused: the disk is full. RetryLater: no right to deliver it."""
         if locked := self._folders.locked_out(arrival.style, arrival.folder):
-            raise Hindered(locked)
+            raise RetryLater(locked)
         free = self._folders.room()
         if free is None:
             return
@@ -129,12 +129,14 @@ class Workers:
         needed = SPARE + painting
         if free[0] < needed or not free[1]:
             left = f"{free[0] / 1e6:.1f} MB" if free[1] else "no file"
-            root = shown(str(self._folders.root))
-            raise Halted(f"the disk of {root} is full: {left} left, and a painting may need {needed / 1e6:.1f} MB")
+            root = escape(str(self._folders.root))
+            raise ServicePaused(
+                f"the disk of {root} is full: {left} left, and a painting may need {needed / 1e6:.1f} MB"
+            )
 
 
 def _said(error: Exception) -> str:
     if isinstance(error, OSError):
-        name = f"{shown(str(error.filename))}: " if error.filename else ""
+        name = f"{escape(str(error.filename))}: " if error.filename else ""
         return f"{name}{error.strerror or error}"
     return str(error)

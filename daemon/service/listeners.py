@@ -7,27 +7,27 @@ import logging
 from collections.abc import Callable
 
 from daemon.config.models import Config
-from daemon.errors import Died, JobError, Stopped
+from daemon.errors import JobError, ShuttingDown, WorkerDied
 from daemon.gallery.gallery import Gallery
-from daemon.jobs.record import Finished
-from daemon.previews import Sketch
+from daemon.jobs.record import JobResult
+from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
-from daemon.service.counters import Tally
+from daemon.service.counters import Counters
 from daemon.service.hooks import Hooks
-from daemon.status import Board, Shown
+from daemon.status import FinishedPainting, Status
 from daemon.storage.layout import Folders
 
 log = logging.getLogger("styled")
 
 
-class Audience:
+class Listeners:
     """`tell` is called at the end of each picture's way, from several threads."""
 
-    def __init__(self, folders: Folders, readers: Readers, board: Board, settings: Callable[[], Config]) -> None:
+    def __init__(self, folders: Folders, readers: Readers, board: Status, settings: Callable[[], Config]) -> None:
         """`settings` gives the configuration of the moment."""
         self.gallery = Gallery(folders, readers)
         self.hooks = Hooks()
-        self.tally = Tally(folders.work / "tally.json")
+        self.tally = Counters(folders.work / "tally.json")
         self._readers = readers
         self._board = board
         self._settings = settings
@@ -42,28 +42,28 @@ class Audience:
         self.hooks.close()
         self.gallery.close()
 
-    def tell(self, finished: Finished) -> None:
+    def tell(self, finished: JobResult) -> None:
         for follower in (self._count, self._draw, self._run_hook):
             try:
                 follower(finished)
-            except Stopped:
+            except ShuttingDown:
                 return
-            except (OSError, JobError, Died) as error:
+            except (OSError, JobError, WorkerDied) as error:
                 log.warning("after %s: %s", finished.place, error)
             except Exception:
                 log.exception("after %s", finished.place)
 
-    def _count(self, finished: Finished) -> None:
+    def _count(self, finished: JobResult) -> None:
         self._board.counts = self.tally.count(finished)
 
-    def _draw(self, finished: Finished) -> None:
+    def _draw(self, finished: JobResult) -> None:
         """For the gallery and for the console, by a reader, from the pixels that are in memory still."""
         if finished.painting is None or finished.photo is None or finished.record is None:
             return
-        sketch: Sketch = self._readers.sketch(finished.painting, finished.photo)
-        self._board.show(Shown(finished.place, finished.style, finished.record.seconds, sketch.preview))
+        sketch: Thumbnails = self._readers.sketch(finished.painting, finished.photo)
+        self._board.show(FinishedPainting(finished.place, finished.style, finished.record.seconds, sketch.preview))
         if self._settings().gallery:
             self.gallery.add(finished.job, finished.path, finished.record, sketch)
 
-    def _run_hook(self, finished: Finished) -> None:
+    def _run_hook(self, finished: JobResult) -> None:
         self.hooks.put(finished, self._settings().hooks)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from daemon.errors import ConfigError
-from daemon.status import Board
+from daemon.status import Status
 
 ADDRESS = "127.0.0.1"
 
@@ -17,7 +17,7 @@ class Server(Protocol):
     def server_close(self) -> None: ...
 
 
-def serve(board: Board, port: int) -> Callable[[], None]:
+def serve(board: Status, port: int) -> Callable[[], None]:
     """Answer http://127.0.0.1:PORT/metrics from the board; returns what stops it. ConfigError: it cannot be."""
     try:
         from prometheus_client import CollectorRegistry, start_http_server
@@ -43,7 +43,7 @@ def serve(board: Board, port: int) -> Callable[[], None]:
 class _Numbers:
     """Reads the board whenever Prometheus asks."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Status) -> None:
         self._board = board
 
     def collect(self) -> Iterator[Any]:

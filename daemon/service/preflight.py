@@ -5,7 +5,7 @@ from pathlib import Path
 
 from daemon.assets import STYLES
 from daemon.config.models import Config
-from daemon.errors import ConfigError, Died, JobError
+from daemon.errors import ConfigError, JobError, WorkerDied
 from daemon.jobs.failures import TRIES
 from daemon.storage.layout import Folders
 from daemon.transfer.errors import RecipeError, WeightsError
@@ -52,7 +52,7 @@ def style_problems(config: Config, deepest: str, probe: Callable[[Path], object]
         for picture in style.all_pictures:
             try:
                 _probe(picture.file, probe)
-            except (OSError, JobError, Died) as error:
+            except (OSError, JobError, WorkerDied) as error:
                 problems.append(f"styles.{name}.picture: {picture.file} cannot be read: {error}")
     return problems
 
@@ -62,7 +62,7 @@ def _probe(path: Path, probe: Callable[[Path], object]) -> None:
         try:
             probe(path)
             return
-        except Died:  # whoever ended that reader may have meant the machine, and not the picture
+        except WorkerDied:  # whoever ended that reader may have meant the machine, and not the picture
             if tried == TRIES:
                 raise
 

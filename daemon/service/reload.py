@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-class SavedFile:
+class FileChange:
     """Notices that a file was saved, in whatever way an editor does that, once it has stood still for a moment."""
 
     def __init__(self, path: Path) -> None:

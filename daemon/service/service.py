@@ -20,26 +20,26 @@ from typing import Any
 from daemon.config.changes import describe_changes
 from daemon.config.load import load
 from daemon.config.models import Config
-from daemon.errors import ConfigError, Stopped
+from daemon.errors import ConfigError, ShuttingDown
 from daemon.inbox.inbox import Inbox
-from daemon.jobs.claims import Claims
-from daemon.jobs.pipeline import Journey
-from daemon.processes.painters import Equipment, Painters
+from daemon.jobs.claims import JobStore
+from daemon.jobs.pipeline import Pipeline
+from daemon.processes.painters import PainterInfo, Painters
 from daemon.processes.ray_cluster import Cluster
 from daemon.processes.readers import Readers
-from daemon.service.backoff import Once
-from daemon.service.housekeeping import Keeper
-from daemon.service.job_threads import Workers
-from daemon.service.listeners import Audience
+from daemon.service.backoff import GiveUpTimer
+from daemon.service.housekeeping import Housekeeping
+from daemon.service.job_threads import JobThreads
+from daemon.service.listeners import Listeners
 from daemon.service.metrics import serve
 from daemon.service.preflight import style_problems
-from daemon.service.reload import SavedFile
-from daemon.service.systemd import Restarts, Supervisor
-from daemon.status import Board, post
+from daemon.service.reload import FileChange
+from daemon.service.systemd import Restarts, SystemdClient
+from daemon.status import Status, write_status
 from daemon.storage.files import Handle, make
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
-from daemon.text import shown
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
@@ -56,7 +56,7 @@ class Service:
         self,
         path: Path,
         config: Config,
-        on_tick: Callable[[Board], None] = lambda board: None,
+        on_tick: Callable[[Status], None] = lambda board: None,
         *,
         painter: Callable[..., Any] | None = None,
         reader: Callable[..., Any] | None = None,
@@ -64,27 +64,27 @@ class Service:
         """`painter` and `reader`: what lives in those processes, if it is not to be the usual."""
         self.path = path
         self.config = config
-        self.board = Board()
+        self.board = Status()
         self.stopping = threading.Event()
         self.reload_wanted = False
         self._on_tick = on_tick
-        self._saved = SavedFile(path)
+        self._saved = FileChange(path)
         self._posted = 0.0
         self.folders = Folders(config.root)
         self.lock = Lock(self.folders.work / "lock")
-        self.claims = Claims(self.folders)
+        self.claims = JobStore(self.folders)
         self.readers = Readers(2, reader)
         self.painters = Painters([config.device] if config.cluster == "off" else [], config.weights, painter)
         self.cluster = self._joined(config, painter)
-        self.audience = Audience(self.folders, self.readers, self.board, lambda: self.config)
-        self.journey = Journey(self.claims, self.readers, self.painters, self.board, self.audience.tell)
-        self.workers = Workers(self.folders, self.journey, lambda: self.config, self.stopping)
-        self.once = Once()
+        self.audience = Listeners(self.folders, self.readers, self.board, lambda: self.config)
+        self.journey = Pipeline(self.claims, self.readers, self.painters, self.board, self.audience.tell)
+        self.workers = JobThreads(self.folders, self.journey, lambda: self.config, self.stopping)
+        self.once = GiveUpTimer()
         self.in_vain = ""  # with --once: why the pictures that are left cannot be painted now
-        self.keeper = Keeper(self.folders, self.claims, self.lock, lambda: self.config)
+        self.keeper = Housekeeping(self.folders, self.claims, self.lock, lambda: self.config)
         self.inbox: Inbox | None = None
         self._stop_metrics: Callable[[], None] = lambda: None
-        self.supervisor = Supervisor()
+        self.supervisor = SystemdClient()
         self._restarts = Restarts(self.folders.work / "restarts")
 
     def _joined(self, config: Config, painter: Callable[..., Any] | None) -> Cluster | None:
@@ -160,7 +160,7 @@ class Service:
 
     def _get_ready(self) -> None:
         """In a thread of its own, so that signals and the console go on while the model loads."""
-        with contextlib.suppress(Stopped), self.workers.crash_ends_all():
+        with contextlib.suppress(ShuttingDown), self.workers.crash_ends_all():
             equipment = self.painters.equipment()
             self._check_styles(self.config, equipment)
             self.board.device, self.board.weights = self._device(), equipment.weights
@@ -170,7 +170,7 @@ class Service:
             self.board.state = "watching"
             self.supervisor.notify("READY=1")
 
-    def _check_styles(self, config: Config, equipment: Equipment) -> None:
+    def _check_styles(self, config: Config, equipment: PainterInfo) -> None:
         """ConfigError: a style whose pictures are no pictures, or whose preset needs layers the weights lack."""
 
         def probe(path: Path) -> None:
@@ -210,13 +210,13 @@ class Service:
         now = time.monotonic()
         if now - self._posted >= STATUS_SECONDS and self.inbox is not None:
             self._posted = now
-            self.board.upcoming = [shown(each.path) for each in self.inbox.upcoming(LISTED)]
+            self.board.upcoming = [escape(each.path) for each in self.inbox.upcoming(LISTED)]
             self.board.growing = [
-                {"file": shown(each.arrival.path), "why": each.why, "seconds": each.seconds}
+                {"file": escape(each.arrival.path), "why": each.why, "seconds": each.seconds}
                 for each in self.inbox.growing()[:LISTED]
             ]
             with contextlib.suppress(OSError):  # a full disk hides the status but stops nothing
-                post(self.board, self.folders.work / "status.json")
+                write_status(self.board, self.folders.work / "status.json")
         self.supervisor.tick(self.board, self.inbox.health() if self.inbox else None)
         self._on_tick(self.board)
 
@@ -244,7 +244,7 @@ class Service:
             for problem in error.problems:
                 log.error("config.yaml: %s", problem)
             log.error("config.yaml was not taken; the running settings stay as they are")
-        except Stopped:
+        except ShuttingDown:
             return
         else:
             self._take(new)
@@ -284,7 +284,7 @@ class Service:
         self.board.state = "stopped"
         with contextlib.suppress(OSError):
             if self.lock.acquired:
-                post(self.board, self.folders.work / "status.json")
+                write_status(self.board, self.folders.work / "status.json")
         self.lock.release()
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from daemon.status import Board, Task
-from daemon.text import shown
+from daemon.status import JobStatus, Status
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
@@ -37,7 +37,7 @@ class Listing(Protocol):
     def scan_age(self) -> float: ...
 
 
-class Supervisor:
+class SystemdClient:
     """The line to systemd. `tick` belongs to the main loop; `notify` may be called from any thread."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Supervisor:
             f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}",
         )
 
-    def tick(self, board: Board, listing: Listing | None) -> None:
+    def tick(self, board: Status, listing: Listing | None) -> None:
         """Say what is going on and, if everything gets on, that it does."""
         if not self._address:
             return
@@ -110,18 +110,18 @@ class Supervisor:
         return (delivered - before) / (now - since) * 3600 if delivered - before >= 2 and now > since else 0.0
 
 
-def stuck(board: Board, listing: Listing, now: float) -> str:
+def stuck(board: Status, listing: Listing, now: float) -> str:
     """What does not get on as it should; empty if all does. `now`: by the monotonic clock."""
     if not listing.is_fresh:
         return f"the inbox has not been listed for {listing.scan_age:.0f} s"
     for task in board.tasks():
         # for a painter that does not start there is a report of its own, and waiting for it is no standstill
         if task.stage != "waiting for a painter" and now - task.moved > STALL_SECONDS:
-            return f"{shown(task.name)} has not got on for more than {STALL_SECONDS:.0f} s ({task.stage})"
+            return f"{escape(task.name)} has not got on for more than {STALL_SECONDS:.0f} s ({task.stage})"
     return ""
 
 
-def status_line(board: Board, per_hour: float = 0.0) -> str:
+def status_line(board: Status, per_hour: float = 0.0) -> str:
     """What the daemon is doing, in one line."""
     tasks = board.tasks()
     doing = "; ".join(_doing(task) for task in tasks) if tasks else "nothing in hand"
@@ -133,10 +133,10 @@ def status_line(board: Board, per_hour: float = 0.0) -> str:
     return "; ".join(parts)
 
 
-def _doing(task: Task) -> str:
+def _doing(task: JobStatus) -> str:
     if task.step is None or task.stage != "painting":
-        return f"{shown(task.name)} ({task.stage})"
-    return f"{shown(task.name)} (step {task.step.step}/{task.step.steps})"
+        return f"{escape(task.name)} ({task.stage})"
+    return f"{escape(task.name)} (step {task.step.step}/{task.step.steps})"
 
 
 class Restarts:

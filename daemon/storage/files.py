@@ -39,11 +39,11 @@ def make(folder: Path) -> None:
         folder = folder.parent
     for each in reversed(missing):
         each.mkdir(exist_ok=True)  # a file of that name is an error, a folder made meanwhile is not
-        adopt(each, each.parent)
+        inherit_group(each, each.parent)
         sync(each.parent)
 
 
-def adopt(made: int | Path, folder: Path) -> None:
+def inherit_group(made: int | Path, folder: Path) -> None:
     """Give what was made in `folder` that folder's group, if we may, so that whoever shares it can use it."""
     group = folder.stat().st_gid
     if os.stat(made).st_gid != group:
@@ -78,10 +78,10 @@ def rename_new(source: Path, target: Path) -> None:
     source.rename(target)
 
 
-def write_whole(path: Path, text: str, temporary: Path) -> None:
+def write_atomically(path: Path, text: str, temporary: Path) -> None:
     """Write `path` so that it holds the old text or the new, never a part. `temporary` lies beside it. OSError:
     nothing has changed."""
-    with made_anew(temporary, 0o666) as fd:
+    with truncated_file(temporary, 0o666) as fd:
         write_all(fd, text.encode("utf-8", "surrogateescape"))
         os.fsync(fd)
     temporary.replace(path)
@@ -89,11 +89,11 @@ def write_whole(path: Path, text: str, temporary: Path) -> None:
 
 
 @contextlib.contextmanager
-def made_anew(path: Path, mode: int) -> Iterator[int]:
+def truncated_file(path: Path, mode: int) -> Iterator[int]:
     """`path`, empty, open to write, and of its folder's group; after an OSError it is gone again."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
-        adopt(fd, path.parent)
+        inherit_group(fd, path.parent)
         yield fd
     except OSError:
         with contextlib.suppress(OSError):

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.errors import ConfigError
-from daemon.storage.files import FULL, make, write_whole
-from daemon.text import shown
+from daemon.storage.files import FULL, make, write_atomically
+from daemon.text import escape
 
 FORMAT = 1  # of work/: the records of jobs and the journal
 PROBE = ".styled-probe-"
@@ -62,7 +62,7 @@ class Folders:
                 return f"{folder} is missing"
         probe = self.work / f"{PROBE}{secrets.token_hex(4)}"
         try:
-            write_whole(probe, "." * 4096, probe.with_name(probe.name + ".tmp"))
+            write_atomically(probe, "." * 4096, probe.with_name(probe.name + ".tmp"))
         except OSError as error:
             return f"nothing can be written in {self.work} ({error.strerror})"
         finally:
@@ -138,7 +138,7 @@ class Folders:
         """Claim work/ for this version, or refuse one that a newer styled has written."""
         try:
             if not self.version.exists():
-                write_whole(self.version, f"{FORMAT}\n", self.work / ".version.tmp")
+                write_atomically(self.version, f"{FORMAT}\n", self.work / ".version.tmp")
                 return []
             found = self.version.read_text(errors="replace").strip()
         except OSError as error:
@@ -147,4 +147,4 @@ class Folders:
             return [f"root: {self.version} cannot be read or made: {error.strerror}"]
         if found == str(FORMAT):
             return []
-        return [f"root: {self.work} has format {shown(found[:20])}, and this styled knows {FORMAT}; use the newer one"]
+        return [f"root: {self.work} has format {escape(found[:20])}, and this styled knows {FORMAT}; use the newer one"]

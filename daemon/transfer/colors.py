@@ -34,7 +34,7 @@ def statistics(style: Picture, photo: Picture) -> Picture:
     return result
 
 
-def stretch(pictures: Sequence[tuple[Picture, float]], most: float) -> float:
+def chroma_gain(pictures: Sequence[tuple[Picture, float]], most: float) -> float:
     """1 to `most`: what the chroma of these pictures, by weight, has to be multiplied by so that it is not faint.
 
     Statistics of a black and white style hardly know any colour: without this, a painting in it has green and pink

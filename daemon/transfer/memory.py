@@ -25,7 +25,7 @@ def free_memory(device: torch.device) -> int:
     return max(0, min(_available(), *control_group_room(), GUESS << 20))
 
 
-def hold_freed() -> None:
+def keep_freed_memory() -> None:
     """From now on this process keeps what it frees, for the next evaluation, until `give_back`.
 
     By default the C library gives every large array back and gets the next one page by page: a tenth of the time.
@@ -35,7 +35,7 @@ def hold_freed() -> None:
         set_option(M_TRIM_THRESHOLD, HELD)
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """To the system, what this process has freed."""
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)

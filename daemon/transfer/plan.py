@@ -100,7 +100,7 @@ def activations(recipe: Recipe) -> float:
     return total
 
 
-class Affordable:
+class FallbackObjective:
     """An objective that, where memory runs out, goes down its plans and evaluates the same point again.
 
     MemoryError: only fewer pairs would help, which are the optimizer's; or, from `fewer_pairs`, nothing would.

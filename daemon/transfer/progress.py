@@ -8,20 +8,20 @@ import torch
 
 from .memory import memory
 from .plan import Plan
-from .steps import Level, Step, Stretch, counted
+from .steps import EvaluationRun, Level, Step, counted
 
 OnStep = Callable[[Step], None]
 
 
-class Account:
+class PaintingProgress:
     """Of one painting. `before`: the stretches of an earlier one, which is to be computed in the same way again."""
 
     def __init__(
-        self, levels: Sequence[Level], device: torch.device, on_step: OnStep, before: Sequence[Stretch] = ()
+        self, levels: Sequence[Level], device: torch.device, on_step: OnStep, before: Sequence[EvaluationRun] = ()
     ) -> None:
         self.levels = levels
         self._device, self._on_step = device, on_step
-        self._stretches: list[Stretch] = []
+        self._stretches: list[EvaluationRun] = []
         self._before = [[each for each in before if each.scale == scale + 1] for scale in range(len(levels))]
         ends = [list(accumulate(each.evaluations for each in stretches)) for stretches in self._before]
         self._turns = {(scale, end) for scale, at in enumerate(ends) for end in at[:-1]}
@@ -38,7 +38,7 @@ class Account:
 
     def count(self, scale: int, plan: Plan) -> None:
         """One evaluation more."""
-        now = Stretch(scale + 1, plan.side, plan.keep, plan.history, 1)
+        now = EvaluationRun(scale + 1, plan.side, plan.keep, plan.history, 1)
         if self._stretches and replace(self._stretches[-1], evaluations=1) == now:
             now = replace(now, evaluations=self._stretches.pop().evaluations + 1)
         self._stretches.append(now)

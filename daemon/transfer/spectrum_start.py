@@ -15,7 +15,7 @@ FLOOR = 1e-3  # of a band's energy: added to each colour, so that a grey picture
 MOST = 8.0  # times stronger or weaker
 
 
-def matched(x: Tensor, styles: Sequence[tuple[Tensor, float]]) -> Tensor:
+def start_from_style_spectrum(x: Tensor, styles: Sequence[tuple[Tensor, float]]) -> Tensor:
     """x (1, 3, H, W) with the mean and, per band, the covariance of the styles' colours, clipped to [0, 1].
 
     `styles`: pictures (1, 3, h, w) of any size, each with its weight.

@@ -20,7 +20,7 @@ class Level(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class EvaluationRun:
     """So many evaluations in a row, at one scale (from 1) and computed in one way; all of them decide the bits."""
 
     scale: int
@@ -48,7 +48,7 @@ class Step(NamedTuple):
     scales: int
     done: float = 0.0  # share of the painting's work, counted in pixels, 0 to 1: what a bar or a clock should use
     memory: Memory | None = None
-    stretches: tuple[Stretch, ...] = ()  # all evaluations so far, oldest first
+    stretches: tuple[EvaluationRun, ...] = ()  # all evaluations so far, oldest first
     terms: tuple[tuple[str, float], ...] = ()  # with the last step: what the loss is the sum of, by name
 
 

@@ -13,25 +13,25 @@ from torch import Tensor
 from . import colors
 from .devices import device_name, find_device
 from .errors import TooLargeError
-from .memory import free_memory, give_back, hold_freed, is_shortage
+from .memory import free_memory, is_shortage, keep_freed_memory, trim_memory
 from .network.download import Progress
 from .network.vgg import VGG
 from .network.weights import load
 from .objective import Objective
 from .optimizers.lbfgs import LBFGS, Evaluate
-from .optimizers.projected_gradient import SpectralGradient
-from .plan import Affordable, Plan, fitting
-from .progress import Account, OnStep
+from .optimizers.projected_gradient import ProjectedGradient
+from .plan import FallbackObjective, Plan, fitting
+from .progress import OnStep, PaintingProgress
 from .recipe import PRESETS, Recipe, deepest_layer, require, smallest_side
-from .spectrum_start import matched
-from .steps import Level, Stretch, levels
+from .spectrum_start import start_from_style_spectrum
+from .steps import EvaluationRun, Level, levels
 from .targets import Picture, StylePictures, Targets, at_size, resized, scaled, tensor
 
 log = logging.getLogger("styled")
 
 PATIENCE, STILL = 30, 1e-4  # evaluations in which the loss must fall by this share, or the picture stands still
 STEPS_PER_LOOK = 10  # at a GPU's loss: each look waits for the device
-Optimizer = LBFGS | SpectralGradient
+Optimizer = LBFGS | ProjectedGradient
 
 
 class Stylizer:
@@ -50,7 +50,7 @@ class Stylizer:
         if threads is not None:
             self.threads = threads
         if self._device.type == "cpu":
-            hold_freed()
+            keep_freed_memory()
         self.weights, tensors = load(weights, progress=progress)
         self._vgg = VGG(tensors, self._device)
         self._targets = Targets(self._device)
@@ -75,7 +75,7 @@ class Stylizer:
         style: Picture | StylePictures,
         recipe: Recipe = PRESETS["fine"],
         on_step: OnStep | None = None,
-        before: Sequence[Stretch] = (),
+        before: Sequence[EvaluationRun] = (),
     ) -> Picture:
         """content (H, W, 3), style of any size → painting (H, W, 3); all float32 sRGB in [0, 1].
 
@@ -98,7 +98,7 @@ class Stylizer:
             where = f"than {self.device_name} has free, even in the smallest tiles"
             raise TooLargeError(f"{width} × {height} pixels need more memory {where}.") from None
         finally:
-            give_back()
+            trim_memory()
         return colors.luminance(painting, photo) if recipe.keep_colors == "luminance" else painting
 
     def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
@@ -111,12 +111,12 @@ class Stylizer:
             return Objective(vgg, recipe, c, self._targets.get(vgg, pictures, recipe, 1.0))
 
     def _painted(
-        self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[Stretch]
+        self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[EvaluationRun]
     ) -> Picture:
         """Coarse to fine: each scale starts from the last one's painting."""
         full = tensor(photo, smallest_side(deepest_layer(recipe)))
         vgg = self._network(pictures, recipe)
-        account = Account(levels(recipe, *full.shape[2:]), self._device, on_step, before)
+        account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before)
         c = x = torch.empty(0)
         learnt: list[LBFGS] = []  # what an eased level has learnt, for the next
         for scale, level in enumerate(account.levels):
@@ -127,16 +127,16 @@ class Stylizer:
                 vgg, c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt)
             )
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
-                x = matched(x, self._scaled(pictures, recipe, level))
+                x = start_from_style_spectrum(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt)
             del evaluate  # with what it keeps
-            give_back()  # there is no memory to spare for the next scale's start
+            trim_memory()  # there is no memory to spare for the next scale's start
         height, width = photo.shape[:2]
         return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
 
     def _network(self, pictures: StylePictures, recipe: Recipe) -> VGG:
         """VGG19 as it is to see these style pictures, and what is painted in their style."""
-        return self._vgg.stretched(colors.stretch(pictures, recipe.chroma))
+        return self._vgg.stretched(colors.chroma_gain(pictures, recipe.chroma))
 
     def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
         """x at the coarsest scale, of c's shape, and nobody else's: an optimizer may move it."""
@@ -162,7 +162,7 @@ class Stylizer:
         level: Level,
         first: Sequence[Plan],
         held: int,
-    ) -> Affordable:
+    ) -> FallbackObjective:
         """The loss of a picture of c's shape, computed by the `first` plans, then as the free memory allows.
 
         `held`: bytes of it that are an optimizer's already.
@@ -172,10 +172,12 @@ class Stylizer:
             A = self._targets.get(vgg, pictures, recipe, level.fraction, plan.side)
             return Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased)
 
-        give_back()
-        return Affordable(objective, chain(first, fitting(recipe, level, free_memory(self._device) + held)))
+        trim_memory()
+        return FallbackObjective(objective, chain(first, fitting(recipe, level, free_memory(self._device) + held)))
 
-    def _optimized(self, evaluate: Affordable, x: Tensor, scale: int, account: Account, learnt: list[LBFGS]) -> Tensor:
+    def _optimized(
+        self, evaluate: FallbackObjective, x: Tensor, scale: int, account: PaintingProgress, learnt: list[LBFGS]
+    ) -> Tensor:
         """The best picture found with this level's evaluations; the first of them is the start's own.
 
         `learnt`: an optimizer that goes on, which is taken out of it, or, of an eased level, put into it.
@@ -212,12 +214,12 @@ class Stylizer:
         return x if optimizer is None else optimizer.best
 
 
-def _stepped(optimizer: Optimizer | None, evaluate: Affordable, x: Tensor) -> Optimizer | None:
+def _stepped(optimizer: Optimizer | None, evaluate: FallbackObjective, x: Tensor) -> Optimizer | None:
     """The optimizer after one evaluation more, or a new one that has evaluated x; None: memory ran out."""
     try:
         if optimizer is None:
             m = evaluate.plan.history
-            return LBFGS(evaluate, x, m) if m else SpectralGradient(evaluate, x)
+            return LBFGS(evaluate, x, m) if m else ProjectedGradient(evaluate, x)
         if isinstance(optimizer, LBFGS) and optimizer.evaluate is not evaluate:
             optimizer.go_on(evaluate)
         else:

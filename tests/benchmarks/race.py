@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from daemon.transfer import Stylizer, losses
-from daemon.transfer.memory import give_back
+from daemon.transfer.memory import trim_memory
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
 from daemon.transfer.objective import add_product
 from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate
-from daemon.transfer.spectrum_start import matched
+from daemon.transfer.spectrum_start import start_from_style_spectrum
 from tests.benchmarks import machine, seed
 from tests.benchmarks.look import peers
 from tests.benchmarks.seed import picture, tensor
@@ -84,10 +84,10 @@ def raced(device: torch.device, content: Tensor, style: Tensor, weights: str, co
         loss = peers.neural_style_loss(tensors, content, style)
         goals = {"as_saved": float(loss(saved)), "at_the_end": theirs[-1]}
         del loss
-        give_back()
+        trim_memory()
         vgg = VGG(tensors, device)
         start = time.perf_counter()
-        optimizer = LBFGS(ours(vgg, content, style), matched(content, [(style, 1.0)]), HISTORY)
+        optimizer = LBFGS(ours(vgg, content, style), start_from_style_spectrum(content, [(style, 1.0)]), HISTORY)
         reached: dict[str, tuple[float, int]] = {}
         for done in range(1, count + 1):
             best = float(optimizer.best_loss)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from daemon import pictures
-from daemon.errors import Flawed
+from daemon.errors import DegeneratePainting
 from daemon.processes.painting_check import check
 from daemon.transfer import Stylizer, stylizer
 from daemon.transfer.plan import Plan
@@ -76,7 +76,7 @@ def looked_at(painting: Picture, photo: Picture, style: Picture, how: Recipe) ->
     wrong = []
     try:
         check(painting, photo, [(style, 1.0)], how)
-    except Flawed as flaw:
+    except DegeneratePainting as flaw:
         wrong.append(flaw.reason)
     if is_black(painting, photo, style):
         wrong.append("It is black.")

@@ -12,10 +12,10 @@ from daemon.cli.output import ALIKE, info_lines, status_lines, style_lines, tree
 from daemon.cli.why import why
 from daemon.config.load import load
 from daemon.errors import ConfigError, JobError
-from daemon.inbox.queue import Waiting
-from daemon.inbox.scan import Arrival, Signature
+from daemon.inbox.queue import SettleQueue
+from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.service.metrics import serve
-from daemon.status import Board, Counts
+from daemon.status import Counts, Status
 from daemon.storage.layout import Folders
 from daemon.transfer.steps import Memory, Step
 from tests.support.samples import CONFIG, jpeg
@@ -31,8 +31,8 @@ def folders(root: Path) -> Folders:
     return folders
 
 
-def board() -> Board:
-    board = Board(state="watching", device="a GPU", weights="embedded", waiting={"alpha": 1200, "beta": 0})
+def board() -> Status:
+    board = Status(state="watching", device="a GPU", weights="embedded", waiting={"alpha": 1200, "beta": 0})
     board.begin("1", "alpha/a.jpg", "alpha")
     board.stage("1", "painting")
     board.step("1", Step(30, 120, 0.125, 1, 2, 0.25, Memory("cuda:0", 3 << 29, 5 << 30)))
@@ -130,9 +130,9 @@ def test_why_follows_a_picture_that_has_left_the_inbox(folders: Folders) -> None
 
 
 def test_the_next_in_turn_are_told_as_they_will_be_handed_out() -> None:
-    waiting = Waiting(0.0)
+    waiting = SettleQueue(0.0)
     arrivals = [
-        Arrival(style, "", f"{n}.jpg", f"/inbox/{style}/{n}.jpg", Signature(1, n, 1, 1))
+        InboxPhoto(style, "", f"{n}.jpg", f"/inbox/{style}/{n}.jpg", Signature(1, n, 1, 1))
         for style in "ab"
         for n in range(3)
     ]

@@ -24,7 +24,7 @@ from daemon.console.console import Console
 from daemon.console.terminal_images import CELL, HalfBlocks, cell_height, pixels, protocol
 from daemon.console.view import sparkline, view
 from daemon.previews import Preview
-from daemon.status import Board, Shown
+from daemon.status import FinishedPainting, Status
 from daemon.transfer.steps import Step
 
 log = logging.getLogger("styled")
@@ -38,8 +38,8 @@ class Screen(io.StringIO):
 
 
 @pytest.fixture
-def board() -> Board:
-    board = Board(state="watching", device="a processor", weights="embedded", waiting={"alpha": 3, "beta": 0})
+def board() -> Status:
+    board = Status(state="watching", device="a processor", weights="embedded", waiting={"alpha": 3, "beta": 0})
     board.begin("1", "alpha/Tübingen 鴨.jpg", "alpha")
     board.stage("1", "painting")
     board.step("1", Step(30, 120, 0.125, 1, 2, 0.25))
@@ -47,7 +47,7 @@ def board() -> Board:
     return board
 
 
-def test_elsewhere_than_on_a_terminal_there_are_plain_lines_without_colours_or_bars(root: Path, board: Board) -> None:
+def test_elsewhere_than_on_a_terminal_there_are_plain_lines_without_colours_or_bars(root: Path, board: Status) -> None:
     out = io.StringIO()
     with Console(load(root / "config.yaml"), stream=out) as console:
         console.refresh(board)
@@ -64,7 +64,7 @@ def test_elsewhere_than_on_a_terminal_there_are_plain_lines_without_colours_or_b
 
 
 def test_a_terminal_shows_the_job_in_hand_and_what_waits(
-    root: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+    root: Path, board: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "120")
@@ -78,7 +78,7 @@ def test_a_terminal_shows_the_job_in_hand_and_what_waits(
     assert "styled" in text
 
 
-def test_a_name_with_markup_is_text(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_markup_is_text(board: Status, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     board.begin("2", "alpha/[bold red]x[/].jpg", "alpha")
@@ -91,7 +91,7 @@ def test_a_name_with_markup_is_text(board: Board, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("columns", ["20", "40", "200"])
-def test_it_fits_every_width(root: Path, board: Board, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_fits_every_width(root: Path, board: Status, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", columns)
     screen = Screen()
@@ -100,7 +100,7 @@ def test_it_fits_every_width(root: Path, board: Board, columns: str, monkeypatch
     assert screen.getvalue()
 
 
-def test_quiet_says_only_what_needs_a_person_and_verbose_says_more(root: Path, board: Board) -> None:
+def test_quiet_says_only_what_needs_a_person_and_verbose_says_more(root: Path, board: Status) -> None:
     said = {}
     for verbosity in (-1, 0, 1):
         out = io.StringIO()
@@ -136,7 +136,7 @@ def a_preview(width: int = 96, height: int = 72) -> Preview:
     return Preview(width, height, row * height)
 
 
-def drawn(board: Board, width: int, height: int, *, pictures: bool = True) -> str:
+def drawn(board: Status, width: int, height: int, *, pictures: bool = True) -> str:
     terminal = Terminal(width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     with terminal.capture() as capture:
         terminal.print(view(board, width, height, pictures=pictures), end="")
@@ -148,7 +148,7 @@ def lines(text: str) -> list[str]:
 
 
 @pytest.fixture
-def busy(board: Board) -> Board:
+def busy(board: Status) -> Status:
     """10,000 waiting in twenty styles, three jobs in hand, eight finished; names of all kinds."""
     board.waiting = {f"style-{number}": 500 for number in range(20)}
     for number, name in enumerate(("alpha/😀👩‍👩‍👧 party.jpg", "alpha/\x1b[2J\udcff\n.jpg", "alpha/" + "鴨" * 200)):
@@ -156,13 +156,13 @@ def busy(board: Board) -> Board:
         board.stage(f"job-{number}", "painting")
         for step in range(1, 60):
             board.step(f"job-{number}", Step(step, 60, 5.0 / step, 1, 1, step / 60))
-        board.show(Shown(name, "alpha", 75.0, a_preview()))
+        board.show(FinishedPainting(name, "alpha", 75.0, a_preview()))
     return board
 
 
 @pytest.mark.parametrize("width", [60, 79, 80, 100, 200])
 @pytest.mark.parametrize("height", [10, 24, 50])
-def test_whatever_waits_the_view_fits_its_window(busy: Board, width: int, height: int) -> None:
+def test_whatever_waits_the_view_fits_its_window(busy: Status, width: int, height: int) -> None:
     shown = lines(drawn(busy, width, height))
     assert all(cell_len(line) <= width for line in shown), max(cell_len(line) for line in shown)
     assert len(shown) <= max(height, 12)
@@ -171,7 +171,7 @@ def test_whatever_waits_the_view_fits_its_window(busy: Board, width: int, height
     assert not any("\x1b" in line for line in shown), "a name's control characters are escaped"
 
 
-def test_pictures_are_left_out_of_narrow_and_of_colourless_windows(busy: Board) -> None:
+def test_pictures_are_left_out_of_narrow_and_of_colourless_windows(busy: Status) -> None:
     assert "▀" in drawn(busy, 100, 40)
     assert "▀" not in drawn(busy, 79, 40)
     assert "▀" not in drawn(busy, 100, 20)
@@ -194,10 +194,10 @@ def test_the_curve_falls_by_orders_of_magnitude() -> None:
     assert sparkline([2.0, 2.0], 24) == "▁▁"
 
 
-def test_the_rate_tells_when_all_will_be_done(board: Board) -> None:
+def test_the_rate_tells_when_all_will_be_done(board: Status) -> None:
     now = time.monotonic()
     for age in (1800, 1200, 600):
-        board.show(Shown("a", "alpha", 1.0, a_preview(2, 2), now - age))
+        board.show(FinishedPainting("a", "alpha", 1.0, a_preview(2, 2), now - age))
     text = " ".join(lines(drawn(board, 120, 40)))
     assert "4.0 an hour" in text
     assert "done in 45 min" in text
@@ -274,15 +274,15 @@ def test_the_height_of_a_character_is_the_terminals_own_or_a_small_one() -> None
     assert cell_height(io.StringIO()) == CELL
 
 
-def test_a_terminal_with_pixels_shows_each_painting_once(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_with_pixels_shows_each_painting_once(board: Status, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"TERM": "xterm-kitty", "COLUMNS": "100", "LINES": "40"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("TMUX", raising=False)
     screen = Screen()
     with Console(stream=screen) as console:
-        board.show(Shown("alpha/a.jpg", "alpha", 1.0, a_preview()))
+        board.show(FinishedPainting("alpha/a.jpg", "alpha", 1.0, a_preview()))
         console.refresh(board)
         console.refresh(board)
-        board.show(Shown("alpha/b.jpg", "alpha", 1.0, a_preview()))
+        board.show(FinishedPainting("alpha/b.jpg", "alpha", 1.0, a_preview()))
         console.refresh(board)
     assert screen.getvalue().count("a=T,f=24") == 2

@@ -18,9 +18,9 @@ import pytest
 import daemon
 from daemon.inbox import inbox as inbox_module
 from daemon.inbox.inbox import Inbox
-from daemon.inbox.scan import Arrival, Signature, Walk, look
-from daemon.inbox.stability import State, look_at
-from daemon.inbox.watch import Doorbell, FolderEvents
+from daemon.inbox.scan import InboxPhoto, InboxScan, Signature, look
+from daemon.inbox.stability import State, observe
+from daemon.inbox.watch import FolderEvents, FolderWatch
 from tests.support.daemon import wait_until
 
 STYLES = ("starry", "scream")
@@ -94,7 +94,7 @@ def after(inbox: Inbox, clock: Clock, seconds: float) -> list[str]:
     return [os.path.relpath(each.path, inbox.folder) for each in iter(inbox.take_now, None)]
 
 
-def taken(inbox: Inbox, seconds: float = SOON) -> Arrival:
+def taken(inbox: Inbox, seconds: float = SOON) -> InboxPhoto:
     arrival = inbox.take(Deadline(seconds))
     assert arrival is not None, inbox.growing()
     return arrival
@@ -108,7 +108,7 @@ def needs_leases(folder: Path) -> None:
     """Skips where the filesystem of the tests cannot say that a file is open for writing."""
     probe = put(folder / ".probe.jpg")
     with probe.open("ab"):
-        state = look_at(Arrival("starry", "", probe.name, str(probe), Signature.of(probe.stat()))).state
+        state = observe(InboxPhoto("starry", "", probe.name, str(probe), Signature.of(probe.stat()))).state
     if state is not State.WRITING:
         pytest.skip("no leases here: stillness has to do")
 
@@ -240,7 +240,7 @@ def test_listings_take_at_most_a_fifth_of_a_core_however_often_it_rings(
 ) -> None:
     slow = inbox_module._listed
 
-    def listed(walk: Walk) -> object:
+    def listed(walk: InboxScan) -> object:
         clock.now += 3
         return slow(walk)
 
@@ -377,15 +377,15 @@ def test_an_inbox_renamed_away_is_no_longer_watched_and_its_successor_is(
 def test_an_inbox_that_was_replaced_while_it_was_being_listed_is_listed_again_under_a_new_watch(
     still: Inbox, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Doorbell.tend
+    real = FolderWatch.tend
 
-    def tend(self: Doorbell) -> None:
+    def tend(self: FolderWatch) -> None:
         real(self)
         folder.rename(tmp_path / "old")
         (folder / "starry").mkdir(parents=True)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Doorbell, "tend", tend)
+        patched.setattr(FolderWatch, "tend", tend)
         still.scan()
     watch = still._doorbell._watch
     assert not still.drained(), "a listing is owed"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.inbox.reporting import Notices
+from daemon.inbox.reporting import InboxReporter
 from daemon.inbox.scan import Entry, Fate
 
 UNKNOWN = Entry("/r/inbox/stary", Fate.NO_STYLE, "no style is called stary")
@@ -28,7 +28,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 def test_each_thing_is_said_once_until_it_was_different_in_between(said: Callable[[], list[str]]) -> None:
-    notices = Notices(Path("/r/inbox"))
+    notices = InboxReporter(Path("/r/inbox"))
     for _ in range(3):
         notices.listed([UNKNOWN, LOCKED, OTHER], "")
     assert sorted(said()) == [
@@ -41,7 +41,7 @@ def test_each_thing_is_said_once_until_it_was_different_in_between(said: Callabl
 
 
 def test_a_missing_inbox_is_said_once_and_so_is_its_return(said: Callable[[], list[str]]) -> None:
-    notices = Notices(Path("/r/inbox"))
+    notices = InboxReporter(Path("/r/inbox"))
     for _ in range(3):
         notices.listed([], "is missing")
     assert said() == ["/r/inbox is missing; waiting for it"]
@@ -53,7 +53,7 @@ def test_a_missing_inbox_is_said_once_and_so_is_its_return(said: Callable[[], li
 def test_an_unreadable_photo_is_said_once_with_its_name_and_no_line_of_its_own(
     said: Callable[[], list[str]],
 ) -> None:
-    notices = Notices(Path("/r/inbox"))
+    notices = InboxReporter(Path("/r/inbox"))
     for _ in range(3):
         notices.readable("/r/inbox/a\nb.jpg", False)
     (line,) = said()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.inbox.scan import DEEPEST, Arrival, Entry, Fate, Signature, Walk, look
+from daemon.inbox.scan import DEEPEST, Entry, Fate, InboxPhoto, InboxScan, Signature, look
 
 STYLES = {"starry", "scream"}
 
@@ -28,12 +28,12 @@ def put(path: Path, content: bytes = b"x") -> Path:
 
 
 def walk(inbox: Path) -> dict[str, Entry]:
-    found = {os.path.relpath(entry.path, inbox): entry for entry in Walk(inbox, STYLES, "starry")}
-    assert len(found) == len(list(Walk(inbox, STYLES, "starry")))
+    found = {os.path.relpath(entry.path, inbox): entry for entry in InboxScan(inbox, STYLES, "starry")}
+    assert len(found) == len(list(InboxScan(inbox, STYLES, "starry")))
     return found
 
 
-def photos(inbox: Path) -> dict[str, Arrival]:
+def photos(inbox: Path) -> dict[str, InboxPhoto]:
     return {path: entry.arrival for path, entry in walk(inbox).items() if entry.arrival}
 
 
@@ -131,7 +131,7 @@ def test_a_folder_swapped_for_a_link_while_it_is_walked_is_not_followed(inbox: P
     put(tmp_path / "outside/secret.jpg")
     put(inbox / "starry/a.jpg")
     (inbox / "starry/trap").mkdir()
-    entries = iter(Walk(inbox, {"starry"}, "starry"))
+    entries = iter(InboxScan(inbox, {"starry"}, "starry"))
     seen = [next(entries)]  # the style's folder has been listed: "trap" was a folder
     (inbox / "starry/trap").rmdir()
     (inbox / "starry/trap").symlink_to(tmp_path / "outside")
@@ -193,14 +193,14 @@ def test_another_filesystem_below_the_inbox_is_named_and_not_entered(
 
 def test_a_missing_inbox_is_an_error_and_no_empty_inbox(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        list(Walk(tmp_path / "inbox", STYLES, "starry"))
+        list(InboxScan(tmp_path / "inbox", STYLES, "starry"))
 
 
 def test_a_walk_leaves_no_descriptor_open_even_when_it_is_broken_off(inbox: Path) -> None:
     put(inbox / "starry/deep/a.jpg")
     put(inbox / "starry/deep/b.jpg")
     before = len(os.listdir("/proc/self/fd"))
-    entries = iter(Walk(inbox, STYLES, "starry"))
+    entries = iter(InboxScan(inbox, STYLES, "starry"))
     next(entries)
     del entries
     assert len(os.listdir("/proc/self/fd")) == before

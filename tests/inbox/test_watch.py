@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.inbox import watch
-from daemon.inbox.watch import CHECK_SECONDS, RETRY_SECONDS, Doorbell
+from daemon.inbox.watch import CHECK_SECONDS, RETRY_SECONDS, FolderWatch
 
 
 @dataclass
@@ -51,16 +51,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bell(folder: Path, hook: Hook) -> Doorbell:
-    return Doorbell(str(folder), hook.hang, lambda: hook.now)
+def bell(folder: Path, hook: Hook) -> FolderWatch:
+    return FolderWatch(str(folder), hook.hang, lambda: hook.now)
 
 
-def listing(bell: Doorbell, *fresh: str) -> None:
+def listing(bell: FolderWatch, *fresh: str) -> None:
     bell.tend()
     bell.compare(fresh)
 
 
-def test_it_is_hung_once_and_left_alone_while_it_works(bell: Doorbell, hook: Hook) -> None:
+def test_it_is_hung_once_and_left_alone_while_it_works(bell: FolderWatch, hook: Hook) -> None:
     for _ in range(3):
         listing(bell)
     assert len(hook.hung) == 1
@@ -68,7 +68,7 @@ def test_it_is_hung_once_and_left_alone_while_it_works(bell: Doorbell, hook: Hoo
 
 
 def test_a_dead_watch_is_noticed_between_listings_and_hung_anew(
-    bell: Doorbell, hook: Hook, caplog: pytest.LogCaptureFixture
+    bell: FolderWatch, hook: Hook, caplog: pytest.LogCaptureFixture
 ) -> None:
     listing(bell)
     hook.hung[0].alive = False
@@ -82,7 +82,7 @@ def test_a_dead_watch_is_noticed_between_listings_and_hung_anew(
 
 @pytest.mark.parametrize("how", ["deleted", "renamed away"])
 def test_a_folder_made_again_under_the_same_name_is_watched_anew(
-    how: str, bell: Doorbell, hook: Hook, folder: Path
+    how: str, bell: FolderWatch, hook: Hook, folder: Path
 ) -> None:
     listing(bell)
     if how == "deleted":
@@ -98,7 +98,7 @@ def test_a_folder_made_again_under_the_same_name_is_watched_anew(
     assert bell.is_sound()
 
 
-def test_without_a_folder_there_is_no_watch_until_it_is_back(bell: Doorbell, hook: Hook, folder: Path) -> None:
+def test_without_a_folder_there_is_no_watch_until_it_is_back(bell: FolderWatch, hook: Hook, folder: Path) -> None:
     listing(bell)
     folder.rmdir()
     listing(bell)
@@ -118,7 +118,7 @@ def test_without_a_folder_there_is_no_watch_until_it_is_back(bell: Doorbell, hoo
     ],
 )
 def test_without_a_watch_the_folder_is_polled_with_one_line_that_says_what_to_raise(
-    error: OSError | RuntimeError, words: str, bell: Doorbell, hook: Hook, caplog: pytest.LogCaptureFixture
+    error: OSError | RuntimeError, words: str, bell: FolderWatch, hook: Hook, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook.fails = error
     for _ in range(3):
@@ -130,7 +130,7 @@ def test_without_a_watch_the_folder_is_polled_with_one_line_that_says_what_to_ra
     assert bell.is_sound(), "nothing to mend between listings"
 
 
-def test_a_watch_that_could_not_be_had_is_asked_for_again_after_a_while(bell: Doorbell, hook: Hook) -> None:
+def test_a_watch_that_could_not_be_had_is_asked_for_again_after_a_while(bell: FolderWatch, hook: Hook) -> None:
     hook.fails = OSError(errno.ENOSPC, "inotify watch limit reached")
     listing(bell)
     hook.fails = None
@@ -142,7 +142,7 @@ def test_a_watch_that_could_not_be_had_is_asked_for_again_after_a_while(bell: Do
 
 
 def test_filesystems_without_events_are_polled_without_being_told(
-    bell: Doorbell, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bell: FolderWatch, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(watch, "without_events", lambda folder: "nfs4")
@@ -154,7 +154,7 @@ def test_filesystems_without_events_are_polled_without_being_told(
 
 
 def test_a_photo_that_nobody_announced_makes_it_mistrusted_for_a_while_and_hung_anew(
-    bell: Doorbell, hook: Hook, folder: Path, caplog: pytest.LogCaptureFixture
+    bell: FolderWatch, hook: Hook, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     listing(bell, f"{folder}/backlog.jpg")  # what waited before is no fault of the bell
     listing(bell, f"{folder}/starry/a.jpg")
@@ -172,7 +172,7 @@ def test_a_photo_that_nobody_announced_makes_it_mistrusted_for_a_while_and_hung_
 @pytest.mark.parametrize("when", ["before the listing", "during it", "late"])
 @pytest.mark.parametrize("where", ["starry/holiday", "starry", ""])
 def test_a_photo_whose_folder_or_one_above_it_rang_is_announced(
-    when: str, where: str, bell: Doorbell, hook: Hook, folder: Path
+    when: str, where: str, bell: FolderWatch, hook: Hook, folder: Path
 ) -> None:
     listing(bell)
     rang = os.path.join(folder, where).rstrip("/")
@@ -188,7 +188,7 @@ def test_a_photo_whose_folder_or_one_above_it_rang_is_announced(
     assert bell.is_sound()
 
 
-def test_a_ring_from_another_folder_announces_nothing(bell: Doorbell, hook: Hook, folder: Path) -> None:
+def test_a_ring_from_another_folder_announces_nothing(bell: FolderWatch, hook: Hook, folder: Path) -> None:
     listing(bell)
     bell.heard(f"{folder}/starry")
     bell.heard(f"{folder}/scream-2")
@@ -197,7 +197,7 @@ def test_a_ring_from_another_folder_announces_nothing(bell: Doorbell, hook: Hook
     assert not bell.is_sound()
 
 
-def test_new_settings_may_find_what_never_rang(bell: Doorbell, hook: Hook, folder: Path) -> None:
+def test_new_settings_may_find_what_never_rang(bell: FolderWatch, hook: Hook, folder: Path) -> None:
     listing(bell)
     bell.excuse()
     listing(bell, f"{folder}/new-style/a.jpg")

@@ -9,10 +9,10 @@ import pytest
 from daemon.config.load import load
 from daemon.config.models import Config
 from daemon.errors import JobError
-from daemon.inbox.scan import Arrival, Signature
+from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.audit import Report, examine, repair
-from daemon.jobs.claims import Claims
-from daemon.jobs.record import Claim
+from daemon.jobs.claims import JobStore
+from daemon.jobs.record import Job
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from tests.cli.test_app import styled
@@ -25,21 +25,21 @@ def config(root: Path) -> Config:
     return config
 
 
-def drop(root: Path, name: str, text: str = "photo") -> Arrival:
+def drop(root: Path, name: str, text: str = "photo") -> InboxPhoto:
     path = root / "inbox/alpha" / name
     path.write_text(text)
-    return Arrival("alpha", "", name, str(path), Signature.of(path.stat()))
+    return InboxPhoto("alpha", "", name, str(path), Signature.of(path.stat()))
 
 
-def claim(root: Path, name: str, text: str = "photo") -> tuple[Claims, Claim]:
-    claims, arrival = Claims(Folders(root)), drop(root, name, text)
+def claim(root: Path, name: str, text: str = "photo") -> tuple[JobStore, Job]:
+    claims, arrival = JobStore(Folders(root)), drop(root, name, text)
     claimed = claims.take(arrival)
     assert claimed is not None
     claims.open(claimed, arrival.signature)
     return claims, claimed
 
 
-def deliver(root: Path, name: str) -> Claim:
+def deliver(root: Path, name: str) -> Job:
     claims, claimed = claim(root, name)
     claims.easel(claimed).write_text("painting")
     claims.deliver(claimed, ".jpg", delete_original=False)

@@ -9,23 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from daemon.errors import JobError, Unsettled
-from daemon.inbox.scan import Arrival, Signature
-from daemon.jobs.claims import Claims
-from daemon.jobs.record import Claim
+from daemon.errors import JobError, SourceChanged
+from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.jobs.claims import JobStore
+from daemon.jobs.record import Job
 from daemon.storage.layout import Folders
 
 REASON = JobError("It is blurred.", "Hold still.")
 
 
 @pytest.fixture
-def claims(tmp_path: Path) -> Claims:
+def claims(tmp_path: Path) -> JobStore:
     folders = Folders(tmp_path)
     folders.prepare(["starry"])
-    return Claims(folders)
+    return JobStore(folders)
 
 
-def drop(claims: Claims, name: str = "photo.jpg", folder: str = "", *, text: str = "photo", **beside: str) -> Arrival:
+def drop(
+    claims: JobStore, name: str = "photo.jpg", folder: str = "", *, text: str = "photo", **beside: str
+) -> InboxPhoto:
     """A photo in the inbox, with companions by their ending, as the inbox hands it out."""
     place = claims.folders.inbox / "starry" / folder
     place.mkdir(parents=True, exist_ok=True)
@@ -36,20 +38,20 @@ def drop(claims: Claims, name: str = "photo.jpg", folder: str = "", *, text: str
         companions.append(name + {"sidecar": ".yaml", "mask": ".mask.png"}[key])
         (place / companions[-1]).write_text(content)
     signature = Signature.of(path.stat())
-    return Arrival("starry", folder, name, str(path), signature, tuple(companions))
+    return InboxPhoto("starry", folder, name, str(path), signature, tuple(companions))
 
 
-def take(claims: Claims, arrival: Arrival) -> Claim:
+def take(claims: JobStore, arrival: InboxPhoto) -> Job:
     claim = claims.take(arrival)
     assert claim is not None
     return claim
 
 
-def easel(claims: Claims, claim: Claim, text: str = "painting") -> None:
+def easel(claims: JobStore, claim: Job, text: str = "painting") -> None:
     claims.easel(claim).write_text(text)
 
 
-def tree(claims: Claims) -> dict[str, str]:
+def tree(claims: JobStore) -> dict[str, str]:
     """Every file under the root with its content, but for the daemon's own in work/."""
     return {
         str(path.relative_to(claims.folders.root)): path.read_text()
@@ -58,11 +60,11 @@ def tree(claims: Claims) -> dict[str, str]:
     }
 
 
-def in_hand(claims: Claims) -> list[Path]:
+def in_hand(claims: JobStore) -> list[Path]:
     return claims.records.directories()
 
 
-def test_a_delivered_picture_leaves_its_painting_and_its_original_and_nothing_else(claims: Claims) -> None:
+def test_a_delivered_picture_leaves_its_painting_and_its_original_and_nothing_else(claims: JobStore) -> None:
     claim = take(claims, drop(claims, folder="holiday"))
     easel(claims, claim)
     path = claims.deliver(claim, ".jpg", delete_original=False)
@@ -71,14 +73,14 @@ def test_a_delivered_picture_leaves_its_painting_and_its_original_and_nothing_el
     assert not in_hand(claims)
 
 
-def test_with_originals_delete_only_the_painting_is_left(claims: Claims) -> None:
+def test_with_originals_delete_only_the_painting_is_left(claims: JobStore) -> None:
     claim = take(claims, drop(claims, sidecar="size: 64"))
     easel(claims, claim)
     claims.deliver(claim, ".jpg", delete_original=True)
     assert tree(claims) == {"outbox/starry/photo.jpg": "painting"}
 
 
-def test_a_failed_picture_is_untouched_and_says_why(claims: Claims) -> None:
+def test_a_failed_picture_is_untouched_and_says_why(claims: JobStore) -> None:
     claim = take(claims, drop(claims, sidecar="size: 64"))
     claims.fail(claim, REASON)
     found = tree(claims)
@@ -89,14 +91,14 @@ def test_a_failed_picture_is_untouched_and_says_why(claims: Claims) -> None:
     assert found == {"failed/starry/photo.jpg": "photo", "failed/starry/photo.jpg.yaml": "size: 64"}
 
 
-def test_a_picture_that_comes_back_from_failed_takes_its_old_reason_away(claims: Claims) -> None:
+def test_a_picture_that_comes_back_from_failed_takes_its_old_reason_away(claims: JobStore) -> None:
     claims.fail(take(claims, drop(claims)), REASON)
     (claims.folders.failed / "starry/photo.jpg").unlink()
     claims.put_back(take(claims, drop(claims)))
     assert tree(claims) == {"inbox/starry/photo.jpg": "photo"}
 
 
-def test_the_companions_travel_with_their_photo(claims: Claims) -> None:
+def test_the_companions_travel_with_their_photo(claims: JobStore) -> None:
     claim = take(claims, drop(claims, sidecar="size: 64", mask="mask"))
     assert not (claims.folders.inbox / "starry/photo.jpg.yaml").exists()
     easel(claims, claim)
@@ -108,7 +110,7 @@ def test_the_companions_travel_with_their_photo(claims: Claims) -> None:
 
 
 @pytest.mark.parametrize("taken", ["outbox", "failed", "done"])
-def test_a_name_that_is_taken_anywhere_gives_one_suffix_everywhere(claims: Claims, taken: str) -> None:
+def test_a_name_that_is_taken_anywhere_gives_one_suffix_everywhere(claims: JobStore, taken: str) -> None:
     (claims.folders.root / taken / "starry").mkdir()
     (claims.folders.root / taken / "starry/photo.jpg").write_text("older")
     claim = take(claims, drop(claims, mask="mask"))
@@ -123,14 +125,14 @@ def test_a_name_that_is_taken_anywhere_gives_one_suffix_everywhere(claims: Claim
     }
 
 
-def test_a_painting_of_another_format_keeps_the_stem(claims: Claims) -> None:
+def test_a_painting_of_another_format_keeps_the_stem(claims: JobStore) -> None:
     claim = take(claims, drop(claims, name="IMG_1.HEIC"))
     easel(claims, claim)
     claims.deliver(claim, ".png", delete_original=False)
     assert set(tree(claims)) == {"outbox/starry/IMG_1.png", "done/starry/IMG_1.HEIC"}
 
 
-def test_the_longest_names_fit_everywhere(claims: Claims) -> None:
+def test_the_longest_names_fit_everywhere(claims: JobStore) -> None:
     name = "é" * 125 + "x.jpg"
     assert len(os.fsencode(name)) == 255
     claims.fail(take(claims, drop(claims, name=name)), REASON)
@@ -141,14 +143,14 @@ def test_the_longest_names_fit_everywhere(claims: Claims) -> None:
     assert (len(found), found.count("photo"), found.count("painting")) == (4, 2, 1)
 
 
-def test_names_that_are_not_utf8_survive_the_record(claims: Claims) -> None:
+def test_names_that_are_not_utf8_survive_the_record(claims: JobStore) -> None:
     name = os.fsdecode(b"\xff\xfe.jpg")
     take(claims, drop(claims, name=name))
     assert claims.recover() == (0, 1)
     assert (claims.folders.inbox / "starry" / name).read_text() == "photo"
 
 
-def test_somebody_who_took_the_photo_first_is_no_error(claims: Claims) -> None:
+def test_somebody_who_took_the_photo_first_is_no_error(claims: JobStore) -> None:
     arrival = drop(claims, sidecar="size: 64")
     Path(arrival.path).unlink()
     assert claims.take(arrival) is None
@@ -156,7 +158,7 @@ def test_somebody_who_took_the_photo_first_is_no_error(claims: Claims) -> None:
 
 
 @pytest.mark.parametrize("change", ["appended", "replaced", "link", "fifo", "folder"])
-def test_what_is_not_what_the_inbox_saw_is_never_read(claims: Claims, change: str) -> None:
+def test_what_is_not_what_the_inbox_saw_is_never_read(claims: JobStore, change: str) -> None:
     arrival = drop(claims)
     path = Path(arrival.path)
     if change == "appended":
@@ -171,25 +173,25 @@ def test_what_is_not_what_the_inbox_saw_is_never_read(claims: Claims, change: st
         }
         swaps[change]()
     claim = take(claims, arrival)
-    with pytest.raises(Unsettled):
+    with pytest.raises(SourceChanged):
         claims.open(claim, arrival.signature)
     claims.put_back(claim)
     assert os.path.lexists(path)
     assert not in_hand(claims)
 
 
-def test_a_writer_that_goes_on_after_the_claim_is_noticed_before_success(claims: Claims) -> None:
+def test_a_writer_that_goes_on_after_the_claim_is_noticed_before_success(claims: JobStore) -> None:
     arrival = drop(claims)
     with Path(arrival.path).open("a") as writer:
         claim = take(claims, arrival)
         claims.open(claim, arrival.signature)
         claims.check_unchanged(claim, arrival.signature)
         writer.write(" and more")
-    with pytest.raises(Unsettled):
+    with pytest.raises(SourceChanged):
         claims.check_unchanged(claim, arrival.signature)
 
 
-def test_a_name_that_was_taken_meanwhile_is_not_overwritten_by_putting_back(claims: Claims) -> None:
+def test_a_name_that_was_taken_meanwhile_is_not_overwritten_by_putting_back(claims: JobStore) -> None:
     claim = take(claims, drop(claims, sidecar="old"))
     drop(claims, text="newer")
     claims.put_back(claim)
@@ -200,12 +202,12 @@ def test_a_name_that_was_taken_meanwhile_is_not_overwritten_by_putting_back(clai
     }
 
 
-def test_a_job_is_taken_back_by_one_thread_at_a_time(claims: Claims, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_is_taken_back_by_one_thread_at_a_time(claims: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The keeper tends what is stranded while the worker whose job it was is still at it."""
     claim, resolve = take(claims, drop(claims)), claims._resolve
     entered, go_on, times = threading.Event(), threading.Event(), []
 
-    def slowly(claim: Claim) -> bool:
+    def slowly(claim: Job) -> bool:
         times.append(claim.id)
         entered.set()
         go_on.wait(60)
@@ -226,7 +228,7 @@ def test_a_job_is_taken_back_by_one_thread_at_a_time(claims: Claims, monkeypatch
 
 
 def test_a_disk_that_fails_after_the_delivery_does_not_have_it_painted_again(
-    claims: Claims, monkeypatch: pytest.MonkeyPatch
+    claims: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = take(claims, drop(claims))
     easel(claims, claim)
@@ -244,7 +246,7 @@ def _no_space(*arguments: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_what_is_not_ours_in_work_is_left_alone(claims: Claims, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_not_ours_in_work_is_left_alone(claims: JobStore, caplog: pytest.LogCaptureFixture) -> None:
     for name, record in (("theirs", None), ("torn", '{"id": "torn"'), ("future", json.dumps({"id": "future"}))):
         (claims.folders.work / name).mkdir()
         (claims.folders.work / name / "photo.jpg").write_text("photo")

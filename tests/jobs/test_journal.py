@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.jobs.journal import Ledger, entries, sorted_lines
+from daemon.jobs.journal import Journal, entries, sorted_lines
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def states(path: Path) -> dict[str, str]:
 
 
 def test_what_was_written_is_read_in_order_and_the_last_ending_counts(path: Path) -> None:
-    journal = Ledger(path)
+    journal = Journal(path)
     journal.write("claimed", "1", picture="a/\udcff\n.jpg", sha256="ab")
     journal.write("claimed", "2")
     journal.write("delivered", "1", painting="x.jpg")
@@ -33,13 +33,13 @@ def test_what_was_written_is_read_in_order_and_the_last_ending_counts(path: Path
 
 @pytest.mark.parametrize("kept", range(0, 60, 7))
 def test_a_torn_last_line_is_left_out_and_the_next_one_stands_on_its_own(path: Path, kept: int) -> None:
-    Ledger(path).write("claimed", "1")
+    Journal(path).write("claimed", "1")
     whole = path.read_bytes()
-    Ledger(path).write("claimed", "2", picture="starry/photo.jpg")
+    Journal(path).write("claimed", "2", picture="starry/photo.jpg")
     path.write_bytes(path.read_bytes()[: len(whole) + kept])
     assert entries(path) == (entries(path)[0], [])
     assert states(path) == {"1": "claimed"}
-    Ledger(path).write("failed", "3")
+    Journal(path).write("failed", "3")
     assert states(path) == {"1": "claimed", "3": "failed"}
     assert path.read_bytes().startswith(whole)
 
@@ -47,23 +47,23 @@ def test_a_torn_last_line_is_left_out_and_the_next_one_stands_on_its_own(path: P
 @pytest.mark.parametrize("torn", [b"", b"\0" * 5000, b'12345678 {"at":1'])
 def test_a_journal_that_was_torn_in_its_first_line_begins_anew(path: Path, torn: bytes) -> None:
     path.write_bytes(torn)
-    Ledger(path).write("claimed", "1")
+    Journal(path).write("claimed", "1")
     assert states(path) == {"1": "claimed"}
     assert path.read_bytes().count(b"\n") == 1
 
 
 def test_blocks_of_zeros_that_a_power_loss_leaves_are_no_lines(path: Path) -> None:
-    Ledger(path).write("claimed", "1")
+    Journal(path).write("claimed", "1")
     with path.open("ab") as file:
         file.write(b"\0" * 100_000)
     assert entries(path)[1] == []
-    Ledger(path).write("claimed", "2")
-    Ledger(path).write("claimed", "3")
+    Journal(path).write("claimed", "2")
+    Journal(path).write("claimed", "3")
     assert set(states(path)) >= {"1", "3"}
 
 
 def test_each_flipped_bit_in_a_line_is_noticed_and_the_other_lines_count(path: Path) -> None:
-    journal = Ledger(path)
+    journal = Journal(path)
     for job in ("1", "2", "3"):
         journal.write("claimed", job)
     data = path.read_bytes()
@@ -84,7 +84,7 @@ def test_each_flipped_bit_in_a_line_is_noticed_and_the_other_lines_count(path: P
 def test_a_line_that_the_disk_takes_only_in_part_leaves_nothing_behind(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = Ledger(path)
+    journal = Journal(path)
     journal.write("claimed", "1")
     real, calls = os.write, iter([True, False])
 
@@ -104,7 +104,7 @@ def test_a_line_that_the_disk_takes_only_in_part_leaves_nothing_behind(
 def test_many_threads_write_whole_lines(path: Path) -> None:
     import threading
 
-    journal = Ledger(path)
+    journal = Journal(path)
 
     def write(number: int) -> None:
         for line in range(50):

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.config.models import Config
 from daemon.jobs.audit import examine
-from daemon.jobs.journal import Event, Ledger, entries, line
+from daemon.jobs.journal import Event, Journal, entries, line
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.storage.layout import Folders
 from tests.jobs.test_audit import claim, config, count, deliver, drop, fail
@@ -24,7 +24,7 @@ def jobs(root: Path) -> set[str]:
 
 
 def shorten(root: Path) -> int:
-    return compact(Ledger(root / "work/journal"), Folders(root))
+    return compact(Journal(root / "work/journal"), Folders(root))
 
 
 def test_what_is_over_and_gone_is_counted_and_all_else_is_kept_byte_for_byte(root: Path, config: Config) -> None:
@@ -77,14 +77,14 @@ def test_what_is_appended_meanwhile_is_not_lost(root: Path, config: Config, monk
     for name in ("a.jpg", "b.jpg"):
         deliver(root, name)
         (root / "done/alpha" / name).unlink()
-    journal, exchange = Ledger(root / "work/journal"), Ledger.exchange
+    journal, exchange = Journal(root / "work/journal"), Journal.exchange
 
-    def late(self: Ledger, path: Path, fd: int, length: int) -> None:
+    def late(self: Journal, path: Path, fd: int, length: int) -> None:
         self.write("claimed", "late", picture="alpha/late.jpg")
         exchange(self, path, fd, length)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "exchange", late)
+        patch.setattr(Journal, "exchange", late)
         assert compact(journal, Folders(root)) == 2
     journal.write("returned", "late")
     assert jobs(root) == {"", "late"}
@@ -121,7 +121,7 @@ def test_a_journal_that_is_not_there_is_short_enough(root: Path, config: Config)
 def test_the_daemon_keeps_it_short_by_itself(root: Path, start: Start) -> None:
     (root / "config.yaml").write_text(CONFIG + "originals: delete\n")
     Folders(root).prepare(["alpha"])
-    journal = Ledger(root / "work/journal")
+    journal = Journal(root / "work/journal")
     for number in range(200):
         journal.write("claimed", str(number), picture="alpha/some.jpg")
     ended = (line(Event(0.0, str(number), "delivered", {})) for number in range(200))

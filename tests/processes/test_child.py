@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daemon.errors import ConfigError, Died, JobError, Lost, Stopped
+from daemon.errors import ConfigError, JobError, ShuttingDown, WorkerDied, WorkerLost
 from daemon.processes.child import Child
 from daemon.processes.messages import receive, send
 from daemon.processes.pool import Pool
-from daemon.processes.remote_child import Line, pair
-from daemon.processes.shared_array import Canvas
+from daemon.processes.remote_child import RemoteChild, socket_pair
+from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
 from tests.support.daemon import wait_until
 
@@ -34,15 +34,15 @@ class Resident:
             raise RuntimeError("the device is on fire")
         self.hello: Any = os.getpid()
 
-    def double(self, canvas: Canvas, progress: Callable[..., None]) -> Canvas:
+    def double(self, canvas: SharedArray, progress: Callable[..., None]) -> SharedArray:
         for step in range(3):
             progress(step)
-        return Canvas.of(canvas.array() * 2)
+        return SharedArray.of(canvas.array() * 2)
 
     def refuse(self, progress: Callable[..., None]) -> None:
         raise JobError("It is blurred.", "Hold still.")
 
-    def refuse_this(self, canvas: Canvas, progress: Callable[..., None]) -> None:
+    def refuse_this(self, canvas: SharedArray, progress: Callable[..., None]) -> None:
         raise JobError(f"It is {canvas.array().mean()}.", "Hold still.")
 
     def break_down(self, progress: Callable[..., None]) -> None:
@@ -68,7 +68,7 @@ def child() -> Iterator[Child]:
 
 def test_arrays_and_files_go_there_and_back_by_descriptor(child: Child, tmp_path: object) -> None:
     seen: list[int] = []
-    result = child.call("double", Canvas.of(np.full((3, 4), 0.25)), progress=seen.append)
+    result = child.call("double", SharedArray.of(np.full((3, 4), 0.25)), progress=seen.append)
     assert (result.array() == 0.5).all()
     assert seen == [0, 1, 2]
     read, write = os.pipe()
@@ -82,9 +82,9 @@ def test_an_idle_child_holds_nothing_of_its_last_call(child: Child) -> None:
         found = [os.readlink(path) for path in Path(f"/proc/{child.pid}/fd").iterdir()]
         return [each for each in found if "styled-canvas" in each]
 
-    child.call("double", Canvas.of(np.full((3, 4), 0.25)))
+    child.call("double", SharedArray.of(np.full((3, 4), 0.25)))
     with pytest.raises(JobError):
-        child.call("refuse_this", Canvas.of(np.full((3, 4), 0.25)))
+        child.call("refuse_this", SharedArray.of(np.full((3, 4), 0.25)))
     wait_until(lambda: not held(), what=lambda: str(held()))
 
 
@@ -97,7 +97,7 @@ def test_a_bad_picture_is_refused_and_the_child_goes_on(child: Child) -> None:
 
 
 def test_whatever_nobody_foresaw_ends_the_child_with_its_traceback(child: Child) -> None:
-    with pytest.raises(Died, match="an illegal memory access"):
+    with pytest.raises(WorkerDied, match="an illegal memory access"):
         child.call("break_down")
     assert not child.running
 
@@ -105,12 +105,12 @@ def test_whatever_nobody_foresaw_ends_the_child_with_its_traceback(child: Child)
 def test_a_killed_child_is_noticed_at_once(child: Child) -> None:
     pid = child.ready()
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
-    with pytest.raises(Died, match="ended by SIGKILL"):
+    with pytest.raises(WorkerDied, match="ended by SIGKILL"):
         child.call("hang")
 
 
 def test_a_hung_child_is_killed_when_patience_ends(child: Child) -> None:
-    with pytest.raises(Died, match="no sign of life"):
+    with pytest.raises(WorkerDied, match="no sign of life"):
         child.call("hang", patience=0.3)
     wait_until(lambda: not child.running)
 
@@ -186,7 +186,7 @@ def test_closing_a_pool_stops_whoever_works_or_waits() -> None:
     pool.close()
     for thread in threads:
         thread.join(10)
-    assert ended == [Stopped] * 3
+    assert ended == [ShuttingDown] * 3
     pool.children[0].close()
 
 
@@ -194,7 +194,7 @@ def test_a_child_that_does_not_start_is_tried_again_and_blames_nobody(monkeypatc
     monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
     pool = Pool([Child("painter", Resident, "sick")])
     threading.Timer(1.5, pool.close).start()
-    with pytest.raises(Stopped), pool.take():
+    with pytest.raises(ShuttingDown), pool.take():
         pass
     pool.children[0].close()
 
@@ -227,7 +227,7 @@ def test_a_sick_child_holds_up_nobody_while_another_works(
     monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
     pool = Pool([Child("painter cuda:0", Named, "sick"), Child("painter cuda:1", Named, "well")], trial="trial")
     for wanted in ("sick", "well"):
-        with contextlib.suppress(Died), pool.take() as child:
+        with contextlib.suppress(WorkerDied), pool.take() as child:
             assert child.hello == wanted
             child.call("break_down" if wanted == "sick" else "mask")
     for _ in range(3):
@@ -235,7 +235,7 @@ def test_a_sick_child_holds_up_nobody_while_another_works(
             assert child.hello == "well"
     with pool.take() as well:
         threading.Timer(1.0, pool.close).start()
-        with pytest.raises(Stopped), pool.take():  # only the sick one is left: it is tried again and again
+        with pytest.raises(ShuttingDown), pool.take():  # only the sick one is left: it is tried again and again
             pass
         assert well.hello == "well"
     assert not pool.trouble, "something is painted"
@@ -269,8 +269,8 @@ def test_children_join_and_leave_while_others_wait_for_them() -> None:
 
 
 def test_a_line_is_called_like_a_child_and_is_lost_without_blame() -> None:
-    here, there = pair()
-    line = Line("painter of a test", there, "ready")
+    here, there = socket_pair()
+    line = RemoteChild("painter of a test", there, "ready")
     there.close()
 
     def other_end() -> None:
@@ -286,8 +286,8 @@ def test_a_line_is_called_like_a_child_and_is_lost_without_blame() -> None:
     assert line.ready() == "ready"
     assert line.call("double", 21, progress=seen.append, patience=5.0) == 42
     assert seen == [1]
-    pool: Pool[Line] = Pool([line])
-    with pytest.raises(Lost, match="the painter of a test is gone"), pool.take() as taken:
+    pool: Pool[RemoteChild] = Pool([line])
+    with pytest.raises(WorkerLost, match="the painter of a test is gone"), pool.take() as taken:
         taken.call("double", 21)
     assert not line.running
     assert pool.children == (), "it has left"

@@ -4,19 +4,19 @@ import torch
 
 from daemon.errors import JobError
 from daemon.processes.painter_process import PainterProcess
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.transfer import stylizer
 from daemon.transfer.recipe import recipe
 
 
 def test_a_picture_that_fits_nowhere_fails_with_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the picture that fails, not the painter: the next one may be smaller."""
-    painter, picture = PainterProcess("cpu", "embedded"), Canvas.of(np.full((16, 24, 3), 0.5, np.float32))
+    painter, picture = PainterProcess("cpu", "embedded"), SharedArray.of(np.full((16, 24, 3), 0.5, np.float32))
 
     def no_memory(*arguments: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 99 GiB")
 
-    def paint() -> Canvas:
+    def paint() -> SharedArray:
         return painter.paint(picture, ((picture, 1.0),), recipe("draft"), None, progress=lambda step: None)
 
     with monkeypatch.context() as cramped:

@@ -6,11 +6,11 @@ import pickle
 import numpy as np
 import pytest
 
-from daemon.errors import Flawed, JobError
-from daemon.jobs.safe_retry import safe, twice
+from daemon.errors import DegeneratePainting, JobError
+from daemon.jobs.safe_retry import paint_with_safe_retry, safe
 from daemon.processes.painter_process import PainterProcess
 from daemon.processes.painting_check import check
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.transfer import Stylizer
 from daemon.transfer.recipe import Recipe, recipe
 from tests.support.scenes import Picture, scene
@@ -31,19 +31,19 @@ def test_a_painting_passes() -> None:
 def test_a_value_that_is_no_number_is_seen_wherever_it_is(number: float) -> None:
     painting = PAINTING.copy()
     painting[-1, -1, 2] = number
-    with pytest.raises(Flawed, match="no numbers"):
+    with pytest.raises(DegeneratePainting, match="no numbers"):
         check(painting, PHOTO, [(STYLE, 1.0)], FINE)
-    with pytest.raises(Flawed, match="no numbers"):
+    with pytest.raises(DegeneratePainting, match="no numbers"):
         check(painting, one_colour(), [(STYLE, 1.0)], FINE)
-    with pytest.raises(Flawed, match="no numbers"):
+    with pytest.raises(DegeneratePainting, match="no numbers"):
         check(PAINTING, PHOTO, [(STYLE, 1.0)], FINE, loss=number)
 
 
 def test_one_colour_is_no_painting_unless_the_photo_or_the_style_is() -> None:
     black, grey = one_colour(0.0), one_colour()
-    with pytest.raises(Flawed, match="one colour"):
+    with pytest.raises(DegeneratePainting, match="one colour"):
         check(black, PHOTO, [(STYLE, 1.0)], FINE)
-    with pytest.raises(Flawed, match="one colour"):
+    with pytest.raises(DegeneratePainting, match="one colour"):
         check(black, PHOTO, [(STYLE, 1.0), (grey, 1.0)], FINE)
     check(grey, one_colour(0.3), [(STYLE, 1.0)], FINE)
     check(grey, PHOTO, [(grey, 1.0)], FINE)
@@ -52,19 +52,19 @@ def test_one_colour_is_no_painting_unless_the_photo_or_the_style_is() -> None:
 
 def test_the_photo_as_it_was_is_no_painting_unless_the_settings_ask_for_it() -> None:
     nearly = np.clip(PHOTO + np.float32(0.001), 0, 1)
-    with pytest.raises(Flawed, match="as the photo was"):
+    with pytest.raises(DegeneratePainting, match="as the photo was"):
         check(nearly, PHOTO, [(STYLE, 1.0)], FINE)
     for asked in ({"style_weight": 0.0}, {"style_weight": 1e-6}, {"content_weight": 1e6}):
         check(nearly, PHOTO, [(STYLE, 1.0)], recipe("fine", **asked))
     check(nearly, PHOTO, [(PHOTO, 1.0)], FINE)  # in its own style
-    with pytest.raises(Flawed):
+    with pytest.raises(DegeneratePainting):
         check(nearly, PHOTO, [(PHOTO, 1.0), (STYLE, 1.0)], FINE)
 
 
 def test_a_large_picture_is_looked_at_in_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.processes.painting_check.SAMPLE", 50)
     check(PAINTING, PHOTO, [(STYLE, 1.0)], FINE)
-    with pytest.raises(Flawed, match="as the photo was"):
+    with pytest.raises(DegeneratePainting, match="as the photo was"):
         check(PHOTO, PHOTO, [(STYLE, 1.0)], FINE)
 
 
@@ -75,11 +75,11 @@ def test_the_second_try_is_safe_and_is_told(caplog: pytest.LogCaptureFixture) ->
     def paint(how: Recipe) -> str:
         tried.append(how)
         if how.style_weight > 1:
-            raise Flawed("Its painting came out as no numbers.", "Do this.")
+            raise DegeneratePainting("Its painting came out as no numbers.", "Do this.")
         return "a painting"
 
     with caplog.at_level(logging.WARNING, "styled"):
-        assert twice(paint, wild, "starry/a.jpg") == "a painting"
+        assert paint_with_safe_retry(paint, wild, "starry/a.jpg") == "a painting"
     assert tried == [wild, safe(wild)]
     assert (tried[1].style_weight, tried[1].start) == (1.0, "content")
     assert (tried[1].seed, tried[1].keep_colors, tried[1].style_scale) == (7, "luminance", 2.0)
@@ -94,12 +94,12 @@ def test_what_fails_twice_fails_with_its_reason() -> None:
 
     def paint(how: Recipe) -> None:
         tried.append(how)
-        raise Flawed("Its painting came out in one colour.", "Do this.")
+        raise DegeneratePainting("Its painting came out in one colour.", "Do this.")
 
     with pytest.raises(JobError, match=r"in one colour\. A second try with safe settings did no better\.") as failure:
-        twice(paint, FINE, "a.jpg")
+        paint_with_safe_retry(paint, FINE, "a.jpg")
     assert len(tried) == 2
-    assert not isinstance(failure.value, Flawed)
+    assert not isinstance(failure.value, DegeneratePainting)
 
 
 def test_other_failures_have_no_second_try() -> None:
@@ -107,32 +107,32 @@ def test_other_failures_have_no_second_try() -> None:
         raise JobError("It is too large.", "Set a smaller `size`.")
 
     with pytest.raises(JobError, match="too large"):
-        twice(paint, FINE, "a.jpg")
+        paint_with_safe_retry(paint, FINE, "a.jpg")
 
 
 def test_a_flaw_comes_out_of_a_painter_process_whole() -> None:
-    flaw = pickle.loads(pickle.dumps(Flawed("It is none.", "Do this.")))
-    assert isinstance(flaw, Flawed)
+    flaw = pickle.loads(pickle.dumps(DegeneratePainting("It is none.", "Do this.")))
+    assert isinstance(flaw, DegeneratePainting)
     assert (flaw.reason, flaw.advice) == ("It is none.", "Do this.")
 
 
 def test_a_style_weight_beyond_all_numbers_is_flawed_and_safe_settings_are_not() -> None:
-    painter, photo, style = PainterProcess("cpu", "embedded"), Canvas.of(PHOTO), Canvas.of(STYLE)
+    painter, photo, style = PainterProcess("cpu", "embedded"), SharedArray.of(PHOTO), SharedArray.of(STYLE)
 
-    def paint(how: Recipe) -> Canvas:
+    def paint(how: Recipe) -> SharedArray:
         return painter.paint(photo, ((style, 1.0),), how, 1, progress=lambda step: None)
 
     wild = recipe("draft", style_weight=1e37)
-    with pytest.raises(Flawed, match="no numbers"):
+    with pytest.raises(DegeneratePainting, match="no numbers"):
         paint(wild)
-    painting = twice(paint, wild, "a.jpg").array()
+    painting = paint_with_safe_retry(paint, wild, "a.jpg").array()
     assert np.array_equal(painting, Stylizer("cpu", "embedded", 1).paint(PHOTO, STYLE, safe(wild)))
 
 
 @pytest.mark.parametrize("colors", ["no", "luminance", "statistics"])
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_pictures_of_one_colour_are_paintings(value: float, colors: str) -> None:
-    painter, flat = PainterProcess("cpu", "embedded"), Canvas.of(one_colour(value, 16, 16))
+    painter, flat = PainterProcess("cpu", "embedded"), SharedArray.of(one_colour(value, 16, 16))
     how = recipe("draft", keep_colors=colors)
-    for photo, style in ((flat, Canvas.of(STYLE)), (Canvas.of(PHOTO), flat), (flat, flat)):
+    for photo, style in ((flat, SharedArray.of(STYLE)), (SharedArray.of(PHOTO), flat), (flat, flat)):
         assert painter.paint(photo, ((style, 1.0),), how, 1, progress=lambda step: None).shape == photo.shape

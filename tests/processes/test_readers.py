@@ -11,7 +11,7 @@ from daemon.errors import JobError
 from daemon.pictures.refusals import decoding
 from daemon.processes.reader_process import BASE_BYTES, BYTES_PER_PIXEL, ReaderProcess
 from daemon.processes.readers import Photo, Readers
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
 from tests.support.samples import jpeg
 
@@ -64,5 +64,5 @@ def test_a_full_disk_is_the_disks_trouble_and_ends_no_reader(readers: Readers, t
     full = Handle(os.open("/dev/full", os.O_WRONLY))
     with pytest.raises(OSError, match="No space left"):
         readers.write(full, photo.pixels, None, format="png", quality=95, metadata=b"")
-    assert isinstance(readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=1).pixels, Canvas)
+    assert isinstance(readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=1).pixels, SharedArray)
     assert readers.pool.children[0].pid == pid

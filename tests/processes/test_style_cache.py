@@ -8,7 +8,7 @@ from PIL import Image
 
 from daemon.config.models import StylePicture
 from daemon.processes.readers import Readers
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.processes.style_cache import StylePictures
 
 
@@ -19,7 +19,7 @@ def styles() -> Iterator[StylePictures]:
     readers.pool.close()
 
 
-def load(styles: StylePictures, path: Path, long_side: int) -> Canvas:
+def load(styles: StylePictures, path: Path, long_side: int) -> SharedArray:
     ((canvas, _),) = styles.load([StylePicture(file=path, weight=1.0)], long_side, max_megapixels=100)
     return canvas
 

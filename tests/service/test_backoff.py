@@ -1,13 +1,13 @@
 """When `--once` waits in vain."""
 
 from daemon.service import backoff
-from daemon.service.backoff import Once
-from daemon.status import Board
+from daemon.service.backoff import GiveUpTimer
+from daemon.status import Status
 
 
 def test_it_is_in_vain_when_nothing_was_finished_for_long_and_nothing_is_being_painted() -> None:
-    now, board = [0.0], Board()
-    watch = Once(lambda: now[0])
+    now, board = [0.0], Status()
+    watch = GiveUpTimer(lambda: now[0])
 
     def after(seconds: float, trouble: str = "the disk is full") -> bool:
         now[0] += seconds
@@ -28,9 +28,9 @@ def test_it_is_in_vain_when_nothing_was_finished_for_long_and_nothing_is_being_p
 
 def test_without_trouble_it_waits_for_ever() -> None:
     now = [0.0]
-    watch = Once(lambda: now[0])
+    watch = GiveUpTimer(lambda: now[0])
     for _ in range(3):
         now[0] += 1e6
-        assert not watch.is_in_vain(Board(), "")
+        assert not watch.is_in_vain(Status(), "")
     now[0] += backoff.PATIENCE
-    assert not watch.is_in_vain(Board(), "the disk is full")
+    assert not watch.is_in_vain(Status(), "the disk is full")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.service.counters import Tally
+from daemon.service.counters import Counters
 from daemon.status import Counts
 from tests.service.test_hooks import DELIVERED, FAILED
 
@@ -13,12 +13,12 @@ from tests.service.test_hooks import DELIVERED, FAILED
 def test_it_counts_today_and_in_all_over_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     day = ["2026-11-22"]
     monkeypatch.setattr("daemon.service.counters.time.strftime", lambda form: day[0])
-    tally = Tally(tmp_path / "tally.json")
+    tally = Counters(tmp_path / "tally.json")
     assert tally.load() == Counts()
     tally.count(DELIVERED)
     tally.count(FAILED)
     day[0] = "2026-11-23"
-    again = Tally(tmp_path / "tally.json")
+    again = Counters(tmp_path / "tally.json")
     assert again.load().delivered == 1
     counts = again.count(DELIVERED)
     assert (counts.delivered, counts.delivered_today, counts.failed, counts.failed_today) == (2, 1, 1, 0)
@@ -28,4 +28,4 @@ def test_it_counts_today_and_in_all_over_restarts(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"delivered": "many"}', json.dumps({"delivered": 1})])
 def test_a_file_that_is_not_ours_counts_from_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / "tally.json").write_text(content)
-    assert Tally(tmp_path / "tally.json").load() == Counts()
+    assert Counters(tmp_path / "tally.json").load() == Counts()

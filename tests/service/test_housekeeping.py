@@ -56,15 +56,15 @@ def test_a_clock_that_was_set_back_removes_nothing(full: Path) -> None:
 
 
 def test_names_in_a_journal_that_lead_outside_are_not_followed(full: Path) -> None:
-    from daemon.jobs.journal import Ledger
+    from daemon.jobs.journal import Journal
 
     victim = full.parent / "victim"
     victim.write_text("not ours")
     its = (victim.stat().st_size, victim.stat().st_mtime_ns)
     names = {"../victim": its, str(victim): its, f"done/../../{victim.name}": its}
-    Ledger(full / "work/journal").write("delivered", "x", files=names)
+    Journal(full / "work/journal").write("delivered", "x", files=names)
     (full / "done/link.jpg").symlink_to(victim)
-    Ledger(full / "work/journal").write("delivered", "y", files={"done/link.jpg": its})
+    Journal(full / "work/journal").write("delivered", "y", files={"done/link.jpg": its})
     sweep(Folders(full), settings(full, keep_done_days=1), time.time() + 9 * DAY)
     assert victim.read_text() == "not ours"
     victim.unlink()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.service.systemd import PAUSES, STALL_SECONDS, Restarts, Supervisor, status_line, stuck
-from daemon.status import Board
+from daemon.service.systemd import PAUSES, STALL_SECONDS, Restarts, SystemdClient, status_line, stuck
+from daemon.status import Status
 from daemon.transfer.steps import Step
 
 
@@ -53,11 +53,11 @@ def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Systemd]
     other.socket.close()
 
 
-def supervisor(systemd: Systemd, clock: Clock, watchdog: str = "8000000") -> Supervisor:
-    return Supervisor({"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": watchdog}, clock)
+def supervisor(systemd: Systemd, clock: Clock, watchdog: str = "8000000") -> SystemdClient:
+    return SystemdClient({"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": watchdog}, clock)
 
 
-def painting(board: Board) -> None:
+def painting(board: Status) -> None:
     board.begin("1", "starry/a.jpg", "starry")
     board.stage("1", "painting")
     board.step("1", Step(3, 40, 1.0, 0, 1))
@@ -67,7 +67,7 @@ def test_the_watchdog_is_fed_four_times_in_its_time_while_all_gets_on(systemd: S
     clock = Clock()
     line = supervisor(systemd, clock)
     for _ in range(32):
-        line.tick(Board(state="watching"), Listing())
+        line.tick(Status(state="watching"), Listing())
         clock.now += 0.25
     assert systemd.heard().count("WATCHDOG=1") == 4
 
@@ -78,20 +78,20 @@ def test_the_watchdog_is_not_fed_while_the_inbox_is_not_listed(
     clock, listing = Clock(), Listing(is_fresh=False, scan_age=200.0)
     line = supervisor(systemd, clock)
     for _ in range(20):
-        line.tick(Board(state="watching"), listing)
+        line.tick(Status(state="watching"), listing)
         clock.now += 1
         listing.scan_age += 1
     assert "WATCHDOG=1" not in systemd.heard()
     assert [record.levelname for record in caplog.records] == ["ERROR"]  # said once
     listing.is_fresh = True
-    line.tick(Board(), listing)
+    line.tick(Status(), listing)
     assert "WATCHDOG=1" not in systemd.heard()  # while it starts or stops, other limits hold
-    line.tick(Board(state="watching"), listing)
+    line.tick(Status(state="watching"), listing)
     assert "WATCHDOG=1" in systemd.heard()
 
 
 def test_the_watchdog_is_not_fed_when_a_painting_stands_still() -> None:
-    board, now = Board(), time.monotonic()
+    board, now = Status(), time.monotonic()
     painting(board)
     assert not stuck(board, Listing(), now + STALL_SECONDS / 2)
     assert "starry/a.jpg" in stuck(board, Listing(), now + STALL_SECONDS + 10)
@@ -100,7 +100,7 @@ def test_the_watchdog_is_not_fed_when_a_painting_stands_still() -> None:
 
 
 def test_each_step_is_a_sign_of_life() -> None:
-    board = Board()
+    board = Status()
     painting(board)
     before = board.tasks()[0].moved
     while time.monotonic() == before:
@@ -112,24 +112,24 @@ def test_each_step_is_a_sign_of_life() -> None:
 @pytest.mark.parametrize("environment", [{"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}, {}, {"WATCHDOG_USEC": "x"}])
 def test_a_watchdog_that_is_not_ours_is_not_fed(environment: dict[str, str], tmp_path: Path) -> None:
     systemd = Systemd(str(tmp_path / "notify"))
-    Supervisor({"NOTIFY_SOCKET": systemd.address, **environment}).tick(Board(state="watching"), Listing())
+    SystemdClient({"NOTIFY_SOCKET": systemd.address, **environment}).tick(Status(state="watching"), Listing())
     assert [message.split("=")[0] for message in systemd.heard()] == ["STATUS"]
     systemd.socket.close()
 
 
 def test_without_a_supervisor_nothing_happens() -> None:
-    line = Supervisor({})
-    line.tick(Board(), Listing(is_fresh=False))
+    line = SystemdClient({})
+    line.tick(Status(), Listing(is_fresh=False))
     line.notify("READY=1")
     assert not line.listens
 
 
 def test_a_supervisor_that_is_gone_is_no_error(tmp_path: Path) -> None:
-    Supervisor({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify("READY=1")
+    SystemdClient({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify("READY=1")
 
 
 def test_the_status_is_said_once_a_second_at_most_and_only_when_it_changes(systemd: Systemd) -> None:
-    clock, board = Clock(), Board()
+    clock, board = Clock(), Status()
     line = supervisor(systemd, clock, "0")
     for failed in (0, 0, 0, 1, 2):
         board.failed = failed
@@ -139,7 +139,7 @@ def test_the_status_is_said_once_a_second_at_most_and_only_when_it_changes(syste
 
 
 def test_the_status_names_what_is_in_hand_what_waits_and_the_rate(systemd: Systemd) -> None:
-    clock, board = Clock(), Board(state="watching", waiting={"starry": 2, "ink": 1})
+    clock, board = Clock(), Status(state="watching", waiting={"starry": 2, "ink": 1})
     painting(board)
     board.begin("2", "ink/b.jpg", "ink")
     said = "starry/a.jpg (step 3/40); ink/b.jpg (claimed); 3 waiting; 0 painted, 0 failed"

@@ -7,7 +7,7 @@ import pytest
 
 from daemon.errors import ConfigError
 from daemon.storage import files
-from daemon.storage.files import NAME_MAX, free_name, make, move, rename_new, write_whole
+from daemon.storage.files import NAME_MAX, free_name, make, move, rename_new, write_atomically
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 
@@ -60,8 +60,8 @@ def test_a_move_never_overwrites(tmp_path: Path, with_flag: bool, monkeypatch: p
 
 def test_a_text_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "record"
-    write_whole(path, "old", tmp_path / ".t")
-    write_whole(path, "new \udcff", tmp_path / ".t")
+    write_atomically(path, "old", tmp_path / ".t")
+    write_atomically(path, "new \udcff", tmp_path / ".t")
     assert path.read_bytes() == b"new \xff"
     assert os.listdir(tmp_path) == ["record"]
 

@@ -13,9 +13,9 @@ import pytest
 
 from daemon.config.load import load
 from daemon.errors import ConfigError, JobError
-from daemon.inbox.scan import Arrival, Signature
+from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.audit import examine, repair
-from daemon.jobs.claims import Claims
+from daemon.jobs.claims import JobStore
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from tests.support.daemon import Daemon
@@ -132,18 +132,18 @@ def test_of_many_who_claim_the_same_photo_exactly_one_gets_it(tmp_path: Path) ->
     for _ in range(20):
         photo.write_bytes(b"photo")
         go, pids = os.pipe(), []
-        arrival = Arrival("alpha", "", "photo.jpg", str(photo), Signature.of(photo.stat()))
+        arrival = InboxPhoto("alpha", "", "photo.jpg", str(photo), Signature.of(photo.stat()))
         for _ in range(4):
             pid = os.fork()
             if pid == 0:
                 os.close(go[1])
                 os.read(go[0], 1)
-                os._exit(0 if Claims(folders).take(arrival) else 1)
+                os._exit(0 if JobStore(folders).take(arrival) else 1)
             pids.append(pid)
         os.close(go[1])
         os.close(go[0])
         won = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids].count(0)
         assert won == 1
-        claims = Claims(folders)
+        claims = JobStore(folders)
         claims.recover()
         assert [path.name for path in (tmp_path / "inbox/alpha").iterdir()] == ["photo.jpg"]

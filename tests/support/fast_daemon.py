@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from daemon.processes.painters import Equipment
+from daemon.processes.painters import PainterInfo
 from daemon.processes.reader_process import ReaderProcess
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
@@ -31,7 +31,7 @@ class FastPainter:
     """The photo, inverted."""
 
     def __init__(self, folder: Path, device: str, weights: str) -> None:
-        self.hello = Equipment("cpu", "a fast test", "embedded", "", "relu5_1")
+        self.hello = PainterInfo("cpu", "a fast test", "embedded", "", "relu5_1")
         self._sick = folder / "sick"
         self._slow = folder / "slow"
 
@@ -40,12 +40,12 @@ class FastPainter:
 
     def paint(
         self,
-        content: Canvas,
-        style: tuple[tuple[Canvas, float], ...],
+        content: SharedArray,
+        style: tuple[tuple[SharedArray, float], ...],
         recipe: Recipe,
         threads: int | None,
         progress: Callable[..., None],
-    ) -> Canvas:
+    ) -> SharedArray:
         pixels = content.array()
         colour = pixels.mean((0, 1)) * 255
         if _is(colour, KILLS):
@@ -58,7 +58,7 @@ class FastPainter:
         if self._slow.exists():
             time.sleep(float(self._slow.read_text()))
         progress(Step(1, 1, 0.5, 1, 1, 1.0))
-        return Canvas.of(1 - pixels)
+        return SharedArray.of(1 - pixels)
 
     def _fall_ill(self, now: str) -> None:
         if self._sick.exists() and self._sick.read_text() in (now, "all"):

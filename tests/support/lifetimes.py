@@ -10,17 +10,17 @@ from typing import Any
 
 from daemon.config.models import Config, Style
 from daemon.errors import JobError
-from daemon.inbox.scan import Walk
+from daemon.inbox.scan import InboxScan
 from daemon.jobs import journal
 from daemon.jobs.audit import examine
-from daemon.jobs.claims import Claims
-from daemon.jobs.journal import Ledger
+from daemon.jobs.claims import JobStore
+from daemon.jobs.journal import Journal
 from daemon.jobs.journal_compaction import compact, leftover
-from daemon.jobs.pipeline import Journey
-from daemon.processes.painters import Equipment
+from daemon.jobs.pipeline import Pipeline
+from daemon.processes.painters import PainterInfo
 from daemon.processes.readers import Photo
-from daemon.processes.shared_array import Canvas
-from daemon.status import Board
+from daemon.processes.shared_array import SharedArray
+from daemon.status import Status
 from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
 
@@ -36,7 +36,7 @@ class QuickReaders:
             raise JobError("It is blurred.", "Hold still.")
         return Photo(_canvas(), None, "JPEG", b"", (4, 3))
 
-    def write(self, file: Handle, pixels: Canvas, alpha: Canvas | None, **settings: Any) -> None:
+    def write(self, file: Handle, pixels: SharedArray, alpha: SharedArray | None, **settings: Any) -> None:
         for part in (PAINTING[:4], PAINTING[4:]):
             os.write(file.fd, part)
         os.fsync(file.fd)
@@ -49,16 +49,16 @@ class QuickReaders:
 class QuickPainter:
     """Hands back the photo."""
 
-    equipment = Equipment("cpu", "a test", "embedded", "", "relu3_1")
+    equipment = PainterInfo("cpu", "a test", "embedded", "", "relu3_1")
 
-    def paint(self, content: Canvas, *arguments: object) -> Canvas:
+    def paint(self, content: SharedArray, *arguments: object) -> SharedArray:
         return content
 
 
 class QuickPainters:
     """One painter that is always free."""
 
-    def equipment(self) -> Equipment:
+    def equipment(self) -> PainterInfo:
         return QuickPainter.equipment
 
     @contextmanager
@@ -71,8 +71,8 @@ class NoStyles:
         return []
 
 
-def _canvas() -> Canvas:
-    return Canvas(Handle(os.open("/dev/null", os.O_RDONLY)), (3, 4, 3))
+def _canvas() -> SharedArray:
+    return SharedArray(Handle(os.open("/dev/null", os.O_RDONLY)), (3, 4, 3))
 
 
 class Life:
@@ -120,7 +120,7 @@ class Life:
         kept.parent.mkdir(parents=True)
         kept.write_bytes(OLDER)
         its = kept.stat().st_size, kept.stat().st_mtime_ns
-        journal = Ledger(self.folders.journal)
+        journal = Journal(self.folders.journal)
         for job, files in (("a", {"done/alpha/gone.jpg": (1, 2)}), ("b", {}), ("c", {"done/alpha/older.jpg": its})):
             journal.write("claimed", job)
             journal.write("delivered", job, files=files)
@@ -130,18 +130,18 @@ class Life:
     def tidy(self) -> None:
         if self.scenario == "tidy":
             leftover(self.folders).unlink(missing_ok=True)
-            compact(Ledger(self.folders.journal), self.folders)
+            compact(Journal(self.folders.journal), self.folders)
 
     def recover(self) -> None:
-        Claims(self.folders).recover()
+        JobStore(self.folders).recover()
 
     def work(self, *, disturbed: bool = False) -> None:
-        claims = Claims(self.folders)
-        journey = Journey(claims, QuickReaders(), QuickPainters(), Board())  # type: ignore[arg-type]
+        claims = JobStore(self.folders)
+        journey = Pipeline(claims, QuickReaders(), QuickPainters(), Status())  # type: ignore[arg-type]
         journey.styles = NoStyles()  # type: ignore[assignment]
         if disturbed and self.scenario == "changed":
             claims.check_unchanged = _disturb(claims.check_unchanged)  # type: ignore[method-assign]
-        walk = Walk(self.folders.inbox, ["alpha"], "alpha")
+        walk = InboxScan(self.folders.inbox, ["alpha"], "alpha")
         for arrival in [entry.arrival for entry in walk if entry.arrival]:
             journey.run(arrival, self.config)
 

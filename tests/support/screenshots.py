@@ -15,16 +15,16 @@ from rich.text import Text
 
 from daemon import pictures
 from daemon.console.view import view
-from daemon.status import Board, Counts, Shown
+from daemon.status import Counts, FinishedPainting, Status
 from daemon.transfer.steps import Step
 from tests.support.browser import Browser
 
 OUT = Path(__file__).parents[2] / ".github"
 
 
-def board(demo: Path) -> Board:
+def board(demo: Path) -> Status:
     """A daemon in the middle of its work, with the demo's own paintings behind it."""
-    made = Board(state="watching", device="a GPU", weights="embedded", delivered=4)
+    made = Status(state="watching", device="a GPU", weights="embedded", delivered=4)
     made.waiting = {"starry": 7312, "ink": 2100, "waves": 580, "mosaic": 12}
     made.counts = Counts(delivered=3201, failed=2, day=time.strftime("%Y-%m-%d"), delivered_today=128)
     now = time.monotonic()
@@ -32,7 +32,9 @@ def board(demo: Path) -> Board:
         with path.open("rb") as file:
             preview = pictures.sketch_file(file, None).preview
         made.show(
-            Shown(f"{path.parent.name}/{path.name}", path.parent.name, 41.0 + 7 * age, preview, now - 300 + 70 * age)
+            FinishedPainting(
+                f"{path.parent.name}/{path.name}", path.parent.name, 41.0 + 7 * age, preview, now - 300 + 70 * age
+            )
         )
     for job, name, steps in (("1", "starry/Tübingen am Neckar.jpg", 251), ("2", "ink/holiday/IMG_2041.heic", 0)):
         made.begin(job, name, name.partition("/")[0])

@@ -17,7 +17,7 @@ from daemon.config.load import load
 from daemon.errors import ConfigError
 from daemon.jobs.audit import examine
 from daemon.processes import ray_cluster
-from daemon.processes.painters import Equipment
+from daemon.processes.painters import PainterInfo
 from tests.support.daemon import Daemon, wait_until
 from tests.support.samples import CONFIG, jpeg
 
@@ -172,7 +172,7 @@ def test_a_cluster_that_does_not_answer_says_what_to_look_at() -> None:
 
 
 def test_a_painter_of_another_version_or_with_other_weights_is_not_used() -> None:
-    equipment = Equipment("cpu", "a test", "embedded", "5e5e5e", "relu3_1")
+    equipment = PainterInfo("cpu", "a test", "embedded", "5e5e5e", "relu3_1")
     assert not ray_cluster.unfit(__version__, equipment, "", "")
     assert not ray_cluster.unfit(__version__, equipment, "", "5e5e5e")
     assert "has styled 0.0.9" in ray_cluster.unfit("0.0.9", equipment, "", "")

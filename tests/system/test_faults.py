@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from daemon.config.load import load
-from daemon.errors import Died
+from daemon.errors import WorkerDied
 from daemon.jobs.audit import examine
 from daemon.service.preflight import style_problems
 from tests.support.daemon import Daemon, wait_until
@@ -108,10 +108,10 @@ def test_a_reader_that_is_killed_while_the_styles_are_checked_is_no_wrong_settin
 
     def probe(path: Path) -> None:
         if next(deaths):
-            raise Died("the reader was ended by SIGKILL")
+            raise WorkerDied("the reader was ended by SIGKILL")
 
     def deadly(path: Path) -> None:
-        raise Died("the reader was ended by SIGSEGV")
+        raise WorkerDied("the reader was ended by SIGSEGV")
 
     assert style_problems(load(root / "config.yaml"), "relu5_1", probe) == []
     assert len(style_problems(load(root / "config.yaml"), "relu5_1", deadly)) == 2

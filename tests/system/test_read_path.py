@@ -22,7 +22,7 @@ from daemon.filenames import EXTENSIONS_IN
 from daemon.jobs.audit import examine
 from daemon.processes.reader_process import BASE_BYTES, BYTES_PER_PIXEL
 from daemon.processes.readers import Readers
-from daemon.processes.shared_array import Canvas
+from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
 from tests.support.daemon import Daemon, wait_until
 from tests.support.made_pictures import in_mode, truncations
@@ -67,7 +67,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.readers = Readers(1)
         self._file = folder / "photo"
-        self._canvas = Canvas.of(np.full((32, 48, 3), 0.5))
+        self._canvas = SharedArray.of(np.full((32, 48, 3), 0.5))
         self.readers.probe(self._handle(written()["PNG", "RGB"]))
         self.pid = self.readers.pool.children[0].pid
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from daemon.cli.output import told
+from daemon.cli.output import read_provenance
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from tests.support.daemon import Daemon, wait_until
@@ -182,7 +182,7 @@ def test_what_comes_out_as_no_painting_is_painted_once_more_with_safe_settings(r
     assert daemon.process.wait(90) == 0, daemon.text()
     assert "Its painting came out in one colour. It is painted once more, with safe settings." in daemon.text()
     painting = root / "outbox/alpha/wild.png"
-    assert (told(painting).recipe.smoothness, told(painting).recipe.style_weight) == (1, 1)
+    assert (read_provenance(painting).recipe.smoothness, read_provenance(painting).recipe.style_weight) == (1, 1)
     with Image.open(painting) as image:
         assert len(image.convert("L").getcolors() or ()) > 50
 

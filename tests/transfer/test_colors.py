@@ -41,25 +41,25 @@ def faint(picture: colors.Picture, share: float) -> colors.Picture:
 def test_a_chroma_is_stretched_to_half_of_the_luminance_and_no_further_than_is_allowed() -> None:
     y = np.linspace(0, 1, 600, dtype=np.float32)[:, None, None]
     picture = np.asarray(y + np.linspace(-0.3, 0.3, 700)[:, None] * np.array([0.587, -0.299, 0]), np.float32)
-    found = colors.stretch([(picture, 1.0)], 100)
+    found = colors.chroma_gain([(picture, 1.0)], 100)
     chroma = (picture - (picture @ colors.LUMA)[..., None]).var((0, 1)).mean()
     assert found == pytest.approx(float(0.5 * (picture @ colors.LUMA).std() / np.sqrt(chroma)), rel=1e-3)
     assert found > 1.5
-    assert colors.stretch([(faint(picture, 0.5), 1.0)], 100) == pytest.approx(2 * found, rel=1e-3)
-    assert colors.stretch([(faint(picture, 0.5), 1.0)], 2.5) == 2.5
-    assert colors.stretch([(faint(picture, found), 1.0)], 2.5) == pytest.approx(1, rel=1e-3)
-    assert colors.stretch([(faint(picture, 3 * found), 1.0)], 2.5) == 1, "colours are never made fainter"
+    assert colors.chroma_gain([(faint(picture, 0.5), 1.0)], 100) == pytest.approx(2 * found, rel=1e-3)
+    assert colors.chroma_gain([(faint(picture, 0.5), 1.0)], 2.5) == 2.5
+    assert colors.chroma_gain([(faint(picture, found), 1.0)], 2.5) == pytest.approx(1, rel=1e-3)
+    assert colors.chroma_gain([(faint(picture, 3 * found), 1.0)], 2.5) == 1, "colours are never made fainter"
 
 
 def test_what_is_stretched_is_the_blend_of_the_styles() -> None:
     grey, coloured = faint(scene(20, 30, 1), 0), faint(scene(20, 30, 1), 0.4)
-    alone, other = (colors.stretch([(picture, 1.0)], 100) for picture in (grey, coloured))
-    mostly_grey, mostly_coloured = (colors.stretch([(grey, 1 - w), (coloured, w)], 100) for w in (0.1, 0.9))
+    alone, other = (colors.chroma_gain([(picture, 1.0)], 100) for picture in (grey, coloured))
+    mostly_grey, mostly_coloured = (colors.chroma_gain([(grey, 1 - w), (coloured, w)], 100) for w in (0.1, 0.9))
     assert other < mostly_coloured < mostly_grey < alone < 100
-    assert colors.stretch([(grey, 2.0), (coloured, 2.0)], 9) == pytest.approx(
-        colors.stretch([(grey, 1.0), (coloured, 1.0)], 9)
+    assert colors.chroma_gain([(grey, 2.0), (coloured, 2.0)], 9) == pytest.approx(
+        colors.chroma_gain([(grey, 1.0), (coloured, 1.0)], 9)
     )
-    assert colors.stretch([(np.full((4, 4, 3), 0.3, np.float32), 1.0)], 2.5) == 1, "one colour: nothing is faint"
+    assert colors.chroma_gain([(np.full((4, 4, 3), 0.3, np.float32), 1.0)], 2.5) == 1, "one colour: nothing is faint"
 
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])

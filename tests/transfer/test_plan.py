@@ -12,8 +12,8 @@ from daemon.transfer import stylizer as module
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.objective import Objective
 from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate
-from daemon.transfer.optimizers.projected_gradient import SpectralGradient
-from daemon.transfer.plan import Affordable, Plan, activations, fitting, needed, plans, vectors
+from daemon.transfer.optimizers.projected_gradient import ProjectedGradient
+from daemon.transfer.plan import FallbackObjective, Plan, activations, fitting, needed, plans, vectors
 from daemon.transfer.recipe import PRESETS, Recipe, Start
 from daemon.transfer.steps import Level, Step
 from daemon.transfer.tiles import Statistics
@@ -87,7 +87,7 @@ def test_the_count_of_an_optimizer_is_what_torch_holds_and_little_more(
         return g.flatten() @ g.flatten(), g
 
     with Live() as held:
-        optimizer = LBFGS(evaluate, x0, history) if history else SpectralGradient(evaluate, x0)
+        optimizer = LBFGS(evaluate, x0, history) if history else ProjectedGradient(evaluate, x0)
         for _ in range(history + 3):
             optimizer.step()
     start = 0 if history else x0.nbytes  # which is moved
@@ -170,9 +170,9 @@ def test_little_free_memory_means_tiles_or_a_lean_optimizer_and_a_painting_all_t
     stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, megabytes: int
 ) -> None:
     content, style = scene(140, 300, 1), scene(40, 40, 2)
-    planned, real = list[Plan](), Affordable
+    planned, real = list[Plan](), FallbackObjective
 
-    def noted(make: Callable[[Plan], Evaluate], options: Iterator[Plan]) -> Affordable:
+    def noted(make: Callable[[Plan], Evaluate], options: Iterator[Plan]) -> FallbackObjective:
         made = real(make, options)
         planned.append(made.plan)
         return made

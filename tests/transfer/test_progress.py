@@ -15,7 +15,7 @@ from daemon.transfer.objective import Objective
 from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate
 from daemon.transfer.plan import Plan
 from daemon.transfer.recipe import PRESETS, Recipe
-from daemon.transfer.steps import Step, Stretch
+from daemon.transfer.steps import EvaluationRun, Step
 from tests.support.scenes import Picture, scene
 from tests.transfer.test_losses import tensor
 from tests.transfer.test_tiles import objective
@@ -25,7 +25,7 @@ CONTENT, STYLE = scene(64, 150, 1), scene(64, 150, 2)
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
-def painted(recipe: Recipe = SHORT, before: tuple[Stretch, ...] = ()) -> tuple[Picture, Step]:
+def painted(recipe: Recipe = SHORT, before: tuple[EvaluationRun, ...] = ()) -> tuple[Picture, Step]:
     """By a stylizer that has painted nothing yet, as `styled repaint` has one."""
     steps = list[Step]()
     made = Stylizer(device="cpu", weights="embedded").paint(CONTENT, STYLE, recipe, steps.append, before)
@@ -88,7 +88,7 @@ def test_what_was_computed_otherwise_for_want_of_memory_is_computed_so_again_bit
 def test_a_painting_does_not_depend_on_those_before_it() -> None:
     """Neither on style targets that were kept from one that was computed otherwise."""
     used, steps = Stylizer(device="cpu", weights="embedded"), list[Step]()
-    in_tiles = (Stretch(1, 64, True, 3, 3), Stretch(2, 64, True, 5, 5))
+    in_tiles = (EvaluationRun(1, 64, True, 3, 3), EvaluationRun(2, 64, True, 5, 5))
     used.paint(CONTENT, STYLE, SHORT, before=in_tiles)
     assert np.array_equal(used.paint(CONTENT, STYLE, SHORT, steps.append), painted()[0])
 

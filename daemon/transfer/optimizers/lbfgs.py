@@ -38,7 +38,7 @@ class LBFGS:
         self._t = torch.ones((), device=x0.device)  # share of the direction that is tried
         self._first = self._t * FIRST
         self._pairs = Pairs(history, self.x)
-        self._H0 = Spectrum(x0.shape[-2], x0.shape[-1], x0.device)
+        self._H0 = SpectralPreconditioner(x0.shape[-2], x0.shape[-1], x0.device)
 
     @property
     def best(self) -> Tensor:
@@ -158,7 +158,7 @@ class Pairs:
         self.valid = self.valid.index_copy(0, head, self.valid.index_select(0, head) | wanted)
         self._head = torch.where(wanted, (head + 1) % len(self.S), head)
 
-    def product(self, q: Tensor, H0: "Spectrum") -> Tensor:
+    def product(self, q: Tensor, H0: "SpectralPreconditioner") -> Tensor:
         """H q. With R = triu(S Yᵀ), oldest pair first: R a = S q, r = H₀(q - Yᵀa), Rᵀc = D a - Y r, r + Sᵀc."""
         n = self._rows
         if n == 0:
@@ -178,7 +178,7 @@ class Pairs:
         return torch.empty_like(v).index_copy(0, order, v).float()
 
 
-class Spectrum:
+class SpectralPreconditioner:
     """The initial Hessian: how far each colour and frequency moves per gradient, as the last steps showed.
 
     Per opponent colour and radial frequency the ratio of the spectra of s and y (running averages), times a

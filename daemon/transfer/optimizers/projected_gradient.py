@@ -18,7 +18,7 @@ LEVELS = 65535  # of the best picture as it is noted: 256 of them are one of an 
 SMALLEST, LARGEST = 1e-12, 1e12  # step, relative to the first
 
 
-class SpectralGradient:
+class ProjectedGradient:
     """Minimise a loss over pictures in [0, 1]; one `step` is one evaluation. `best` and `best_loss` as LBFGS.
 
     While a new point is evaluated, the way back to the old one is held in half the bytes of a picture, and so is its

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as nn_f
 from torch import Tensor
 
-from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate, Pairs, Spectrum
+from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate, Pairs, SpectralPreconditioner
 
 SHAPE = (1, 3, 12, 17)
 
@@ -131,7 +131,7 @@ def test_the_triangular_systems_are_the_two_loop_recursion() -> None:
     """Nocedal's two loops, written out, give the same direction; also once the oldest pairs are replaced."""
     torch.manual_seed(0)
     x = torch.rand(3 * 8 * 8)
-    pairs, H0 = Pairs(4, x), Spectrum(8, 8, x.device)
+    pairs, H0 = Pairs(4, x), SpectralPreconditioner(8, 8, x.device)
     root = torch.randn(len(x), len(x)) / len(x) ** 0.5
     hessian = root @ root.T + torch.eye(len(x))
     kept: list[tuple[Tensor, Tensor]] = []
@@ -153,7 +153,7 @@ def test_the_triangular_systems_are_the_two_loop_recursion() -> None:
 
 def test_the_measured_hessian_is_symmetric_and_positive() -> None:
     torch.manual_seed(0)
-    H0 = Spectrum(9, 14, torch.device("cpu"))
+    H0 = SpectralPreconditioner(9, 14, torch.device("cpu"))
     for _ in range(3):
         s = torch.randn(3 * 9 * 14)
         H0.update(s, s * torch.rand_like(s), torch.tensor(True))
