@@ -89,7 +89,7 @@ def test_an_eased_loss_takes_its_share_of_the_full_sizes_evaluations() -> None:
 def test_the_daemon_reads_recipes_weights_and_steps_without_torch() -> None:
     step = pickle.dumps(Step(1, 2, 0.5, 1, 1))
     code = (
-        "import pickle, sys, daemon.transfer, daemon.transfer.recipe, daemon.transfer.weights as w\n"
+        "import pickle, sys, daemon.transfer, daemon.transfer.recipe, daemon.transfer.network.weights as w\n"
         f"assert pickle.loads({step!r}).loss == 0.5\n"
         "assert w.describe('embedded').deepest == 'relu3_1'\n"
         "assert not {'torch', 'numpy', 'torchvision', 'safetensors'} & set(sys.modules), sys.modules\n"
