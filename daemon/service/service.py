@@ -20,7 +20,7 @@ from typing import Any
 from daemon.config.changes import describe_changes
 from daemon.config.load import load
 from daemon.config.models import Config
-from daemon.errors import ConfigError, ShuttingDown
+from daemon.errors import ConfigError, ExitCode, ShuttingDown
 from daemon.inbox.inbox import Inbox
 from daemon.jobs.claims import JobStore
 from daemon.jobs.pipeline import Pipeline
@@ -109,8 +109,8 @@ class Service:
         if self.in_vain and self.inbox is not None:
             left = sum(self.inbox.waiting().values())
             log.error("given up: %s; %d pictures are left, as they are, for another time", self.in_vain, left)
-            return 1
-        return 3 if once and self.board.failed else 0
+            return ExitCode.FAILURE
+        return ExitCode.PICTURES_FAILED if once and self.board.failed else ExitCode.DONE
 
     def stop(self) -> None:
         self.stopping.set()
