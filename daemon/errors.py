@@ -54,7 +54,7 @@ class ShuttingDown(Exception):
 
 
 class SourceChanged(Exception):
-    """The photo changed after the daemon took it: a program is still writing it, so the photo goes back to the inbox."""
+    """The photo changed after the daemon took it: its writer is not done, so the photo goes back to the inbox."""
 
 
 class RetryLater(Exception):

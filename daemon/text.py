@@ -1,4 +1,8 @@
-"""Words for a person: lists of choices, durations, quotations, and text that is safe to print."""
+"""Words for a person: lists of choices, durations, quotations, and text that is safe to print.
+
+Used in every process; imports nothing of ours. `escape` is for a name inside a text, `one_line` and `escape_lines`
+for the whole text where it leaves the program: they leave a name that was escaped before as it is.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -7,27 +11,29 @@ LONGEST_GUESS = 100  # characters of a name that is compared with the known ones
 
 
 def escape(name: str) -> str:
-    """The name as one line of harmless text: control characters, direction marks and broken bytes as escapes."""
-    if name.isprintable() and "\\" not in name:
-        return name
-    return "".join(_shown(character) for character in name)
+    """The name as one line of harmless text that no other name has: a backslash is doubled."""
+    return one_line(name.replace("\\", "\\\\"))
 
 
-def _shown(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as surrogateescape keeps it
-        return f"\\x{code - 0xDC00:02x}"
-    if character.isprintable() and character != "\\":
-        return character
-    return character.encode("unicode_escape").decode()
+def one_line(text: str) -> str:
+    """Harmless text on one line: control characters, direction marks and broken bytes become backslash escapes."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def escape_lines(text: str) -> str:
-    """Several lines of harmless text: all that `shown` escapes is escaped, but for the lines' ends."""
-    return "\n".join(line if line.isprintable() else escape(line) for line in text.split("\n"))
+    """Several lines of harmless text: each as `one_line` makes it."""
+    return "\n".join(map(one_line, text.split("\n")))
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as surrogateescape keeps it
+        return f"\\x{code - 0xDC00:02x}"
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
 def words(choices: Iterable[str], conjunction: str = "or") -> str:
+    """A list in a sentence: "a, b or c". ValueError if there are no choices."""
     *most, last = choices
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
@@ -44,7 +50,7 @@ def duration(seconds: float) -> str:
 
 
 def quoted(value: object) -> str:
-    """What the user wrote, short and harmless; never a whole list, which aliases can make of any size."""
+    """What the user wrote, in quotes: at most 60 characters, and never a whole list, which YAML aliases make huge."""
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
@@ -56,7 +62,7 @@ def quoted(value: object) -> str:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """ "did you mean ink?", or "" when nothing known comes near."""
+    """ "did you mean ink?", or "" if `name` resembles none of the known names."""
     lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name[:LONGEST_GUESS].lower(), list(lower), n=1)
     return f"did you mean {escape(lower[near[0]])}?" if near else ""

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from daemon.status import JobStatus, Status, write_status
+from daemon.status import Counts, JobStatus, Status, write_status
 from daemon.transfer.steps import Step
 
 
@@ -36,3 +36,8 @@ def test_a_job_that_has_ended_is_no_longer_shown() -> None:
     board.end("1")
     board.end("1")
     assert board.tasks() == []
+
+
+def test_counts_of_yesterday_are_not_todays() -> None:
+    counts = Counts(delivered=9, delivered_today=9, day="2026-11-22").on("2026-11-23")
+    assert (counts.delivered, counts.delivered_today) == (9, 0)

@@ -1,8 +1,12 @@
-"""The commands, their arguments and their exit codes. Only here does anything exit."""
+"""The commands, their arguments and their exit codes. Only here does the process exit.
+
+Each command is one function and imports inside it what it needs: `styled status` must not load Pillow or torch.
+"""
 
 import json
 import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +14,8 @@ import typer
 
 from daemon import __version__
 from daemon.errors import ConfigError, ExitCode, JobError
+from daemon.events import Event, about
+from daemon.text import one_line
 
 app = typer.Typer(
     name="styled",
@@ -27,21 +33,26 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing
 
 
 def run_command() -> None:
-    """The process's way in: what a command raises becomes words and an exit code."""
+    """What the process runs: the command's errors become words and an exit code."""
     try:
         app()
     except ConfigError as error:
-        _complain("\n  ".join(["The configuration is wrong:", *error.problems]))
+        _complain("The configuration is wrong:", *(f"  {problem}" for problem in error.problems))
         sys.exit(ExitCode.CONFIGURATION)
     except JobError as error:
-        _complain(f"{error.reason}\n{error.advice}")
+        _complain(error.reason, error.advice)
         sys.exit(ExitCode.FAILURE)
 
 
-def _complain(text: str) -> None:
+def _complain(*lines: str) -> None:
     from daemon.console.console import complain
 
-    complain(text)
+    complain(*lines)
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Print each on one line, whatever the names of files in it."""
+    print("\n".join(map(one_line, lines)))
 
 
 def _version(wanted: bool) -> None:
@@ -52,7 +63,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -63,6 +76,7 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Paint what is in the inbox, then exit.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what needs a person.")] = False,
+    events: Annotated[Path | None, typer.Option(help="Append what happens to this file, a line of JSON each.")] = None,
 ) -> None:
     """Watch the inbox and paint what is dropped there, until Ctrl+C."""
     from daemon.config.load import find, load
@@ -71,7 +85,7 @@ def run(
 
     path = find(config)
     settings = load(path)
-    with Console(settings, verbosity=verbose - quiet) as console:
+    with Console(settings, verbosity=verbose - quiet, events=events) as console:
         service = Service(path, settings, console.refresh)
         handle_signals(service)
         try:
@@ -79,7 +93,9 @@ def run(
         except ConfigError:
             raise
         except Exception:
-            logging.getLogger("styled").critical("the daemon broke down", exc_info=True)
+            logging.getLogger("styled").critical(
+                "the daemon ended unexpectedly", exc_info=True, extra=about(Event.CRASHED)
+            )
             code = ExitCode.FAILURE
     raise typer.Exit(code)
 
@@ -87,7 +103,7 @@ def run(
 @app.command()
 def paint(
     photo: Annotated[Path, typer.Argument(help="The photograph.", dir_okay=False, exists=True)],
-    style: Annotated[str, typer.Argument(help="The style picture: a file, or builtin:starry and its like.")],
+    style: Annotated[str, typer.Argument(help="The style picture: a file, or builtin:NAME such as builtin:starry.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the painting goes; .png, .jpg or .webp.")],
     preset: Annotated[str, typer.Option(help="fine, tutorial, gatys or draft.")] = "fine",
     size: Annotated[str, typer.Option(help="Long side in pixels, auto, or original.")] = "auto",
@@ -107,7 +123,7 @@ def paint(
         "keep_colors": keep_colors,
     }
     seconds = paint_one(photo, style, out, settings, device=device, weights=weights, overwrite=overwrite)
-    print(f"{out}  ({seconds:.1f} s)")
+    _say([f"{out}  ({seconds:.1f} s)"])
 
 
 @app.command()
@@ -115,29 +131,29 @@ def info(
     painting: Annotated[Path, typer.Argument(help="A painting of styled's.", dir_okay=False, exists=True)],
     as_json: JsonOption = False,
 ) -> None:
-    """Say how a painting was made, by the record that it carries."""
+    """Say how a painting was made, from the record in its file."""
     from daemon.cli.output import info_lines, read_provenance
 
     record = read_provenance(painting)
-    print(record.to_json() if as_json else "\n".join(info_lines(record)))
+    _say([record.to_json()] if as_json else info_lines(record))
 
 
 @app.command()
 def repaint(
     painting: Annotated[Path, typer.Argument(help="A painting of styled's.", dir_okay=False, exists=True)],
-    source: Annotated[Path, typer.Argument(help="The photograph it was made from.", dir_okay=False, exists=True)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the new one goes; the same ending.")],
-    style: Annotated[list[Path] | None, typer.Option(help="Where a style picture lies now; can be repeated.")] = None,
+    source: Annotated[Path, typer.Argument(help="The photograph that it was made from.", dir_okay=False, exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the new painting goes; with the same ending.")],
+    style: Annotated[list[Path] | None, typer.Option(help="Where a style picture is now; can be repeated.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make a painting again by its own record: the same, bit for bit, on the same kind of machine and versions."""
+    """Make a painting again from its record: bit for bit the same on the same kind of machine and versions."""
     from daemon.cli.output import comparison_lines
     from daemon.cli.repaint import repaint as again
     from daemon.config.load import SYSTEM_CONFIG, load
 
     near = config or next((path for path in (Path("config.yaml"), SYSTEM_CONFIG) if path.is_file()), None)
     found = again(painting, source, out, style or [], load(near) if near else None)
-    print("\n".join(comparison_lines(out, found.same, found.largest, found.differing)))
+    _say(comparison_lines(out, found.same, found.largest, found.differing))
 
 
 @app.command()
@@ -164,8 +180,8 @@ def check(
     path = find(config)
     settings = load(path)
     check_all(settings, deep=deep)
-    print(f"{path}: the configuration is right.")
-    print("\n".join(tree_lines(settings.root / "inbox", what_would_happen(settings))))
+    _say([f"{path}: the configuration is right."])
+    _say(tree_lines(settings.root / "inbox", what_would_happen(settings)))
 
 
 @app.command()
@@ -175,7 +191,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from daemon.config.load import find, load
 
     found = read_status(load(find(config)).root)
-    print(json.dumps(found) if as_json else "\n".join(status_lines(found)))
+    _say([json.dumps(found)] if as_json else status_lines(found))
 
 
 @app.command()
@@ -188,20 +204,20 @@ def why(
     from daemon.config.load import find, load
 
     settings = load(find(config))
-    print("\n".join(explain(file, settings, read_status(settings.root))))
+    _say(explain(file, settings, read_status(settings.root)))
 
 
 @app.command()
 def styles(
     config: ConfigOption = None,
-    sheet: Annotated[Path | None, typer.Option(help="Also lay their pictures side by side in this JPEG.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also put their pictures side by side into this JPEG.")] = None,
 ) -> None:
     """List the styles: their pictures, their settings, their folders."""
     from daemon.cli.output import style_lines
     from daemon.config.load import find, load
 
     settings = load(find(config))
-    print("\n".join(style_lines(settings)))
+    _say(style_lines(settings))
     if sheet is not None:
         from daemon import pictures
 
@@ -212,53 +228,48 @@ def styles(
 @app.command()
 def doctor(
     config: ConfigOption = None,
-    mend: Annotated[bool, typer.Option("--repair", help="Mend what can be mended without you.")] = False,
+    mend: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired without you.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Count every picture that was ever accepted, name each file that does not add up, and say what to do."""
+    """Count every picture that was ever taken, name each file that does not add up, and say what to do."""
+    from daemon.cli.output import doctor_lines
     from daemon.config.load import find, load
     from daemon.jobs.audit import examine, repair
 
     settings = load(find(config))
     report = examine(settings)
-    mended = repair(report) if mend else []
-    if mended:
+    repaired = repair(report) if mend else []
+    if repaired:
         report = examine(settings)
     if as_json:
-        print(json.dumps(report.as_dict() | {"repaired": [finding.path for finding in mended]}))
+        print(json.dumps(report.as_dict() | {"repaired": [finding.path for finding in repaired]}))
     else:
-        for finding in mended:
-            print(f"repaired: {finding.path}: {finding.what}")
-        for finding in report.findings:
-            print(f"{finding.path}: {finding.what}.\n  {finding.advice}")
-        parts = f"{report.delivered} delivered + {report.failed} failed + {report.waiting} waiting"
-        print(f"{report.accepted} accepted {'=' if report.adds_up else '≠'} {parts} + {report.in_work} in work")
-    raise typer.Exit(0 if report.adds_up and not report.findings else ExitCode.FAILURE)
+        _say(doctor_lines(report, repaired))
+    raise typer.Exit(ExitCode.DONE if report.adds_up and not report.findings else ExitCode.FAILURE)
 
 
 @app.command()
 def retry(
     files: Annotated[list[str] | None, typer.Argument(help="Pictures in failed/: a path, or style/photo.jpg.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every picture in failed/ that has its reason.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every picture in failed/ with its reason.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Put failed pictures back into the inbox, with their sidecars, to be tried again."""
+    """Put failed pictures back into the inbox, with their sidecars, for another try."""
     from daemon.cli.retry import all_failed
     from daemon.cli.retry import retry as put_back
     from daemon.config.load import find, load
     from daemon.storage.layout import Folders
-    from daemon.text import escape
 
     if bool(files) == every:
         raise JobError("Say which pictures to try again.", "styled retry FILE…, or styled retry --all")
     folders = Folders(load(find(config)).root)
     wanted = [str(path) for path in all_failed(folders)] if every else files or []
-    code = 0
+    code = ExitCode.DONE
     for file in wanted:
         try:
-            print(escape(str(put_back(folders, file))))
+            _say([str(put_back(folders, file))])
         except (JobError, OSError) as error:
-            print(f"{escape(file)}: {error}", file=sys.stderr)
+            _complain(f"{file}: {error}")
             code = ExitCode.FAILURE
     raise typer.Exit(code)
 
@@ -267,7 +278,7 @@ def retry(
 def weights(
     url: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Fetch, verify and store the ImageNet weights, once; the daemon uses them from its next start on."""
+    """Fetch, verify and store the ImageNet weights once; the daemon uses them from its next start on."""
     from daemon.console.console import fetching
     from daemon.transfer.errors import WeightsError
     from daemon.transfer.network.weights import fetch
@@ -276,7 +287,7 @@ def weights(
         with fetching("VGG19, ImageNet") as progress:
             stored = fetch(url=url, progress=progress)
     except WeightsError as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         raise typer.Exit(ExitCode.FAILURE) from None
     print(f"{stored.path}\nSHA-256 {stored.sha256}, layers down to {stored.deepest}")
     print("`weights: auto` uses them from the daemon's next start on.")

@@ -1,4 +1,4 @@
-"""`styled demo`: the real daemon, watching a real folder, on pictures that ship with it."""
+"""`styled demo`: the real daemon, watching a real folder, on built-in photographs and styles."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 from daemon.assets import CONTENTS, STYLES
 from daemon.config.load import load
 from daemon.console.console import Console
-from daemon.errors import JobError
+from daemon.errors import ExitCode, JobError
 from daemon.service.service import Service, handle_signals
 from daemon.status import Status
 
@@ -35,11 +35,11 @@ def run_demo(folder: Path, size: int) -> int:
     config = load(path)
     drops = _drops(config.root / "inbox")
 
-    def refresh(board: Status) -> None:
-        console.refresh(board)
-        if board.state == "watching":  # drop them one after another, as a person would
+    def refresh(status: Status) -> None:
+        console.refresh(status)
+        if status.state == "watching":  # one photo at a time, as a person would
             next(drops, None)
-        if board.delivered + board.failed == len(PAIRS):
+        if status.delivered + status.failed == len(PAIRS):
             service.stop()
 
     with Console(config) as console:
@@ -47,9 +47,9 @@ def run_demo(folder: Path, size: int) -> int:
         handle_signals(service)
         code = service.run()
     if service.board.delivered < len(PAIRS):
-        return code or (1 if service.board.failed else 0)
+        return code or (ExitCode.FAILURE if service.board.failed else ExitCode.DONE)
     _say_where(config.root)
-    return 0
+    return ExitCode.DONE
 
 
 def _drops(inbox: Path) -> Iterator[None]:
@@ -59,14 +59,10 @@ def _drops(inbox: Path) -> Iterator[None]:
 
 
 def _say_where(root: Path) -> None:
-    from daemon import pictures
+    from daemon import pictures  # loads Pillow: not before the daemon has ended
 
     rows = [
-        (
-            CONTENTS / f"{content}.jpg",
-            STYLES / f"{style}.jpg",
-            root / "outbox" / style / f"{content}.jpg",
-        )
+        (CONTENTS / f"{content}.jpg", STYLES / f"{style}.jpg", root / "outbox" / style / f"{content}.jpg")
         for content, style in PAIRS
     ]
     with (root / SHEET).open("wb") as file:
@@ -74,5 +70,5 @@ def _say_where(root: Path) -> None:
     print(f"\nPhoto, style and painting side by side:  {root / SHEET}")
     for _, _, painting in rows:
         print(f"  {painting}")
-    print(f"\nNow yours: styled run --config {root / 'config.yaml'}")
-    print(f"and drop photographs into {root / 'inbox'}/starry/")
+    print(f"\nNow your own photographs: styled run --config {root / 'config.yaml'}")
+    print(f"and drop them into {root / 'inbox'}/starry/")

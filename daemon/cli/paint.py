@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daemon import pictures
 from daemon.config.load import builtin_picture, settings_from
-from daemon.config.models import Settings
+from daemon.config.models import Config, Output, Settings
 from daemon.console.console import painting
 from daemon.errors import ConfigError, JobError
 from daemon.filenames import ENDINGS, OutputFormat, output_format
@@ -29,15 +29,15 @@ from daemon.transfer.steps import EvaluationRun, Step
 if TYPE_CHECKING:
     from daemon.transfer import Stylizer
 
-MAX_MEGAPIXELS = 200
-QUALITY = 95
+MAX_MEGAPIXELS: float = Config.model_fields["max_megapixels"].default
+QUALITY = Output().quality
 Pixels = NDArray[np.float32]
 
 
 def paint_one(
     photo: Path, style: str, out: Path, settings: dict[str, Any], *, device: str, weights: str, overwrite: bool
 ) -> float:
-    """Paint `photo` into `out`, which appears whole or not at all. Returns seconds. ConfigError, JobError."""
+    """Paint `photo` into `out`, whole or not at all. Returns the seconds. Raises ConfigError and JobError."""
     wanted = kind_of(out, overwrite)
     chosen, picture = settings_from(settings), builtin_picture(style)
     stylizer = stylizer_for(device, weights)
@@ -55,18 +55,18 @@ def paint_one(
 
 
 def kind_of(out: Path, overwrite: bool) -> OutputFormat:
-    """What `out` will be written as, by its ending. JobError: nothing, or it exists."""
+    """The format that the ending of `out` names. Raises JobError if there is none, or if `out` exists."""
     if out.exists() and not overwrite:
-        raise JobError(f"{out} exists already.", "Choose another name, or say --overwrite.")
+        raise JobError(f"{out} exists already.", "Choose another name, or add --overwrite.")
     kinds = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
     if out.suffix.lower() not in kinds:
-        raise JobError(f"{out} does not end in .png, .jpg or .webp.", "Give it one of these endings.")
+        raise JobError(f"{out} does not end in .png, .jpg or .webp.", "Choose a name with one of these endings.")
     return kinds[out.suffix.lower()]
 
 
 def stylizer_for(device: str, weights: str, threads: int | None = None) -> "Stylizer":
-    """ConfigError: the device or the weights cannot be had."""
-    from daemon.transfer import Stylizer  # torch: not before all else has been found right
+    """The network on its device. Raises ConfigError if the device or the weights are not available."""
+    from daemon.transfer import Stylizer  # loads torch: only after everything else was checked
 
     try:
         return Stylizer(device=device, weights=weights, threads=threads)
@@ -118,7 +118,7 @@ def paint(
     except RecipeError as error:
         raise ConfigError([str(error)]) from None
     except TooLargeError as error:
-        raise JobError(f"It is too large: {error}", "Say a smaller --size, or free some memory.") from None
+        raise JobError(f"The painting is too large: {error}", "Choose a smaller --size, or free some memory.") from None
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
     if checked:

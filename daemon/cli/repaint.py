@@ -1,4 +1,4 @@
-"""`styled repaint`: the same painting once more, by its own record."""
+"""`styled repaint`: make a painting again from its record."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,23 +15,25 @@ from daemon.errors import ConfigError, JobError
 from daemon.filenames import MASK
 from daemon.provenance import Provenance, libraries, ways
 from daemon.storage.files import sha256
-from daemon.text import escape, words
+from daemon.text import words
 from daemon.transfer.errors import WeightsError
 from daemon.transfer.network.weights import describe
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A painting and what was made by its record."""
+    """A painting beside its repainted copy."""
 
     same: bool  # every pixel, bit for bit
     largest: int  # difference of a pixel's channel, 0 … 255
-    differing: tuple[str, ...]  # what is not as it was then: versions, device
+    differing: tuple[str, ...]  # what has changed since: versions, device, tiles
 
 
 def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], config: Config | None) -> Comparison:
-    """Make `painting` again from `source` into `out`, by its record. `style`: where its style pictures may lie,
-    besides those that ship and those of `config`. JobError, ConfigError."""
+    """Make `painting` again from its photo `source` into `out`. Raises JobError or ConfigError.
+
+    `style`: files to search for its style pictures, besides the built-in pictures and those of `config`.
+    """
     was = read_provenance(painting)
     kind = kind_of(out, overwrite=False)
     if kind != was.format:
@@ -39,14 +41,14 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
     content, story = read_photo(source, max(was.size))
     if story.source_sha256 != was.source_sha256:
         raise JobError(
-            f"{escape(str(source))} is not the photo it was painted from, {escape(was.source)}.",
+            f"{source} is not the photo it was painted from, {was.source}.",
             f"Find the file whose SHA-256 is {was.source_sha256}; originals go to done/.",
         )
     sources = list(zip(_found(was, style, config), (each.weight for each in was.pictures), strict=True))
     stylizer = stylizer_for(_device(was), _weights(was, config), was.threads)
     if stylizer.weights.sha256 != was.weights_sha256:
         name = "styled weights" if was.weights == "imagenet" else "weights: FILE in config.yaml"
-        raise JobError(f"It was painted with other weights, {was.weights} {was.weights_sha256}.", f"Use: {name}")
+        raise JobError(f"Its weights are others, {was.weights} {was.weights_sha256}.", f"Use: {name}")
     story.source, mask = was.source, _mask(was, source)
     result = paint(stylizer, content, sources, was.recipe, story, was.stretches)
     if mask is not None:
@@ -59,26 +61,26 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
 
 
 def _mask(was: Provenance, source: Path) -> Path | None:
-    """The photo's mask, which lies beside it. JobError: it does not, or is another."""
+    """The mask beside the photo; None if the painting had none. Raises JobError if the mask is missing or changed."""
     mask = source.with_name(source.name + MASK)
     if was.mask_sha256 and was.mask_sha256 not in _hashed([mask], {was.mask_sha256}):
-        raise JobError(f"The mask is not here: {escape(str(mask))}.", f"Find the file of SHA-256 {was.mask_sha256}.")
+        raise JobError(f"The mask is missing: {mask}.", f"Find the file of SHA-256 {was.mask_sha256}.")
     return mask if was.mask_sha256 else None
 
 
 def _found(was: Provenance, style: Sequence[Path], config: Config | None) -> list[Path]:
-    """The style's pictures by their hashes. JobError: those that are missing."""
+    """The files of the style's pictures, found by their hashes. Raises JobError if any is missing."""
     configured = (p.file for each in (config.styles.values() if config else ()) for p in each.all_pictures)
     known = _hashed([*style, *sorted(STYLES.iterdir()), *configured], {each.sha256 for each in was.pictures})
     missing = [each for each in was.pictures if each.sha256 not in known]
     if missing:
-        names = words([f"{escape(each.name)} (SHA-256 {each.sha256})" for each in missing], "and")
-        raise JobError(f"The style's picture is not here: {names}.", "Say where it lies: --style FILE")
+        names = words([f"{each.name} (SHA-256 {each.sha256})" for each in missing], "and")
+        raise JobError(f"The style's picture is missing: {names}.", "Say where the file is: --style FILE")
     return [known[each.sha256] for each in was.pictures]
 
 
 def _hashed(paths: Iterable[Path], wanted: set[str]) -> dict[str, Path]:
-    """Of the files that can be read, those wanted."""
+    """The wanted files by their hashes; a file that cannot be read is passed over."""
     found: dict[str, Path] = {}
     for path in paths:
         if wanted <= found.keys():
@@ -106,13 +108,13 @@ def _weights(was: Provenance, config: Config | None) -> str:
         return was.weights
     if config is not None and config.weights not in ("auto", "embedded", "imagenet"):
         return config.weights
-    raise ConfigError([f"weights: the painting was made with {escape(was.weights)}; name it in config.yaml"])
+    raise ConfigError([f"weights: the painting was made with {was.weights}; name that file in config.yaml"])
 
 
 def _compared(painting: Path, out: Path, was: Provenance, now: Provenance) -> Comparison:
     before, after = _pixels(painting), _pixels(out)
     if before.shape != after.shape:
-        raise JobError(f"{out} has another size than {painting}.", "Its metadata may belong to another picture.")
+        raise JobError(f"{out} has another size than {painting}.", "Its record may belong to another picture.")
     largest = round(float(np.abs(before - after).max()) * 255)
     differing = [
         f"{name} {was.libraries.get(name, '?')} then, {version} now"

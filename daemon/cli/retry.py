@@ -1,4 +1,4 @@
-"""`styled retry`: pictures go from failed/ back into the inbox, with their sidecars, and their reasons go away."""
+"""`styled retry`: move pictures from failed/ back into the inbox, with their sidecars, and delete their reasons."""
 
 import contextlib
 import os
@@ -9,18 +9,19 @@ from daemon.errors import JobError
 from daemon.filenames import MASK, SIDECAR, is_photo
 from daemon.storage.files import free_name, move
 from daemon.storage.layout import Folders
-from daemon.text import escape
 
 REASON = ".txt"
 
 
 def retry(folders: Folders, file: str) -> Path:
-    """Back into the inbox. `file`: a path, the path of its reason, or its name below failed/. Returns where it lies
-    now. JobError: there is none."""
+    """Move a picture back into the inbox and return its new path. Raises JobError if failed/ has no such picture.
+
+    `file`: the picture's path, the path of its reason, or its name below failed/.
+    """
     picture = _find(folders, file)
     home = folders.inbox / picture.relative_to(folders.failed).parent
     if home == folders.inbox:
-        raise JobError(f"{escape(file)} lies in no style's folder of failed/.", "Move it into the inbox yourself.")
+        raise JobError(f"{file} is in no style's folder of failed/.", "Move this file into the inbox yourself.")
     endings = [each for each in (SIDECAR, MASK) if os.path.lexists(f"{picture}{each}")]
     folders.make(home)
     name = free_name(
@@ -36,7 +37,7 @@ def retry(folders: Folders, file: str) -> Path:
 
 
 def all_failed(folders: Folders) -> Iterator[Path]:
-    """Every picture in failed/ that has its reason beside it."""
+    """Every picture in failed/ with its reason beside it."""
     for reason in sorted(folders.failed.rglob(f"*{REASON}")):
         picture = reason.with_name(reason.name.removesuffix(REASON))
         if is_photo(picture.name) and picture.is_file() and not picture.is_symlink():
@@ -50,4 +51,4 @@ def _find(folders: Folders, file: str) -> Path:
             folder = path.parent.resolve()
             if is_photo(path.name) and folder.is_relative_to(failed) and path.is_file() and not path.is_symlink():
                 return folders.failed / folder.relative_to(failed) / path.name
-    raise JobError(f"{escape(file)} is no picture in {escape(str(folders.failed))}.", "See what is there: ls failed/*")
+    raise JobError(f"{file} is no picture in {folders.failed}.", "See what is there: ls failed/*")

@@ -1,4 +1,4 @@
-"""`styled why FILE`: what became of a file, or what it waits for. It asks the folders and changes nothing."""
+"""`styled why FILE`: what became of a file, or what the file waits for. Looks into the folders, changes nothing."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ PAINTINGS = [ending for endings in ENDINGS.values() for ending in endings]
 
 
 def why(file: str, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
-    """Lines for a person; `status` is what `read_status` found. JobError: nobody knows such a file."""
+    """Lines for a person; `status`: see read_status. Raises JobError if the file is in none of the folders."""
     folders = Folders(config.root)
     wanted = _wanted(file, folders, config.default_style)
     lines = [
@@ -28,31 +28,29 @@ def why(file: str, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
         *_delivered(wanted, folders),
     ]
     if not lines:
-        name = escape(file)
         raise JobError(
-            f"{name}: nothing is known of it under {escape(str(folders.root))}.",
-            "Name it as it lies in inbox/, outbox/, failed/ or done/, with its style: styled why starry/photo.jpg",
+            f"{file}: nothing is known of this file under {folders.root}.",
+            "Write its style and its name, as in inbox/, outbox/, failed/ or done/: styled why starry/photo.jpg",
         )
     yield from lines
 
 
 def _wanted(file: str, folders: Folders, default: str) -> set[str]:
-    """The places below the folders, style first, that `file` may mean."""
+    """The paths below the folders, style first, that `file` may mean."""
     path = Path(os.path.abspath(file))
     for folder in folders.all:
         for base in {folder, Path(os.path.realpath(folder))}:
             if path.is_relative_to(base) and path != base:
-                place = str(path.relative_to(base))
-                return {place.removesuffix(".txt") if folder == folders.failed else place, os.path.join(default, place)}
-    place = os.path.normpath(file)
-    return {place, os.path.join(default, place)}
+                below = str(path.relative_to(base))
+                return {below.removesuffix(".txt") if folder == folders.failed else below, os.path.join(default, below)}
+    below = os.path.normpath(file)
+    return {below, os.path.join(default, below)}
 
 
 def _in_inbox(wanted: set[str], folders: Folders, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
     with contextlib.suppress(OSError):
         for entry in InboxScan(folders.inbox, config.styles, config.default_style):
-            place = os.path.relpath(entry.path, folders.inbox)
-            if place in wanted:
+            if os.path.relpath(entry.path, folders.inbox) in wanted:
                 yield f"in the inbox: {_waits(entry, status) if entry.fate is Fate.PHOTO else entry.verdict}"
 
 
@@ -60,7 +58,7 @@ def _waits(entry: Entry, status: Mapping[str, Any]) -> str:
     """What a photo in the inbox waits for."""
     if status["state"] == "not running":
         return f"{entry.why}, but no daemon runs: styled run"
-    name = escape(entry.path)
+    name = escape(entry.path)  # as status.json spells names
     for growing in status.get("growing", []):
         if growing["file"] == name:
             return f"not complete yet: {growing['why']} ({growing['seconds']:.0f} s ago)"
@@ -74,26 +72,25 @@ def _in_work(wanted: set[str], folders: Folders, status: Mapping[str, Any]) -> I
     for record in sorted(folders.work.glob("*/job.json")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             job = json.loads(record.read_text())
-            place = os.path.join(job["style"], job["folder"], job["name"])
-            if place in wanted:
-                stages = [each["stage"] for each in status.get("jobs", []) if each["file"] == escape(place)]
-                yield f"in work: {stages[0] if stages else 'the next start of the daemon goes on with it'}"
+            below = os.path.join(job["style"], job["folder"], job["name"])
+            if below in wanted:
+                stages = [each["stage"] for each in status.get("jobs", []) if each["file"] == escape(below)]
+                yield f"in work: {stages[0] if stages else 'the daemon goes on with this photo at its next start'}"
 
 
 def _failed(wanted: set[str], folders: Folders) -> Iterator[str]:
-    for place in sorted(wanted):
-        path = folders.failed / place
+    for path in (folders.failed / below for below in sorted(wanted)):
         if path.is_file():
-            yield f"failed: {escape(str(path))}"
+            yield f"failed: {path}"
             with contextlib.suppress(OSError):
                 text = Path(f"{path}.txt").read_text(errors="replace")
-                yield from (f"  {escape(line)}" for line in text.splitlines() if line)
+                yield from (f"  {line}" for line in text.splitlines() if line)
 
 
 def _delivered(wanted: set[str], folders: Folders) -> Iterator[str]:
-    for place in sorted(wanted):
-        stem = os.path.splitext(place)[0]
+    for below in sorted(wanted):
+        stem = os.path.splitext(below)[0]
         found = [folders.outbox / (stem + ending) for ending in PAINTINGS]
-        yield from (f"delivered: {escape(str(path))}" for path in found if path.is_file())
-        if (folders.done / place).is_file():
-            yield f"its original: {escape(str(folders.done / place))}"
+        yield from (f"delivered: {path}" for path in found if path.is_file())
+        if (folders.done / below).is_file():
+            yield f"its original: {folders.done / below}"

@@ -1,6 +1,6 @@
-"""Everything a person sees while it runs: a live view on a terminal, plain lines elsewhere, journald's priorities.
+"""All that the daemon shows while it runs: a live view on a terminal, plain lines elsewhere, entries in the journal.
 
-The rest of the daemon only logs and keeps the board; this is the one place that prints.
+The rest of the daemon only logs and updates the Status; this is the one place that prints.
 """
 
 import contextlib
@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -21,10 +22,11 @@ from rich.text import Text
 
 from daemon.config.models import Config
 from daemon.console import journald
-from daemon.console.terminal_images import Inline, cell_height, protocol
+from daemon.console.event_file import EventFile
 from daemon.console.view import view
-from daemon.status import FinishedPainting, Status
-from daemon.text import duration, escape
+from daemon.events import Event, about
+from daemon.status import Status
+from daemon.text import duration, escape_lines, one_line
 from daemon.transfer.steps import Step
 
 log = logging.getLogger("styled")
@@ -34,22 +36,30 @@ _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ER
 
 
 class Console(logging.Handler):
-    """Shows log lines and, on a terminal, the board below them. Use as a context manager."""
+    """Shows log records and, on a terminal, the status below them. Use as a context manager."""
 
-    def __init__(self, config: Config | None = None, *, verbosity: int = 0, stream: IO[str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        verbosity: int = 0,
+        stream: IO[str] | None = None,
+        events: Path | None = None,
+    ) -> None:
+        """`verbosity`: -1 shows warnings and errors only, 1 shows debug messages too. `events`: see EventFile."""
         super().__init__({-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG))
         self._config = config
         self._terminal = Terminal(file=stream or sys.stderr, highlight=False)
         self._journal = journald.goes_there(self._terminal.file)
         self._live: Live | None = None
-        self._greeted = verbosity < 0
-        self._pixels = protocol() if self._terminal.is_terminal else None
-        self._pictured = 0.0  # up to which painting, by its time, pictures were shown
+        self._greeted = False
+        self._handlers: list[logging.Handler] = [self, *([EventFile(events)] if events else [])]
         if self._terminal.is_terminal and verbosity >= 0:
             self._live = Live(console=self._terminal, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
-        log.addHandler(self)
+        for handler in self._handlers:
+            log.addHandler(handler)
         log.setLevel(min(self.level, logging.INFO))
         log.propagate = False
         if self._live is not None:
@@ -61,46 +71,37 @@ class Console(logging.Handler):
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        log.removeHandler(self)
+        for handler in self._handlers:
+            log.removeHandler(handler)
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        with contextlib.suppress(OSError):  # nobody listens any more, or the log's own disk is full
+        text, tail = escape_lines(text), one_line(_tail(record))
+        with contextlib.suppress(OSError):  # the reader of the log has gone, or the log's disk is full
+            if self._live is not None and getattr(record, "event", "") == Event.READY:
+                return  # the greeting says the same
             if self._terminal.is_terminal:
-                self._terminal.print(_line(record, text))
+                self._terminal.print(_line(record, text, tail))
             else:
-                self._plain(record, text)
+                self._print_plain(record, f"{text} {tail}" if tail else text)
 
-    def refresh(self, board: Status) -> None:
-        """Draw the board as it is now; the service calls this several times a second."""
-        if board.state == "watching" and not self._greeted and self._config is not None:
+    def refresh(self, status: Status) -> None:
+        """Draw `status`; the service calls this several times a second."""
+        if status.state == "watching" and not self._greeted and self._config is not None:
             self._greeted = True
-            if self._terminal.is_terminal:
-                self._terminal.print(_greeting(self._config, board))
-            else:
-                log.info("ready: %s", _one_line(self._config, board))
+            if self._live is not None:
+                self._terminal.print(_greeting(self._config, status))
+            facts = "; ".join(f"{name} {value}" for name, value in _facts(self._config, status))
+            log.info("ready: %s", facts, extra=about(Event.READY))
         if self._live is not None:
             with contextlib.suppress(OSError):
-                self._draw(board, self._live)
+                width, height = self._terminal.size
+                colourful = self._terminal.color_system in ("256", "truecolor")
+                self._live.update(view(status, width, height, pictures=colourful), refresh=True)
 
-    def _draw(self, board: Status, live: Live) -> None:
-        """The live view, and above it, where real pixels can be shown, each painting once."""
-        finished = board.shown()
-        if self._pixels is not None:
-            for painting in reversed(finished):
-                if painting.at > self._pictured:
-                    cell = cell_height(self._terminal.file)
-                    self._terminal.print(Inline(painting.preview, _caption(painting), self._pixels, cell))
-        self._pictured = max((painting.at for painting in finished), default=self._pictured)
-        width, height = self._terminal.size
-        pictures = self._pixels is None and self._terminal.color_system in ("256", "truecolor")
-        live.update(view(board, width, height, pictures=pictures), refresh=True)
-
-    def _plain(self, record: logging.LogRecord, text: str) -> None:
-        tail = _tail(record)
-        text += f" {tail}" if tail else ""
+    def _print_plain(self, record: logging.LogRecord, text: str) -> None:
         priority = _PRIORITIES.get(record.levelno, 5)
         if self._journal and journald.send(text, priority, _fields(record)):
             return
@@ -112,36 +113,36 @@ class Console(logging.Handler):
             print(f"{before}{line}", file=self._terminal.file, flush=True)
 
 
-def complain(text: str) -> None:
-    """On standard error, what ends the command; in the journal as an error."""
-    priority = _PRIORITIES[logging.ERROR]
+def complain(*lines: str) -> None:
+    """Print on standard error what ends the command; in the journal, one entry of priority error."""
+    priority, safe = _PRIORITIES[logging.ERROR], [one_line(line) for line in lines]
     if not journald.goes_there(sys.stderr):
-        print(text, file=sys.stderr)
-    elif not journald.send(text, priority, {}):
-        print("\n".join(f"<{priority}>{line}" for line in text.splitlines()), file=sys.stderr)
+        print(*safe, sep="\n", file=sys.stderr)
+    elif not journald.send("\n".join(safe), priority, {}):
+        print(*(f"<{priority}>{line}" for line in safe), sep="\n", file=sys.stderr)
 
 
 @contextlib.contextmanager
 def painting(name: str) -> Iterator[Any]:
-    """A bar for one picture painted without the daemon; gives the callback for its steps."""
+    """A progress bar for a picture painted without the daemon; yields the callback for its steps."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[state]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-        task = bar.add_task(escape(name), total=1.0, said="")
+        task = bar.add_task(one_line(name), total=1.0, state="")
 
         def on_step(step: Step) -> None:
-            bar.update(task, completed=step.done, said=f"step {step.step}/{step.steps}  loss {step.loss:.4g}")
+            bar.update(task, completed=step.done, state=f"step {step.step}/{step.steps}  loss {step.loss:.4g}")
 
         yield on_step
 
 
 @contextlib.contextmanager
 def fetching(what: str) -> Iterator[Any]:
-    """A bar for a download; gives the callback for (bytes done, bytes in all)."""
+    """A progress bar for a download; yields the callback, which gets (bytes done, bytes in all)."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
@@ -149,55 +150,43 @@ def fetching(what: str) -> Iterator[Any]:
 
 
 def _tail(record: logging.LogRecord) -> str:
+    """How long it took and where the file is now: `in 12 s → outbox/starry/a.jpg`."""
     seconds, path = getattr(record, "seconds", None), getattr(record, "path", None)
     parts = [f"in {duration(seconds)}"] if seconds is not None else []
     return " ".join([*parts, *([f"→ {path}"] if path else [])])
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """What `journalctl` can select by."""
-    known = {"STYLED_STYLE": "style", "STYLED_FILE": "path", "STYLED_SECONDS": "seconds"}
+    """The fields by which `journalctl` can select entries."""
+    known = {"STYLED_EVENT": "event", "STYLED_STYLE": "style", "STYLED_FILE": "path", "STYLED_SECONDS": "seconds"}
     return {field: getattr(record, name) for field, name in known.items() if hasattr(record, name)}
 
 
-def _line(record: logging.LogRecord, text: str) -> Text:
+def _line(record: logging.LogRecord, text: str, tail: str) -> Text:
     line = Text(time.strftime("%H:%M:%S  "), style="dim")
-    mark = {logging.ERROR: "✗ ", logging.WARNING: "! "}.get(record.levelno, "")
     if hasattr(record, "seconds"):
-        mark = "✓ "
-        line.append(mark, style="green")
-        line.append(text)
+        line.append("✓ ", style="green").append(text)
     else:
+        mark = {logging.ERROR: "✗ ", logging.WARNING: "! "}.get(record.levelno, "")
         line.append(mark + text, style=_LOOKS.get(record.levelno, ""))
-    if tail := _tail(record):
-        line.append(" " + tail, style="dim")
-    return line
+    return line.append(f" {tail}", style="dim") if tail else line
 
 
-def _caption(painting: FinishedPainting) -> Text:
-    line = Text(escape(painting.name), style="bold", no_wrap=True, overflow="ellipsis")
-    return line.append(f"  {duration(painting.seconds)}", style="not bold dim")
-
-
-def _greeting(config: Config, board: Status) -> RenderableType:
+def _greeting(config: Config, status: Status) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
-    for name, value in _facts(config, board):
-        grid.add_row(name, value)
+    for name, value in _facts(config, status):
+        grid.add_row(name, Text(one_line(value)))
     return Panel(grid, title="[bold]styled[/]", title_align="left", border_style="blue", expand=False)
 
 
-def _facts(config: Config, board: Status) -> list[tuple[str, str]]:
+def _facts(config: Config, status: Status) -> list[tuple[str, str]]:
     styles = [f"{name} (default)" if name == config.default_style else name for name in config.styles]
     return [
-        ("device", board.device),
-        ("weights", board.weights),
+        ("device", status.device),
+        ("weights", status.weights),
         ("styles", ", ".join(styles)),
         ("drop", f"{config.root / 'inbox'}/<style>/"),
         ("collect", f"{config.root / 'outbox'}/<style>/"),
     ]
-
-
-def _one_line(config: Config, board: Status) -> str:
-    return "; ".join(f"{name} {value}" for name, value in _facts(config, board))

@@ -1,5 +1,5 @@
-"""journald's own protocol (systemd.journal-fields(7), "Native Protocol"): whole entries, a traceback in one piece,
-with fields of ours that `journalctl STYLED_STYLE=starry` or `-o json` can tell apart.
+"""journald's native protocol (systemd.journal-fields(7)): a traceback is one entry, and entries have our own fields,
+which `journalctl STYLED_STYLE=starry` selects by and `journalctl -o json` shows.
 """
 
 import os
@@ -11,7 +11,7 @@ ADDRESS = "/run/systemd/journal/socket"
 
 
 def goes_there(stream: IO[str]) -> bool:
-    """systemd.exec(5): JOURNAL_STREAM names the device and inode of the journal's socket."""
+    """Whether `stream` is the journal: JOURNAL_STREAM names the socket's device and inode (systemd.exec(5))."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError, AttributeError):
@@ -20,7 +20,7 @@ def goes_there(stream: IO[str]) -> bool:
 
 
 def send(text: str, priority: int, fields: Mapping[str, object]) -> bool:
-    """One entry; `fields` are named in capitals. False: journald did not take it, so it must be printed."""
+    """Send one entry; `fields` have names in capitals. Returns False if journald did not take the entry."""
     entry = {"MESSAGE": text, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "styled", **fields}
     parts = []
     for name, value in entry.items():

@@ -1,4 +1,4 @@
-"""The live view: what is being painted, what waits, what was finished last, and how it goes altogether."""
+"""The live view: the jobs in hand, the photos that wait, the last paintings, and the totals."""
 
 import math
 import time
@@ -15,32 +15,31 @@ from daemon.status import FinishedPainting, JobStatus, Status
 from daemon.text import duration, escape
 
 BARS = "▁▂▃▄▅▆▇█"
-NARROW = 80  # columns, below which there is no room for pictures and long rows
-ROOMY = 110  # columns, from which on a job's line has all that there is to say
-LOW = 24  # lines, below which there is no room for anything but the jobs and the totals
-SMALL, LARGE = (18, 8), (26, 12)  # columns and lines of one picture
-SPACIOUS = 100, 36  # columns and lines of a terminal that has room for large ones
-MOST_TASKS = 6
+NARROW = 80  # columns; a narrower terminal has no room for pictures and long rows
+ROOMY = 110  # columns; from here on a job's line shows everything
+LOW = 24  # lines; a lower terminal has room for the jobs and the totals only
+SMALL, LARGE = (18, 8), (26, 12)  # columns and lines of a picture
+SPACIOUS = 100, 36  # columns and lines; from here on the pictures are large
+MOST_JOBS = 6
 MOST_STYLES = 6
-DAY = 86_400.0
 
 
-def view(board: Status, width: int, height: int, *, pictures: bool, now: float | None = None) -> RenderableType:
-    """The board for a terminal of this size. `pictures`: it can show colours enough for previews."""
+def view(status: Status, width: int, height: int, *, pictures: bool, now: float | None = None) -> RenderableType:
+    """`status` for a terminal of `width` x `height` characters. `pictures`: it has the colours for them."""
     now = time.monotonic() if now is None else now
     wide, high = width >= NARROW, height >= LOW
-    parts: list[RenderableType] = [Text(""), _tasks(board.tasks(), width, now)]
-    finished = board.shown() if pictures and wide and high else []
-    waiting = {style: count for style, count in board.waiting.items() if count}
+    parts: list[RenderableType] = [Text(""), _jobs(status.tasks(), width, now)]
+    finished = status.shown() if pictures and wide and high else []
+    waiting = {style: count for style, count in status.waiting.items() if count}
     if wide and high and (finished or len(waiting) > 1):
         picture = LARGE if width >= SPACIOUS[0] and height >= SPACIOUS[1] else SMALL
         parts.append(Padding(_middle(finished, waiting, width, picture), (1, 0)))
-    parts.append(_totals(board, waiting, now, width))
+    parts.append(_totals(status, waiting, now, width))
     return Group(*parts)
 
 
 def sparkline(losses: Sequence[float], width: int) -> str:
-    """The curve in `width` characters or fewer, by the losses' logarithms: they fall by orders of magnitude."""
+    """The losses as at most `width` bars, on a logarithmic scale, because losses fall by orders of magnitude."""
     known = [math.log(loss) for loss in losses if loss > 0 and math.isfinite(loss)]
     if len(known) > width:
         known = [known[round(place * (len(known) - 1) / (width - 1))] for place in range(width)]
@@ -50,40 +49,40 @@ def sparkline(losses: Sequence[float], width: int) -> str:
     return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in known)
 
 
-def _tasks(tasks: Sequence[JobStatus], width: int, now: float) -> RenderableType:
-    """One line per job in hand; where there is no room, the loss goes first, then its curve, then length."""
+def _jobs(jobs: Sequence[JobStatus], width: int, now: float) -> RenderableType:
+    """One line per job in hand. A narrow terminal loses the loss first, then the curve, then part of the bar."""
     grid = Table.grid(padding=(0, 2), expand=False)
     for _ in range(6):
         grid.add_column(no_wrap=True, overflow="ellipsis")
-    for task in tasks[:MOST_TASKS]:
-        grid.add_row(*_row(task, width, now))
-    if len(tasks) > MOST_TASKS:
-        grid.add_row(Text(f"and {len(tasks) - MOST_TASKS} more", style="dim"))
+    for job in jobs[:MOST_JOBS]:
+        grid.add_row(*_row(job, width, now))
+    if len(jobs) > MOST_JOBS:
+        grid.add_row(Text(f"and {len(jobs) - MOST_JOBS} more", style="dim"))
     return grid
 
 
-def _row(task: JobStatus, width: int, now: float) -> list[RenderableType]:
+def _row(job: JobStatus, width: int, now: float) -> list[RenderableType]:
     bar, curve = (10, 0) if width < NARROW else (12, 8) if width < ROOMY else (24, 12 if width < 140 else 24)
-    others = bar + curve + (50 if width >= ROOMY else 37)  # columns that the rest of the line takes
-    name = Text(escape(task.name), style="bold")
+    others = bar + curve + (50 if width >= ROOMY else 37)  # columns of all but the name
+    name = Text(escape(job.name), style="bold")
     name.truncate(max(12, min(width // 3, width - others)), overflow="ellipsis")
-    if task.step is None:
-        return [name, Text(task.stage, style="dim")]
-    left = task.seconds_left(now)
-    row: list[RenderableType] = [name, ProgressBar(total=1.0, completed=task.step.done, width=bar)]
-    row.append(Text(f"step {task.step.step}/{task.step.steps}"))
+    if job.step is None:
+        return [name, Text(job.stage, style="dim")]
+    left = job.seconds_left(now)
+    row: list[RenderableType] = [name, ProgressBar(total=1.0, completed=job.step.done, width=bar)]
+    row.append(Text(f"step {job.step.step}/{job.step.steps}"))
     if width >= ROOMY:
-        row.append(Text(f"loss {task.step.loss:.4g}"))
+        row.append(Text(f"loss {job.step.loss:.4g}"))
     if curve:
-        row.append(Text(sparkline(task.losses, curve), style="magenta"))
-    row.append(Text(f"{duration(left)} left" if left is not None else task.stage, style="cyan"))
+        row.append(Text(sparkline(job.losses, curve), style="magenta"))
+    row.append(Text(f"{duration(left)} left" if left is not None else job.stage, style="cyan"))
     return row
 
 
 def _middle(
     finished: Sequence[FinishedPainting], waiting: dict[str, int], width: int, picture: tuple[int, int]
 ) -> RenderableType:
-    """The last finished, side by side, and the queue by style."""
+    """The last paintings side by side, and the queue by style."""
     columns, lines = picture
     queue = 34 if len(waiting) > 1 else 0
     fit = max(0, (width - queue) // (columns + 2))
@@ -106,7 +105,7 @@ def _finished(painting: FinishedPainting, columns: int, lines: int) -> Renderabl
 
 
 def _queue(waiting: dict[str, int]) -> RenderableType:
-    """How many wait for each style, the longest queues first."""
+    """How many photos wait for each style, the longest queues first."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True, max_width=14, overflow="ellipsis")
     grid.add_column(no_wrap=True)
@@ -123,23 +122,23 @@ def _queue(waiting: dict[str, int]) -> RenderableType:
 
 
 def _bar(share: float, width: int) -> str:
-    """A block of so much of `width` characters, to the eighth of one; never nothing."""
+    """A bar of `share` (0 to 1) of `width` characters, in eighths of a character; at least one eighth."""
     eighths = max(1, round(share * width * 8))
     return "█" * (eighths // 8) + ("▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else "")
 
 
-def _totals(board: Status, waiting: dict[str, int], now: float, width: int) -> Text:
+def _totals(status: Status, waiting: dict[str, int], now: float, width: int) -> Text:
     total = sum(waiting.values())
-    line = Text(no_wrap=width < NARROW, overflow="ellipsis").append(board.state, style="bold")
+    line = Text(no_wrap=width < NARROW, overflow="ellipsis").append(status.state, style="bold")
     line.append(f"  {total:,} waiting")
     if 0 < len(waiting) <= 3:
         line.append(f" ({', '.join(f'{escape(style)} {count:,}' for style, count in waiting.items())})")
-    line.append(f"  {board.delivered:,} painted", style="green" if board.delivered else "")
-    line.append(f"  {board.failed:,} failed", style="red" if board.failed else "")
-    counts = board.counts.on(time.strftime("%Y-%m-%d"))
-    if width >= SPACIOUS[0] and counts.delivered > board.delivered:
+    line.append(f"  {status.delivered:,} painted", style="green" if status.delivered else "")
+    line.append(f"  {status.failed:,} failed", style="red" if status.failed else "")
+    counts = status.counts.on(time.strftime("%Y-%m-%d"))
+    if width >= SPACIOUS[0] and counts.delivered > status.delivered:
         line.append(f"  today {counts.delivered_today:,}, in all {counts.delivered:,}", style="dim")
-    rate = board.per_hour(now)
+    rate = status.per_hour(now)
     if rate:
         line.append(f"  {rate:.0f} an hour" if rate >= 10 else f"  {rate:.1f} an hour", style="dim")
         if total:

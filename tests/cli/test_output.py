@@ -1,34 +1,20 @@
-"""What `status`, `styles`, `check` and `why` say, and the numbers for Prometheus."""
+"""What `status`, `styles`, `check`, `info` and `doctor` print."""
 
 import json
-import socket
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from daemon.cli.output import ALIKE, info_lines, status_lines, style_lines, tree_lines
-from daemon.cli.why import why
+from daemon.cli.app import _say
+from daemon.cli.output import ALIKE, doctor_lines, info_lines, read_status, status_lines, style_lines, tree_lines
 from daemon.config.load import load
-from daemon.errors import ConfigError, JobError
-from daemon.inbox.queue import SettleQueue
-from daemon.inbox.scan import InboxPhoto, Signature
-from daemon.service.metrics import serve
-from daemon.status import Counts, Status
+from daemon.jobs.audit import examine
+from daemon.status import Status
 from daemon.storage.layout import Folders
+from daemon.storage.lock import Lock
 from daemon.transfer.steps import Memory, Step
-from tests.support.samples import CONFIG, jpeg
-from tests.test_provenance import a_record
-
-NOT_RUNNING = {"state": "not running"}
-
-
-@pytest.fixture
-def folders(root: Path) -> Folders:
-    folders = Folders(root)
-    folders.prepare(["alpha", "beta"])
-    return folders
+from tests.support.records import a_record
+from tests.support.samples import CONFIG
 
 
 def board() -> Status:
@@ -58,9 +44,30 @@ def test_the_status_says_what_a_person_asks() -> None:
     assert next(status_lines({"root": "/x", "state": "not running"})).startswith("No daemon runs on /x")
 
 
-def test_counts_of_yesterday_are_not_todays() -> None:
-    counts = Counts(delivered=9, delivered_today=9, day="2026-11-22").on("2026-11-23")
-    assert (counts.delivered, counts.delivered_today) == (9, 0)
+def test_a_daemon_that_has_written_no_status_yet_is_starting(root: Path) -> None:
+    folders = Folders(root)
+    folders.prepare([])
+    assert read_status(root) == {"root": str(root), "state": "not running"}
+    lock = Lock(folders.work / "lock")
+    lock.acquire()
+    try:
+        assert "\n".join(status_lines(read_status(root))).startswith("starting on its device")
+        (folders.work / "status.json").write_text(json.dumps({"state": "watching", "device": "a GPU"}))
+        assert next(status_lines(read_status(root))).startswith("watching on a GPU"), "written by an older version"
+    finally:
+        lock.release()
+
+
+def test_the_doctor_names_what_is_wrong_and_adds_up(root: Path) -> None:
+    folders = Folders(root)
+    folders.prepare(["alpha"])
+    (folders.work / "stray").mkdir()
+    (folders.work / "stray/a.jpg").touch()
+    report = examine(load(root / "config.yaml"))
+    *findings, total = doctor_lines(report, report.findings)
+    assert findings[0].startswith("repaired: ")
+    assert findings[-1] == f"  {report.findings[-1].advice}"
+    assert total == "0 accepted = 0 delivered + 0 failed + 0 waiting + 0 in work"
 
 
 def test_styles_are_listed_with_what_they_are_made_of(root: Path) -> None:
@@ -78,85 +85,17 @@ def test_the_tree_shows_each_file_and_sums_up_what_is_alike() -> None:
     lines = list(tree_lines(Path("/r/inbox"), entries))
     assert lines[:2] == ["inbox/", "├── x: left alone: no style"]
     assert f"    ├── … {1000 - ALIKE} more: to be painted" in lines
-    assert lines[-2:] == ["    └── deep/", r"        └── a\nb.jpg: to be painted"]
+    assert lines[-2:] == ["    └── deep/", "        └── a\nb.jpg: to be painted"]
     assert list(tree_lines(Path("/r/inbox"), [])) == ["inbox/", "└── nothing waits"]
 
 
-def test_a_record_reads_in_lines_whatever_it_says() -> None:
+def test_a_record_is_printed_in_harmless_lines_whatever_its_names(capsys: pytest.CaptureFixture[str]) -> None:
     lines = list(info_lines(a_record()))
-    assert all(line.isprintable() for line in lines)
-    text = "\n".join(lines)
+    _say(lines)
+    text = capsys.readouterr().out
+    assert text.count("\n") == len(lines), "a name's own end of line is escaped"
+    assert text.replace("\n", "").isprintable()
+    assert r"\xff\n.jpg" in text
     assert "style_weight 1.1, seed 7, keep_colors luminance" in text
     assert "scale 1: 80 whole, 20 pairs; scale 2: 50 in tiles of 128 px, 20 pairs, then 10 in tiles" in text
     assert "0.123457 = style 0.09, palette 0.01, content 0.02" in text
-
-
-def explained(file: str | Path, folders: Folders, status: dict[str, Any] = NOT_RUNNING) -> str:
-    return "\n".join(why(str(file), load(folders.root / "config.yaml"), status))
-
-
-def test_why_knows_what_lies_in_the_inbox(folders: Folders) -> None:
-    photo = folders.inbox / "alpha/photo.jpg"
-    photo.write_bytes(jpeg())
-    (folders.inbox / "alpha/photo.jpg.part").touch()
-    (folders.inbox / "top.jpg").touch()
-    status = {"state": "watching", "waiting": {"alpha": 7}, "next": ["/other.jpg", str(photo)], "growing": []}
-    assert "no daemon runs" in explained(photo, folders)
-    assert "number 2 of 7 that wait" in explained("alpha/photo.jpg", folders, status)
-    assert "after the first 1 of 7" in explained("alpha/photo.jpg", folders, {**status, "next": ["/other.jpg"]})
-    growing = [{"file": str(photo), "why": "it changed a moment ago", "seconds": 1.2}]
-    assert "not complete yet: it changed a moment ago" in explained(photo, folders, {**status, "growing": growing})
-    assert "left alone: temporary" in explained("alpha/photo.jpg.part", folders)
-    assert "the style alpha" in explained("top.jpg", folders)
-
-
-def test_why_follows_a_picture_that_has_left_the_inbox(folders: Folders) -> None:
-    for base, name in ((folders.failed, "bad.jpg"), (folders.outbox, "good.png"), (folders.done, "good.heic")):
-        (base / "alpha").mkdir()
-        (base / "alpha" / name).touch()
-    (folders.failed / "alpha/bad.jpg.txt").write_text("bad.jpg was not painted.\n\nIt is blurred.\n")
-    (folders.work / "1").mkdir()
-    record = {"style": "alpha", "folder": "", "name": "now.jpg"}
-    (folders.work / "1/job.json").write_text(json.dumps(record))
-    for asked in ("alpha/bad.jpg", "bad.jpg", folders.inbox / "alpha/bad.jpg", folders.failed / "alpha/bad.jpg.txt"):
-        assert "It is blurred." in explained(asked, folders), asked
-    delivered = explained(folders.inbox / "alpha/good.heic", folders)
-    assert f"delivered: {folders.outbox}/alpha/good.png" in delivered
-    assert f"its original: {folders.done}/alpha/good.heic" in delivered
-    jobs = [{"file": "alpha/now.jpg", "stage": "painting"}]
-    assert explained("now.jpg", folders, {"state": "watching", "jobs": jobs}) == "in work: painting"
-    with pytest.raises(JobError, match="nothing is known"):
-        explained("../../etc/passwd", folders)
-
-
-def test_the_next_in_turn_are_told_as_they_will_be_handed_out() -> None:
-    waiting = SettleQueue(0.0)
-    arrivals = [
-        InboxPhoto(style, "", f"{n}.jpg", f"/inbox/{style}/{n}.jpg", Signature(1, n, 1, 1))
-        for style in "ab"
-        for n in range(3)
-    ]
-    waiting.update(arrivals, 0.0)
-    for each in waiting._candidates.values():
-        waiting._ready(each)
-    told = waiting.upcoming(5)
-    assert told == [waiting.pop() for _ in range(5)]
-    assert len(waiting.upcoming(5)) == 1
-
-
-def test_prometheus_gets_its_numbers_from_loopback_alone() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    stop = serve(board(), port)
-    try:
-        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60).read().decode()
-        with pytest.raises(ConfigError, match=rf"port {port} .* cannot be had"):
-            serve(board(), port)
-    finally:
-        stop()
-    assert 'styled_waiting{style="alpha"} 1200.0' in text
-    assert "styled_in_hand 1.0" in text
-    assert "styled_steps_total 1.0" in text
-    assert 'styled_device_memory_used_bytes{device="cuda:0"} 1.610612736e+09' in text
-    assert 'styled_device_memory_free_bytes{device="cuda:0"}' in text
-    serve(board(), port)()  # the port is free again

@@ -11,6 +11,7 @@ import pytest
 
 from daemon.console import journald
 from daemon.console.console import Console, complain
+from daemon.events import Event, about
 
 
 @pytest.fixture
@@ -43,17 +44,18 @@ def stream_of_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_painting_is_an_entry_with_its_style_file_and_seconds(
+def test_a_painting_is_an_entry_with_its_event_style_file_and_seconds(
     entries: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = stream_of_journal(tmp_path, monkeypatch)
     with path.open("w") as stream, Console(stream=stream):
-        extra = {"style": "starry", "path": "/outbox/starry/a.jpg", "seconds": 1.5}
+        extra = about(Event.PAINTED, style="starry", path="/outbox/starry/a.jpg", seconds=1.5)
         logging.getLogger("styled").info("painted %s", "starry/a.jpg", extra=extra)
     assert fields(entries.recv(4000)) == {
         "MESSAGE": "painted starry/a.jpg in 1.5 s → /outbox/starry/a.jpg",
         "PRIORITY": "6",
         "SYSLOG_IDENTIFIER": "styled",
+        "STYLED_EVENT": "painted",
         "STYLED_STYLE": "starry",
         "STYLED_FILE": "/outbox/starry/a.jpg",
         "STYLED_SECONDS": "1.5",
@@ -82,8 +84,8 @@ def test_what_ends_the_command_is_an_error_in_the_journal_and_plain_text_elsewhe
     path = stream_of_journal(tmp_path, monkeypatch)
     with path.open("w") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
-        complain("very\nwrong")
+        complain("very", "wrong")
         assert fields(entries.recv(4000))["PRIORITY"] == "3"
         os.unlink(journald.ADDRESS)
-        complain("very\nwrong")
+        complain("very", "wrong")
     assert path.read_text() == "<3>very\n<3>wrong\n"

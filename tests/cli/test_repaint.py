@@ -1,0 +1,72 @@
+"""`styled info` and `styled repaint`: a painting says how it was made, and is made again from its record."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from daemon.cli.output import read_provenance
+from daemon.cli.paint import paint, read_photo, stylizer_for, write
+from daemon.cli.repaint import repaint
+from daemon.config.load import builtin_picture
+from daemon.transfer.plan import Plan
+from daemon.transfer.recipe import PRESETS
+from daemon.transfer.steps import EvaluationRun
+from tests.support.commands import styled
+from tests.support.daemon import Daemon
+from tests.support.samples import jpeg
+
+
+def test_a_delivered_painting_is_painted_again_bit_for_bit(root: Path, start: Callable[..., Daemon]) -> None:
+    """Through the daemon's own way, with a sidecar and a colour transfer, as JPEG."""
+    inbox = root / "inbox/alpha"
+    inbox.mkdir(parents=True)
+    (inbox / "photo.jpg.yaml").write_text("{size: 40, keep_colors: luminance, style_scale: 1.5, start: noise, seed: 5}")
+    Image.linear_gradient("L").resize((9, 6)).save(inbox / "photo.jpg.mask.png")
+    (inbox / "photo.jpg").write_bytes(jpeg(90, 60))
+    assert start("--once").process.wait(60) == 0
+    painting, source = root / "outbox/alpha/photo.jpg", root / "done/alpha/photo.jpg"
+
+    record = json.loads(styled("info", painting, "--json").stdout)
+    assert record["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert record["pictures"][0]["sha256"] == hashlib.sha256((root / "alpha.png").read_bytes()).hexdigest()
+    assert (record["size"], record["threads"], record["device"]) == ([40, 27], 1, "cpu")
+    assert record["steps"] > 10
+    assert record["curve"][-1] == pytest.approx(record["loss"], rel=1e-3)
+    assert str(root) not in json.dumps(record), "a painting says nothing of its maker's folders"
+    assert "keep_colors luminance" in styled("info", painting).stdout
+
+    os.rename(root / "alpha.png", root / "moved.png")
+    refused = styled("repaint", painting, root / "beta.png", "-o", root / "b.jpg")
+    assert refused.returncode == 1
+    assert "is not the photo it was painted from, photo.jpg" in refused.stderr
+    assert "--style FILE" in styled("repaint", painting, source, "-o", root / "b.jpg").stderr
+    moved = styled("repaint", painting, source, "-o", root / "b.jpg", "--style", root / "moved.png")
+    assert "the same painting, bit for bit" in moved.stdout, moved.stderr
+    with Image.open(painting) as first, Image.open(root / "b.jpg") as second:
+        assert first.tobytes() == second.tobytes()
+    assert "carries no record" in styled("info", source).stderr
+
+
+def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory is short when it is painted, and not when it is painted again."""
+    (tmp_path / "photo.jpg").write_bytes(jpeg(150, 60))
+    recipe = dataclasses.replace(PRESETS["draft"], scales=((1.0, 5),))
+    content, story = read_photo(tmp_path / "photo.jpg", 150)
+    style = [(builtin_picture("builtin:ink"), 1.0)]
+    with monkeypatch.context() as patch:
+        patch.setattr("daemon.transfer.stylizer.fitting", lambda *level: iter([Plan(64, True, 4)]))
+        painting = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, story)
+    record = story.told("ink", (150, 60), "png", 95)
+    write(tmp_path / "first.png", painting, content, "png", 95, record.to_json())
+    assert record.stretches == (EvaluationRun(1, 64, True, 4, 5),)
+    assert record.steps == 5
+    assert sum(record.terms.values()) == pytest.approx(record.loss, rel=1e-4)
+    found = repaint(tmp_path / "first.png", tmp_path / "photo.jpg", tmp_path / "again.png", [], None)
+    assert (found.same, found.differing) == (True, ())
+    assert read_provenance(tmp_path / "again.png").stretches == record.stretches

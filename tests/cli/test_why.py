@@ -1,0 +1,60 @@
+"""`styled why`: what became of a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.cli.why import why
+from daemon.config.load import load
+from daemon.errors import JobError
+from daemon.storage.layout import Folders
+from tests.support.samples import jpeg
+
+NOT_RUNNING = {"state": "not running"}
+
+
+@pytest.fixture
+def folders(root: Path) -> Folders:
+    folders = Folders(root)
+    folders.prepare(["alpha", "beta"])
+    return folders
+
+
+def explained(file: str | Path, folders: Folders, status: dict[str, Any] = NOT_RUNNING) -> str:
+    return "\n".join(why(str(file), load(folders.root / "config.yaml"), status))
+
+
+def test_why_knows_what_lies_in_the_inbox(folders: Folders) -> None:
+    photo = folders.inbox / "alpha/photo.jpg"
+    photo.write_bytes(jpeg())
+    (folders.inbox / "alpha/photo.jpg.part").touch()
+    (folders.inbox / "top.jpg").touch()
+    status = {"state": "watching", "waiting": {"alpha": 7}, "next": ["/other.jpg", str(photo)], "growing": []}
+    assert "no daemon runs" in explained(photo, folders)
+    assert "number 2 of 7 that wait" in explained("alpha/photo.jpg", folders, status)
+    assert "after the first 1 of 7" in explained("alpha/photo.jpg", folders, {**status, "next": ["/other.jpg"]})
+    growing = [{"file": str(photo), "why": "it changed a moment ago", "seconds": 1.2}]
+    assert "not complete yet: it changed a moment ago" in explained(photo, folders, {**status, "growing": growing})
+    assert "left alone: temporary" in explained("alpha/photo.jpg.part", folders)
+    assert "the style alpha" in explained("top.jpg", folders)
+
+
+def test_why_follows_a_picture_that_has_left_the_inbox(folders: Folders) -> None:
+    for base, name in ((folders.failed, "bad.jpg"), (folders.outbox, "good.png"), (folders.done, "good.heic")):
+        (base / "alpha").mkdir()
+        (base / "alpha" / name).touch()
+    (folders.failed / "alpha/bad.jpg.txt").write_text("bad.jpg was not painted.\n\nIt is blurred.\n")
+    (folders.work / "1").mkdir()
+    record = {"style": "alpha", "folder": "", "name": "now.jpg"}
+    (folders.work / "1/job.json").write_text(json.dumps(record))
+    for asked in ("alpha/bad.jpg", "bad.jpg", folders.inbox / "alpha/bad.jpg", folders.failed / "alpha/bad.jpg.txt"):
+        assert "It is blurred." in explained(asked, folders), asked
+    delivered = explained(folders.inbox / "alpha/good.heic", folders)
+    assert f"delivered: {folders.outbox}/alpha/good.png" in delivered
+    assert f"its original: {folders.done}/alpha/good.heic" in delivered
+    jobs = [{"file": "alpha/now.jpg", "stage": "painting"}]
+    assert explained("now.jpg", folders, {"state": "watching", "jobs": jobs}) == "in work: painting"
+    with pytest.raises(JobError, match="nothing is known"):
+        explained("../../etc/passwd", folders)
