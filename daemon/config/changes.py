@@ -1,4 +1,4 @@
-"""What differs between two configurations, in words."""
+"""What a reload changes, in words."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,9 @@ from pydantic import BaseModel
 from daemon.config.models import Config
 from daemon.text import escape
 
-# --- changes ------------------------------------------------------------------------------------------------
-
 
 def describe_changes(old: Config, new: Config) -> list[str]:
-    """What a reload changes, one line per dotted setting: "recipe.size: 512 → 1024", "styles.night: added"."""
+    """A line for each dotted setting that differs: "recipe.size: 512 → 1024", "styles.night: added"."""
     lines = [f"styles.{escape(name)}: removed" for name in old.styles if name not in new.styles]
     lines += [f"styles.{escape(name)}: added" for name in new.styles if name not in old.styles]
     before, after = dict(_flat(old)), dict(_flat(new))
@@ -20,7 +18,7 @@ def describe_changes(old: Config, new: Config) -> list[str]:
 
 
 def _flat(group: BaseModel, place: str = "") -> Iterator[tuple[str, str]]:
-    """Every setting's dotted name and how it reads."""
+    """The dotted name and the value, as text, of every setting."""
     for name in type(group).model_fields:
         value = getattr(group, name)
         if isinstance(value, BaseModel):

@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in plain words: names of styles, files of pictures, and what somebody meant."""
+"""What can be wrong with styles, their names and their pictures, in plain words."""
 
 import os
 import stat
@@ -14,9 +14,9 @@ LONGEST_NAME = 100  # bytes of a style's name, which is also a folder's
 
 
 def absolute(value: object, folder: Path, right: str) -> Path:
-    """The path that `value` names, seen from `folder`. ValueError, ending in what would be `right`: it names none.
+    """The path that `value` names, seen from `folder`. Raises ValueError, which ends with `right`, if it names none.
 
-    Links stay as they are, because what is behind one may change; only `..` is read as the system does, past them.
+    Links stay unresolved, because their targets may change, except before a `..`, where the system follows them too.
     """
     text = str(value) if isinstance(value, str | Path) else ""
     try:
@@ -30,7 +30,7 @@ def absolute(value: object, folder: Path, right: str) -> Path:
 
 
 def file_flaw(path: Path) -> str:
-    """Why this cannot be read as a file, "" if it can. Looks at kind, size and rights; opens nothing."""
+    """Why `path` is not a readable file; "" if it is. Checks kind, size and rights without opening the file."""
     name = escape(str(path))
     try:
         status = path.stat()
@@ -42,18 +42,18 @@ def file_flaw(path: Path) -> str:
         return f"{name} is {'a folder, not' if stat.S_ISDIR(status.st_mode) else 'not'} a file"
     if status.st_size == 0:
         return f"{name} is empty"
-    return "" if os.access(path, os.R_OK) else f"{name} may not be read by the user that runs styled"
+    return "" if os.access(path, os.R_OK) else f"{name} cannot be read by the user that runs styled"
 
 
 def style_picture(value: object, folder: Path) -> Path:
-    """The file of `builtin:NAME` or of a path seen from `folder`. ValueError: why it cannot be a style's picture."""
+    """The file of `builtin:NAME` or of a path seen from `folder`. Raises ValueError if it cannot be a style picture."""
     if isinstance(value, str) and value.startswith("builtin:"):
         return _builtin(value.removeprefix("builtin:"))
     right = f"the path of a picture (seen from {escape(str(folder))}) or builtin:NAME"
     path = absolute(value, folder, right)
     flaw = file_flaw(path)
     if not flaw and not is_picture(path.name):
-        flaw = f"{escape(str(path))} has no picture's extension"
+        flaw = f"{escape(str(path))} does not end like a picture"
     if flaw:
         raise ValueError(f"{flaw}; write {right}")
     return path
@@ -65,16 +65,20 @@ def _builtin(name: str) -> Path:
     except OSError:
         shipped = {}
     if name not in shipped:
-        way_out = f"those that do are {words(shipped, 'and')}" if shipped else "write the path of a picture"
-        raise ValueError(f"no picture called {quoted(name)} ships with styled; {meant(name, shipped) or way_out}")
+        way_out = f"there are {words(shipped, 'and')}" if shipped else "write the path of a picture"
+        raise ValueError(f"there is no built-in picture {quoted(name)}; {meant(name, shipped) or way_out}")
     return shipped[name]
 
 
 def cross_checks(data: Mapping[str, object]) -> Iterator[str]:
-    """What is wrong with the styles of a whole config.yaml that no setting can see by itself."""
+    """What is wrong with the styles of a config.yaml as a whole.
+
+    Not a validator of the models: pydantic skips such a validator when any field is wrong, and every problem must be
+    reported at once.
+    """
     styles = data.get("styles")
     if styles is None or styles == {}:
-        yield "styles: there is none; write at least one, for example starry: {picture: builtin:starry}"
+        yield "styles: there is no style; write at least one, for example starry: {picture: builtin:starry}"
     if not isinstance(styles, dict) or not styles:
         return
     seen: dict[str, str] = {}
@@ -84,7 +88,7 @@ def cross_checks(data: Mapping[str, object]) -> Iterator[str]:
             yield f"{place}: {flaw}; choose another name"
         same = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
         if same in seen:
-            yield f"{place}: many systems take this for {escape(seen[same])}; choose another name"
+            yield f"{place}: many systems cannot tell this name from {escape(seen[same])}; choose another name"
         seen.setdefault(same, name)
         if style is None or isinstance(style, dict):
             given = [key for key in ("picture", "pictures") if (style or {}).get(key) is not None]
@@ -99,21 +103,21 @@ def cross_checks(data: Mapping[str, object]) -> Iterator[str]:
 
 
 def name_flaw(name: str) -> str:
-    """Why no folder of this name can take pictures in, "" if one can."""
+    """Why the inbox cannot have a folder of this name; "" if it can."""
     if not name or name != name.strip():
         return "the name is empty, or begins or ends with a space"
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
         return "the name has a control character"
     if "/" in name:
-        return "the name has a /, and it is to be one folder"
+        return "the name has a /, but a style is a single folder"
     if len(name.encode()) > LONGEST_NAME:
         return f"the name is longer than {LONGEST_NAME} bytes"
     if name.lower() == "index.html":
-        return "the gallery's page has this name"
+        return "this is the name of the gallery's page"
     return f"pictures in such a folder are left alone ({why})" if (why := ignored_reason(name)) else ""
 
 
-_YAML = (  # what PyYAML says, what we say
+_YAML = (  # a part of PyYAML's message, our message
     (r"character '\t'", "a tab; indent with spaces"),
     ("that cannot start any token", "text must not begin with this character; put it in quotes"),
     ("mapping values are not allowed", "a colon where none can be; check the indentation, or quote the text"),
@@ -128,6 +132,8 @@ _YAML = (  # what PyYAML says, what we say
 )
 
 
-def yaml_flaw(said: str) -> str:
-    """PyYAML's complaint as somebody would say it who has never heard of scanners and tokens."""
-    return next((ours for theirs, ours in _YAML if theirs in said), f"this is not YAML ({escape(said)}); correct it")
+def yaml_flaw(message: str) -> str:
+    """PyYAML's complaint in the words of a person who knows nothing of scanners and tokens."""
+    return next(
+        (ours for theirs, ours in _YAML if theirs in message), f"this is not YAML ({escape(message)}); correct it"
+    )

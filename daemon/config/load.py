@@ -25,14 +25,11 @@ from daemon.text import escape, meant, quoted, words
 
 SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
 LARGEST = 1 << 20  # bytes of a config.yaml
-LARGEST_SIDECAR = 1 << 16  # bytes; whoever may drop a photo may drop one
-
-
-# --- reading ------------------------------------------------------------------------------------------------
+LARGEST_SIDECAR = 1 << 16  # bytes; everybody who may drop a photo may drop a sidecar
 
 
 def find(path: Path | None) -> Path:
-    """The configuration to use: the one named, or else ./config.yaml, or else the system's. ConfigError: none."""
+    """The file to use: `path`, or ./config.yaml, or the system's. Raises ConfigError if there is no such file."""
     if path is not None:
         return path
     for candidate in (Path("config.yaml"), SYSTEM_CONFIG):
@@ -40,27 +37,29 @@ def find(path: Path | None) -> Path:
             return candidate
     raise ConfigError(
         [
-            f"config.yaml: there is none in this folder and no {SYSTEM_CONFIG}; go to the folder that has it, "
-            "name it with --config FILE, or run `styled demo`, which needs none"
+            f"config.yaml: not in this folder, and there is no {SYSTEM_CONFIG}; go to the folder of your config.yaml, "
+            "name the file with --config FILE, or run `styled demo`, which needs no file"
         ]
     )
 
 
 def load(path: Path) -> Config:
-    """Read and validate, with no side effects. ConfigError: every problem, one a line."""
+    """Read and validate config.yaml, without side effects. Raises ConfigError with every problem."""
     name = escape(str(path))
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
     except FileNotFoundError:
         line = "styles: {starry: {picture: builtin:starry}}"
-        why = f"there is no such file; name yours with --config FILE, or make it with this line: {line}"
+        why = f"there is no such file; name yours with --config FILE, or make this file with the line: {line}"
         raise ConfigError([f"{name}: {why}"]) from None
     except IsADirectoryError:
-        raise ConfigError([f"{name}: this is a folder; name the file in it"]) from None
+        raise ConfigError([f"{name}: is a folder; name the file in this folder"]) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no file can have this name"
-        raise ConfigError([f"{name}: cannot be read ({why}); give the user that runs styled the right to"]) from None
+        raise ConfigError(
+            [f"{name}: cannot be read ({why}); the user that runs styled needs the right to read it"]
+        ) from None
     data, problems = parse_yaml(raw, name, LARGEST)
     styles = data.get("styles")
     if isinstance(styles, dict) and styles and data.get("default_style") is None:
@@ -73,7 +72,7 @@ def load(path: Path) -> Config:
 
 
 def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
-    """The recipe settings of one photo, from its photo.jpg.yaml. JobError: every problem."""
+    """The recipe settings of one photo, from its photo.jpg.yaml. Raises JobError with every problem."""
     settings = None
     try:
         data, problems = parse_yaml(raw, escape(name), LARGEST_SIDECAR)
@@ -82,21 +81,21 @@ def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
     except ConfigError as error:
         problems = list(error.problems)
     if problems or settings is None:
-        advice = "Correct its settings, or take that file away, and try again."
+        advice = "Correct the settings in that file, or remove the file, and try again."
         raise JobError(f"The settings in {escape(name)} cannot be used: {' | '.join(problems)}.", advice)
     return settings
 
 
-def settings_from(said: Mapping[str, Any]) -> Settings:
-    """The settings of a painting that no config.yaml stands behind. ConfigError: every problem."""
-    own, problems = _validate(RecipeSettings, said, Path())
+def settings_from(values: Mapping[str, Any]) -> Settings:
+    """The settings of `styled paint`, which reads no config.yaml. Raises ConfigError with every problem."""
+    own, problems = _validate(RecipeSettings, values, Path())
     if own is None:
         raise ConfigError(problems)
     return merged(Defaults(), own)
 
 
 def builtin_picture(value: str) -> Path:
-    """The file of `builtin:NAME`, or of a path seen from the current folder. ConfigError: it is no picture's."""
+    """The file of `builtin:NAME` or of a path in the current folder. Raises ConfigError if it cannot be a picture."""
     try:
         return style_picture(value, Path.cwd())
     except ValueError as error:
@@ -111,12 +110,14 @@ def _validate(model: type[_Model], data: object, folder: Path) -> tuple[_Model |
         return model.model_validate(data, context={"folder": folder}), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        real = [each for each in errors if each["type"] != "too_short" or not each["input"]]  # not: all were refused
+        real = [
+            each for each in errors if each["type"] != "too_short" or not each["input"]
+        ]  # a list is also "too short" if all its pictures were refused
         return None, [_problem(model, each) for each in real]
 
 
 def _problem(model: type[BaseModel], error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors as `dotted.name: what is wrong; what would be right`; lists count from 1."""
+    """An error of pydantic's as `dotted.name: what is wrong; what would be right`; lists count from 1."""
     place = tuple(error["loc"])
     name = ".".join(str(part + 1) if isinstance(part, int) else escape(part) for part in place)
     kind = error["type"]
@@ -125,16 +126,16 @@ def _problem(model: type[BaseModel], error: Mapping[str, Any]) -> str:
     if kind == "extra_forbidden":
         return f"{name}: unknown setting; {_nearest(model, place)}"
     if kind == "missing":
-        return f"{name}: is not there; write it"
+        return f"{name}: is missing; add it"
     if kind == "too_short":
         return f"{name}: is empty; write at least one picture"
     if kind == "dict_type":
-        return f"{name}: {quoted(error['input'])} is no group of styles; write each as name: {{picture: FILE}}"
-    return f"{name}: {quoted(error['input'])} is no list; write for example [{{file: a.jpg, weight: 2}}]"
+        return f"{name}: {quoted(error['input'])} is not a group of styles; write each style as name: {{picture: FILE}}"
+    return f"{name}: {quoted(error['input'])} is not a list; write for example [{{file: a.jpg, weight: 2}}]"
 
 
 def _nearest(model: type[BaseModel], place: tuple[str | int, ...]) -> str:
-    """What somebody may have meant by an unknown setting at this place."""
+    """What the user may have meant by an unknown setting at this place."""
     unknown = str(place[-1])
     groups: dict[str, type[BaseModel]] = {"output": Output, "recipe": Defaults, "hooks": HookCommands, "styles": Style}
     if len(place) > 1:

@@ -1,7 +1,7 @@
-"""config.yaml as frozen, validated models; `load` reports every problem at once, each by its dotted name.
+"""config.yaml as frozen, validated models: one line per setting, with its default and unit.
 
-YAML only says what is a list, a group or a text; what a text means is its setting's to say. So `keep_colors: no` is
-the word and never a boolean, and a style may be called 1889 or on.
+yaml_text.py gives every value as a text, and each setting here decides what its text means. So `keep_colors: no` is
+a word and never a boolean, and a style may be called 1889 or on.
 """
 
 import re
@@ -27,14 +27,14 @@ from daemon.text import meant, quoted, words
 from daemon.transfer.recipe import CHOICES, PRESETS, KeepColors, Recipe, Start, recipe
 
 NEED_RESTART = ("root", "device", "cluster", "weights", "gallery", "metrics")
-PLACEHOLDERS = ("path", "file", "style", "reason", "seconds")  # of a hook's arguments
+PLACEHOLDERS = ("path", "file", "style", "reason", "seconds")  # in the arguments of a hook
 
 
 # --- what a setting may be ----------------------------------------------------------------------------------
 
 
 def _right(right: str) -> WrapValidator:
-    """Whatever is wrong with a value, the message is one plain sentence that ends in what would be right."""
+    """Any error of a value becomes one plain sentence that ends with what would be right."""
 
     def check(value: Any, valid: Callable[[Any], Any]) -> Any:
         try:
@@ -68,16 +68,16 @@ def _weights(value: object, info: ValidationInfo) -> str:
 
 
 def _cluster(value: object, info: ValidationInfo) -> str:
-    said = str(value)
-    if said == "off":
-        return said
-    if said != "local" and not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", said):
+    address = str(value)
+    if address == "off":
+        return address
+    if address != "local" and not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", address):
         right = "off, local, or the address of a running Ray cluster, such as 10.0.0.1:6379"
         raise ValueError(f"{quoted(value)} cannot be used; write {right}")
     device = info.data.get("device", "auto")
     if device not in ("auto", "all", "cpu", "cuda"):
-        raise ValueError(f"goes with device: auto, cpu or cuda; {device} is one of this host's")
-    return said
+        raise ValueError(f"works with device: auto, all, cpu or cuda; {device} is a device of this machine")
+    return address
 
 
 def _preset(value: str) -> str:
@@ -142,47 +142,46 @@ class _Group(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _written(cls, data: Any) -> Any:
-        """A name with nothing after it counts as not written, as when all lines below it are comments."""
+        """A setting without a value keeps its default, for example when all lines below its name are comments."""
         if data is not None and not isinstance(data, Mapping):
-            raise ValueError(f"{quoted(data)} is no group of settings; write name: value for each of its settings")
+            raise ValueError(f"{quoted(data)} is not a group of settings; write name: value for each of its settings")
         return {name: value for name, value in (data or {}).items() if value is not None}
 
 
 class RecipeSettings(_Group):
-    """What can be set for all styles, per style and per photo. None: the next wider place says, the preset last."""
+    """Settings for all styles, per style and per photo. None: the next wider place decides, the preset last."""
 
     preset: _Preset | None = None
     size: _Size | None = None  # px, the painting's long side
     style_weight: _Times | None = None  # multiplies β, the style's share
     content_weight: _Times | None = None  # multiplies α, the photo's share
     smoothness: _Times | None = None  # multiplies the total variation's share
-    style_scale: _Scale | None = None  # the style picture's long side over the painting's: larger strokes
+    style_scale: _Scale | None = None  # the style picture's long side over the painting's; more: larger strokes
     seed: _Seed | None = None  # of the noise
     start: _Start | None = None
-    keep_colors: _KeepColors | None = None  # the photo's
+    keep_colors: _KeepColors | None = None  # how the photo's colours are kept
 
-    def said(self) -> dict[str, Any]:
-        """Only what is set."""
-        said = {name: getattr(self, name) for name in RecipeSettings.model_fields}
-        return {name: value for name, value in said.items() if value is not None}
+    def chosen(self) -> dict[str, Any]:
+        """The settings that are not None, by name."""
+        return {name: value for name in RecipeSettings.model_fields if (value := getattr(self, name)) is not None}
 
 
 class Defaults(RecipeSettings):
-    """The recipe of every style. What stays None is the preset's own (see transfer/recipe.py)."""
+    """The recipe of every style. A setting that stays None is the preset's (see transfer/recipe.py)."""
 
     preset: _Preset = "fine"
     size: _Size = "auto"
 
 
 class StylePicture(_Group):
-    """One of the pictures that blend into a style."""
+    """A picture of a style that blends several."""
 
     file: _File
-    weight: _Share = 1.0  # relative to the others'
+    weight: _Share = 1.0  # relative to the weights of the other pictures
 
 
 class Style(RecipeSettings):
-    """One style: `picture`, or several `pictures` that blend; and any recipe setting."""
+    """A style: `picture`, or several `pictures` that blend, and any recipe setting."""
 
     picture: _File | None = None
     pictures: tuple[StylePicture, ...] | None = Field(None, min_length=1)
@@ -195,7 +194,7 @@ class Style(RecipeSettings):
 
 
 class HookCommands(_Group):
-    """The user's own commands, each a list: the program, then its arguments."""
+    """The user's commands, each a list: the program, then its arguments."""
 
     on_delivered: _Command = ()
     on_failed: _Command = ()
@@ -203,9 +202,9 @@ class HookCommands(_Group):
 
 
 class Output(_Group):
-    """The painting's file."""
+    """How a painting is written to its file."""
 
-    format: _Format = "keep"  # keep: JPEG stays JPEG, WebP WebP, all else becomes PNG
+    format: _Format = "keep"  # keep: JPEG stays JPEG, WebP stays WebP, every other format becomes PNG
     quality: _Quality = 95  # of JPEG and WebP
     location: _YesNo = False  # whether the place where the photo was taken stays in the painting's EXIF
 
@@ -220,43 +219,45 @@ class Settings:
 
 
 def merged(*places: RecipeSettings) -> Settings:
-    """From the widest place, which says preset and size, to the narrowest, which wins."""
-    said: dict[str, Any] = {}
+    """`places` from the widest, which must set preset and size, to the narrowest; the narrowest wins."""
+    chosen: dict[str, Any] = {}
     for place in places:
-        said |= place.said()
-    preset, size = said.pop("preset"), said.pop("size")
-    return Settings(preset, size, recipe(preset, **said))
+        chosen |= place.chosen()
+    preset, size = chosen.pop("preset"), chosen.pop("size")
+    return Settings(preset, size, recipe(preset, **chosen))
 
 
 class Config(_Group):
-    """All of config.yaml, in its order."""
+    """The whole config.yaml, in its order."""
 
     root: Annotated[Path, BeforeValidator(_root)] = Field(Path(), validate_default=True)  # of the five folders
     default_style: Annotated[str, _right("the name of a style")] = ""  # for inbox/ itself; default: the first one
     originals: _Originals = "keep"  # after delivery
-    settle_seconds: _Seconds = 2.0  # s, a file that has not changed for so long is complete
-    device: _Device = "auto"  # all: every GPU of this host, each with a painter of its own
+    settle_seconds: _Seconds = 2.0  # s; a file that has not changed for so long is complete
+    device: _Device = "auto"  # all: every GPU of this machine, each with its painter
     cluster: Annotated[str, BeforeValidator(_cluster)] = "off"  # painters on other machines, through Ray
     threads: _Threads = "auto"  # of the CPU, for painting
     weights: Annotated[str, BeforeValidator(_weights)] = "auto"  # or the absolute path of a state_dict
     max_megapixels: _Megapixels = 200.0  # larger pictures are refused before they are decoded
-    stall_seconds: _Stall = 900.0  # s, a painter that does not get on for so long is replaced
-    keep_done_days: _Days = "ever"  # originals in done/ go after so many days
-    keep_failed_days: _Days = "ever"  # pictures in failed/, with their reasons, go after so many days
+    stall_seconds: _Stall = 900.0  # s; a painter that makes no progress for so long is replaced
+    keep_done_days: _Days = "ever"  # originals in done/ are deleted after so many days
+    keep_failed_days: _Days = "ever"  # pictures in failed/ and their reasons are deleted after so many days
     output: Output = Output()
     recipe: Defaults = Defaults()
-    gallery: _YesNo = True  # whether outbox/index.html is kept
+    gallery: _YesNo = True  # whether the daemon keeps outbox/index.html up to date
     hooks: HookCommands = HookCommands()
-    metrics: _Port = "off"  # for Prometheus, on 127.0.0.1 alone
+    metrics: _Port = "off"  # the port for Prometheus, on 127.0.0.1 only
     styles: dict[str, Style] = {}
 
     @property
     def thread_count(self) -> int | None:
+        """CPU threads for painting; None: the painter chooses."""
         return None if self.threads == "auto" else self.threads
 
     def settings(self, style: str, sidecar: RecipeSettings | None = None) -> Settings:
-        """The narrowest place that says a setting wins: sidecar, style, recipe, preset."""
+        """The narrowest place that sets something wins: sidecar, style, recipe, preset."""
         return merged(self.recipe, self.styles[style], *([sidecar] if sidecar else []))
 
     def changes_that_need_restart(self, other: "Config") -> list[str]:
+        """The names of the settings that differ and that the running daemon cannot change."""
         return [name for name in NEED_RESTART if getattr(self, name) != getattr(other, name)]

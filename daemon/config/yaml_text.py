@@ -1,4 +1,8 @@
-"""YAML as text: what is a list, a group or a scalar, and where a name is set twice."""
+"""YAML as groups, lists and texts, with plain words for every mistake.
+
+yaml.BaseLoader also leaves every value a text, but drops tags without a word, keeps the last of two equal names, knows
+no merges (`<<`) and cannot tell an empty setting from ''. So this module reads PyYAML's nodes itself.
+"""
 
 import codecs
 from typing import Any
@@ -9,13 +13,11 @@ from daemon.config.checks import yaml_flaw
 from daemon.errors import ConfigError
 from daemon.text import escape, quoted
 
-# --- YAML ---------------------------------------------------------------------------------------------------
-
 
 def parse_yaml(raw: bytes, name: str, largest: int) -> tuple[dict[str, Any], list[str]]:
-    """The settings as groups, lists and texts, and what in them is no setting. ConfigError: no settings at all."""
+    """The settings, and the problems in them. Raises ConfigError if the text as a whole cannot be read."""
     if len(raw) > largest:
-        raise ConfigError([f"{name}: is larger than {largest >> 10} KiB; this is not a file of settings"])
+        raise ConfigError([f"{name}: is larger than {largest >> 10} KiB, too large for a file of settings"])
     try:
         text = raw.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
@@ -38,7 +40,7 @@ def parse_yaml(raw: bytes, name: str, largest: int) -> tuple[dict[str, Any], lis
 
 
 class _Document:
-    """Turns PyYAML's nodes into dicts, lists and texts (None for an empty one), and never builds anything else."""
+    """Turns PyYAML's nodes into dicts, lists and texts (None for an empty value), and never builds another object."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -46,7 +48,7 @@ class _Document:
         self._known: dict[int, Any] = {}  # by node, so that aliases of aliases cost nothing
 
     def value(self, node: yaml.Node | None, place: str) -> Any:
-        """`place`: the dotted name of what this node says."""
+        """`place`: the dotted name of the setting at this node."""
         if node is None:
             return None
         if id(node) not in self._known:
@@ -56,7 +58,7 @@ class _Document:
     def _value(self, node: yaml.Node, place: str) -> Any:
         tag = node.tag.removeprefix("tag:yaml.org,2002:")
         if not tag.isalpha():  # str, int, null …; "!include" and "python/object" are not
-            self.problems.append(f"{self.name}: {_where(node.start_mark)}: a tag, {quoted(tag)}; leave it out")
+            self.problems.append(f"{self.name}: {_where(node.start_mark)}: a tag, {quoted(tag)}; remove it")
         if isinstance(node, yaml.MappingNode):
             return self._group(node, place)
         if isinstance(node, yaml.SequenceNode):
@@ -70,7 +72,7 @@ class _Document:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 where = _where(key.start_mark)
-                self.problems.append(f"{self.name}: {where}: a list or group as a name; write a plain name")
+                self.problems.append(f"{self.name}: {where}: a list or group as a name; write a word as the name")
                 continue
             name = f"{place}.{escape(key.value)}".removeprefix(".")
             line = key.start_mark.line + 1

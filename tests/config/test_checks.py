@@ -11,7 +11,7 @@ from tests.support.configs import STYLES, problems, write
 NAMES = {
     "''": "styles.: the name is empty, or begins or ends with a space; choose another name",
     "' a'": "styles. a: the name is empty, or begins or ends with a space; choose another name",
-    "a/b": "styles.a/b: the name has a /, and it is to be one folder; choose another name",
+    "a/b": "styles.a/b: the name has a /, but a style is a single folder; choose another name",
     '"a\\0b"': "styles.a\\x00b: the name has a control character; choose another name",
     '"a\\nb"': "styles.a\\nb: the name has a control character; choose another name",
     '"a\\ud800b"': "styles.a\\ud800b: the name has a control character; choose another name",
@@ -23,7 +23,7 @@ NAMES = {
         "choose another name"
     ),
     "é" * 51: f"styles.{'é' * 51}: the name is longer than 100 bytes; choose another name",
-    "Index.html": "styles.Index.html: the gallery's page has this name; choose another name",
+    "Index.html": "styles.Index.html: this is the name of the gallery's page; choose another name",
 }
 
 
@@ -35,24 +35,26 @@ def test_a_style_that_can_be_no_folder_is_refused(folder: Path, name: str) -> No
 @pytest.mark.parametrize(("one", "other"), [("Night", "night"), ("caf\u00e9", "cafe\u0301"), ("straße", "STRASSE")])
 def test_two_names_that_some_systems_take_for_one_are_refused(folder: Path, one: str, other: str) -> None:
     text = f"styles: {{{one}: {{picture: night.jpg}}, {other}: {{picture: night.jpg}}}}"
-    assert problems(folder, text) == [f"styles.{other}: many systems take this for {one}; choose another name"]
+    assert problems(folder, text) == [
+        f"styles.{other}: many systems cannot tell this name from {one}; choose another name"
+    ]
 
 
 STYLE_FLAWS = {
-    "": "styles: there is none; write at least one, for example starry: {picture: builtin:starry}",
-    "styles: {}": "styles: there is none; write at least one, for example starry: {picture: builtin:starry}",
-    "styles: []": "styles: a list is no group of styles; write each as name: {picture: FILE}",
-    "styles: [night]": "styles: a list is no group of styles; write each as name: {picture: FILE}",
+    "": "styles: there is no style; write at least one, for example starry: {picture: builtin:starry}",
+    "styles: {}": "styles: there is no style; write at least one, for example starry: {picture: builtin:starry}",
+    "styles: []": "styles: a list is not a group of styles; write each style as name: {picture: FILE}",
+    "styles: [night]": "styles: a list is not a group of styles; write each style as name: {picture: FILE}",
     "styles: {night: night.jpg}": (
-        "styles.night: 'night.jpg' is no group of settings; write name: value for each of its settings"
+        "styles.night: 'night.jpg' is not a group of settings; write name: value for each of its settings"
     ),
     "styles: {night: }": "styles.night: has no picture; write picture: FILE below it, or pictures: for several",
     "styles: {night: {pictures: []}}": "styles.night.pictures: is empty; write at least one picture",
     "styles: {night: {pictures: night.jpg}}": (
-        "styles.night.pictures: 'night.jpg' is no list; write for example [{file: a.jpg, weight: 2}]"
+        "styles.night.pictures: 'night.jpg' is not a list; write for example [{file: a.jpg, weight: 2}]"
     ),
     "styles: {night: {pictures: [night.jpg]}}": (
-        "styles.night.pictures.1: 'night.jpg' is no group of settings; write name: value for each of its settings"
+        "styles.night.pictures.1: 'night.jpg' is not a group of settings; write name: value for each of its settings"
     ),
     "styles: {night: {picture: night.jpg, pictures: [{file: day.png}]}}": (
         "styles.night: has both picture and pictures; keep one of the two"
@@ -76,7 +78,7 @@ def test_a_style_without_its_picture_is_refused(folder: Path, text: str) -> None
         ("folder.jpg", "{folder}/folder.jpg is a folder, not a file"),
         ("pipe.jpg", "{folder}/pipe.jpg is not a file"),
         ("empty.jpg", "{folder}/empty.jpg is empty"),
-        ("notes.txt", "{folder}/notes.txt has no picture's extension"),
+        ("notes.txt", "{folder}/notes.txt does not end like a picture"),
         ("loop.jpg", "{folder}/loop.jpg cannot be reached (Too many levels of symbolic links)"),
         ("x" * 256 + ".jpg", "{folder}/" + "x" * 256 + ".jpg cannot be reached (File name too long)"),
         ('"a\\0.jpg"', "'a\\x00.jpg' cannot be used"),
@@ -99,7 +101,7 @@ def test_a_picture_that_cannot_be_read_is_refused(folder: Path, picture: str, fl
 def test_a_picture_without_the_right_to_read_it_is_refused(folder: Path) -> None:
     (folder / "night.jpg").chmod(0)
     [problem] = problems(folder, STYLES)
-    assert "night.jpg may not be read by the user that runs styled; write the path" in problem
+    assert "night.jpg cannot be read by the user that runs styled; write the path" in problem
 
 
 def test_a_picture_that_ships_with_styled_is_known_by_name(
@@ -112,10 +114,10 @@ def test_a_picture_that_ships_with_styled_is_known_by_name(
     assert load(write(folder, "styles: {a: {picture: builtin:ink}}")).styles["a"].picture == assets / "ink.jpg"
     assert builtin_picture("builtin:starry") == assets / "starry.jpg"
     assert problems(folder, "styles: {a: {picture: builtin:stary}}") == [
-        "styles.a.picture: no picture called 'stary' ships with styled; did you mean starry?"
+        "styles.a.picture: there is no built-in picture 'stary'; did you mean starry?"
     ]
     assert problems(folder, "styles: {a: {picture: builtin:x}}") == [
-        "styles.a.picture: no picture called 'x' ships with styled; those that do are ink and starry"
+        "styles.a.picture: there is no built-in picture 'x'; there are ink and starry"
     ]
 
 

@@ -21,8 +21,8 @@ def test_the_file_is_looked_for_here_and_then_in_etc(folder: Path, monkeypatch: 
     with pytest.raises(ConfigError) as caught:
         find(None)
     assert caught.value.problems == (
-        f"config.yaml: there is none in this folder and no {system}; go to the folder that has it, "
-        "name it with --config FILE, or run `styled demo`, which needs none",
+        f"config.yaml: not in this folder, and there is no {system}; go to the folder of your config.yaml, "
+        "name the file with --config FILE, or run `styled demo`, which needs no file",
     )
     system.touch()
     assert find(None) == system
@@ -35,7 +35,8 @@ def test_the_line_that_a_missing_file_asks_for_is_a_configuration(tmp_path: Path
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "config.yaml")
     [problem] = caught.value.problems
-    start = f"{tmp_path}/config.yaml: there is no such file; name yours with --config FILE, or make it with this line: "
+    flaw = "there is no such file; name yours with --config FILE, or make this file with the line: "
+    start = f"{tmp_path}/config.yaml: {flaw}"
     assert problem.startswith(start)
     assert load(write(tmp_path, problem.removeprefix(start))).default_style == "starry"
 
@@ -44,10 +45,10 @@ def test_a_file_that_cannot_be_read_is_refused(folder: Path) -> None:
     (folder / "config.yaml").mkdir()
     (folder / "loop.yaml").symlink_to("loop.yaml")
     for name, why in [
-        ("config.yaml", "this is a folder; name the file in it"),
+        ("config.yaml", "is a folder; name the file in this folder"),
         (
             "loop.yaml",
-            "cannot be read (Too many levels of symbolic links); give the user that runs styled the right to",
+            "cannot be read (Too many levels of symbolic links); the user that runs styled needs the right to read it",
         ),
     ]:
         with pytest.raises(ConfigError) as caught:
@@ -115,7 +116,7 @@ default_style: none
         "recipe.keep_colours: unknown setting; did you mean keep_colors?",
         "styles.night.seed: 'x' cannot be used; write a whole number from 0 to 9223372036854775807",
         "styles..day.pictures.1.weight: '0' cannot be used; write a number above 0, up to 1000000",
-        "styles..day.pictures.2.file: is not there; write it",
+        "styles..day.pictures.2.file: is missing; add it",
         "styles..day.pictures.2.wieght: unknown setting; did you mean weight?",
         "styles..day: pictures in such a folder are left alone (hidden: its name begins with a dot); "
         "choose another name",
@@ -162,8 +163,8 @@ def test_whatever_the_bytes_there_is_a_configuration_or_a_configerror(folder: Pa
 
 def test_a_sidecar_has_recipe_settings_only() -> None:
     own = load_sidecar(b"size: 64\nkeep_colors: no\n", "a.jpg.yaml")
-    assert own.said() == {"size": 64, "keep_colors": "no"}
-    assert load_sidecar(b"", "a.jpg.yaml").said() == {}
+    assert own.chosen() == {"size": 64, "keep_colors": "no"}
+    assert load_sidecar(b"", "a.jpg.yaml").chosen() == {}
 
 
 def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
@@ -174,8 +175,8 @@ def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
         "side in pixels from 16 to 100000 | picture: unknown setting; known here are preset, size, style_weight, "
         "content_weight, smoothness, style_scale, seed, start and keep_colors."
     )
-    assert caught.value.advice == "Correct its settings, or take that file away, and try again."
-    with pytest.raises(JobError, match="is larger than 64 KiB; this is not a file of settings"):
+    assert caught.value.advice == "Correct the settings in that file, or remove the file, and try again."
+    with pytest.raises(JobError, match="is larger than 64 KiB, too large for a file of settings"):
         load_sidecar(b"#" * 70_000, "a.jpg.yaml")
 
 

@@ -113,7 +113,7 @@ REFUSED = {
     "output: {format: jpg}": "output.format: 'jpg' cannot be used; write keep, png, jpeg or webp",
     "output: {quality: 9.5}": "output.quality: '9.5' cannot be used; write a whole number from 1 to 100",
     "output: {location: maybe}": "output.location: 'maybe' cannot be used; write yes or no",
-    "output: png": "output: 'png' is no group of settings; write name: value for each of its settings",
+    "output: png": "output: 'png' is not a group of settings; write name: value for each of its settings",
     "recipe: {preset: finest}": ("recipe.preset: 'finest' cannot be used; write fine, tutorial, gatys or draft"),
     "recipe: {size: 15}": (
         "recipe.size: '15' cannot be used; write auto, original, or the long side in pixels from 16 to 100000"

@@ -57,15 +57,15 @@ BROKEN = {
         "while parsing a block node); correct it"
     ),
     "a: 1\nb: \x07": "line 2: has a control character; remove it",
-    "? [a]\n: b\n" + STYLES: "line 1, column 3: a list or group as a name; write a plain name",
-    "root: !include x\n" + STYLES: "line 1, column 7: a tag, '!include'; leave it out",
-    "root: !!python/name:os.system x\n" + STYLES: ("line 1, column 7: a tag, 'python/name:os.system'; leave it out"),
+    "? [a]\n: b\n" + STYLES: "line 1, column 3: a list or group as a name; write a word as the name",
+    "root: !include x\n" + STYLES: "line 1, column 7: a tag, '!include'; remove it",
+    "root: !!python/name:os.system x\n" + STYLES: ("line 1, column 7: a tag, 'python/name:os.system'; remove it"),
     "- a\n- b": "holds a list instead of settings; write name: value lines",
     "hello": "holds 'hello' instead of settings; write name: value lines",
     "[" * 2000: "is nested too deeply or has a broken escape; write plain settings",
     "a: &a [*a]": "is nested too deeply or has a broken escape; write plain settings",
     'a: "\\UFFFFFFFF"': "is nested too deeply or has a broken escape; write plain settings",
-    "#" * ((1 << 20) + 1): "is larger than 1024 KiB; this is not a file of settings",
+    "#" * ((1 << 20) + 1): "is larger than 1024 KiB, too large for a file of settings",
 }
 
 

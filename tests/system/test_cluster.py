@@ -186,7 +186,7 @@ def test_a_painter_of_another_version_or_with_other_weights_is_not_used() -> Non
         ("cluster: ray://10.0.0.1:10001\n", "cluster: 'ray://10.0.0.1:10001' cannot be used; write off, local, or"),
         (
             "cluster: local\ndevice: cuda:1\n",
-            "cluster: goes with device: auto, cpu or cuda; cuda:1 is one of this host",
+            "cluster: works with device: auto, all, cpu or cuda; cuda:1 is a device of this machine",
         ),
     ],
 )
