@@ -57,9 +57,8 @@ def load(path: Path) -> Config:
         raise ConfigError([f"{name}: is a folder; name the file in this folder"]) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no file can have this name"
-        raise ConfigError(
-            [f"{name}: cannot be read ({why}); the user that runs styled needs the right to read it"]
-        ) from None
+        way_out = "the user that runs styled needs the right to read it"
+        raise ConfigError([f"{name}: cannot be read ({why}); {way_out}"]) from None
     data, problems = parse_yaml(raw, name, LARGEST)
     styles = data.get("styles")
     if isinstance(styles, dict) and styles and data.get("default_style") is None:
@@ -110,9 +109,8 @@ def _validate(model: type[_Model], data: object, folder: Path) -> tuple[_Model |
         return model.model_validate(data, context={"folder": folder}), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        real = [
-            each for each in errors if each["type"] != "too_short" or not each["input"]
-        ]  # a list is also "too short" if all its pictures were refused
+        # a list whose pictures were all refused is "too short", too, which says nothing new
+        real = [each for each in errors if each["type"] != "too_short" or not each["input"]]
         return None, [_problem(model, each) for each in real]
 
 
