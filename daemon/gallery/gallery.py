@@ -1,10 +1,11 @@
-"""outbox/index.html: every painting on one page that needs no server, no network and no other file but thumbnails.
+"""outbox/index.html: every painting on one page that needs no server and no network, only its thumbnails.
 
-    outbox/index.html                    written anew, whole, at most every two seconds
-    outbox/.gallery/paintings.jsonl      one line for each painting that the page has seen
-    outbox/.gallery/<id>.webp            its card; <id>-before.webp: the photo at the painting's size
+    outbox/index.html                    written whole, at most every two seconds
+    outbox/.gallery/paintings.jsonl      one line for each painting on the page
+    outbox/.gallery/<id>.webp            the thumbnail of a painting; <id>-before.webp: of its photo
 
-The paintings in outbox/ are the truth: what is gone leaves the page, and what the page does not know is read anew.
+The paintings in outbox/ are the truth: a painting that is gone leaves the page, and an unknown painting is read and
+added.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from daemon.errors import JobError, ShuttingDown, WorkerDied
+from daemon.events import Event, about
 from daemon.filenames import ENDINGS
 from daemon.gallery.page import Row, render
 from daemon.previews import Thumbnails
@@ -31,23 +33,23 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
-REST_SECONDS = 2.0  # between two pages at least
-LOOK_SECONDS = 30.0  # how often to look whether paintings were taken away
+REST_SECONDS = 2.0  # between two versions of the page at least
+LOOK_SECONDS = 30.0  # between two looks whether paintings are gone
 PAINTINGS = frozenset(ending for endings in ENDINGS.values() for ending in endings)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One painting. `path`: below outbox/; by `length` and `mtime_ns` a changed file is told from the one seen."""
+    """A painting on the page. `length` and `mtime_ns` tell whether its file has changed since."""
 
-    path: str
+    path: str  # below outbox/
     length: int  # bytes
     mtime_ns: int
     row: Row
 
 
 class Gallery:
-    """The page of one root, kept by a thread of its own. Whatever goes wrong here stops nothing."""
+    """Keeps the page of one root up to date, in a thread. An error here never stops a painting."""
 
     def __init__(self, folders: Folders, readers: Readers) -> None:
         self.folder = folders.outbox / ".gallery"
@@ -55,25 +57,25 @@ class Gallery:
         self._folders = folders
         self._readers = readers
         self._known: dict[str, Known] = {}
-        self._news: queue.SimpleQueue[Known | None] = queue.SimpleQueue()  # None: end
+        self._delivered: queue.SimpleQueue[Known | None] = queue.SimpleQueue()  # None: end
         self._changed = True  # since the page was written
-        self._written = 0.0  # by the monotonic clock
-        self._troubled = False
-        self._mine: set[str] = set()  # ids whose thumbnails this run wrote: a clock would be too coarse to tell
+        self._written = 0.0  # monotonic clock
+        self._failed = False  # the last write
+        self._new_ids: set[str] = set()  # of thumbnails that this run wrote; the clock of a disk is too coarse to tell
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gallery", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def add(self, job: str, path: Path, record: Provenance, sketch: Thumbnails) -> None:
-        """A painting was delivered to `path`. OSError: its thumbnails cannot be written."""
-        self._news.put(self._kept(path, row_of(job, path, self._folders, record, sketch), sketch))
+    def add(self, job: str, path: Path, record: Provenance, thumbnails: Thumbnails) -> None:
+        """Add the painting that was delivered to `path`. Raises OSError if its thumbnails cannot be written."""
+        self._delivered.put(self._with_thumbnails(job, path, record, thumbnails))
 
     def close(self, seconds: float = 1.0) -> None:
-        """Write the page a last time, if that takes no longer than `seconds`."""
+        """Write the page a last time; wait for that at most `seconds`."""
         self._closed.set()
-        self._news.put(None)
+        self._delivered.put(None)
         if self._thread.is_alive():
             self._thread.join(seconds)
 
@@ -85,49 +87,49 @@ class Gallery:
             while not self._closed.is_set():
                 path = next(unknown, None)
                 if path is not None:
-                    self._look_into(path)
-                self._take_news(wait=path is None)
+                    self._add_unknown(path)
+                self._take_delivered(wait=path is None)
                 if time.monotonic() - self._written >= REST_SECONDS:
                     self._forget_gone()
                     self._write()
-            self._take_news(wait=False)
+            self._take_delivered(wait=False)
             self._write()
         except ShuttingDown:
             return
         except Exception:
-            log.exception("the gallery is no longer kept; painting goes on")
+            log.exception("the gallery stops; painting goes on", extra=about(Event.GALLERY_FAILED))
 
-    def _take_news(self, *, wait: bool) -> None:
-        """All that has come, after waiting for it until there may be something else to do."""
+    def _take_delivered(self, *, wait: bool) -> None:
+        """Add all paintings that were delivered; if `wait`, wait for the first until there is something else to do."""
         patience = REST_SECONDS if self._changed else LOOK_SECONDS
         with contextlib.suppress(queue.Empty):
-            news = self._news.get(wait, patience)
+            known = self._delivered.get(wait, patience)
             while True:
-                if news is not None:
-                    self._learn(news)
-                news = self._news.get_nowait()
+                if known is not None:
+                    self._remember(known)
+                known = self._delivered.get_nowait()
 
-    # what is known
+    # the paintings on the page
 
     def _load(self) -> None:
-        """Take over what an earlier run knew and is still so, and write that down anew."""
+        """Take over the paintings of an earlier run whose files have not changed, and rewrite the list."""
         self.folder.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             for line in (self.folder / "paintings.jsonl").read_text().splitlines():
                 with contextlib.suppress(ValueError, TypeError, KeyError):
-                    said = json.loads(line)
-                    known = Known(str(said["path"]), said["length"], said["mtime_ns"], Row.load(said["row"]))
+                    entry = json.loads(line)
+                    known = Known(str(entry["path"]), entry["length"], entry["mtime_ns"], Row.load(entry["row"]))
                     self._known[known.path] = known
         self._forget_gone()
         used = {known.row.id for known in self._known.values()}
         for thumbnail in self.folder.glob("*.webp"):
-            mine = thumbnail.name.removesuffix(".webp").removesuffix("-before")
-            if mine not in used and mine not in self._mine:
+            owner = thumbnail.name.removesuffix(".webp").removesuffix("-before")
+            if owner not in used and owner not in self._new_ids:
                 thumbnail.unlink(missing_ok=True)
         lines = "".join(_line(known) for known in self._known.values())
         _replace(self.folder / "paintings.jsonl", lines)
 
-    def _learn(self, known: Known) -> None:
+    def _remember(self, known: Known) -> None:
         if known.path in self._known:
             self._forget(known.path)
         self._known[known.path] = known
@@ -139,10 +141,10 @@ class Gallery:
         for path, known in list(self._known.items()):
             try:
                 status = (self._folders.outbox / path).stat()
-                is_so = (status.st_size, status.st_mtime_ns) == (known.length, known.mtime_ns)
+                is_same = (status.st_size, status.st_mtime_ns) == (known.length, known.mtime_ns)
             except OSError:
-                is_so = False
-            if not is_so:
+                is_same = False
+            if not is_same:
                 self._forget(path)
 
     def _forget(self, path: str) -> None:
@@ -153,7 +155,7 @@ class Gallery:
                 thumbnail.unlink(missing_ok=True)
 
     def _unknown(self) -> Iterator[Path]:
-        """Paintings in outbox/ that the page has not seen: it was taken away, or a crash came in between."""
+        """Paintings in outbox/ that are not on the page: its list was lost, or a crash came between."""
         for folder, folders, names in os.walk(self._folders.outbox):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
@@ -162,33 +164,33 @@ class Gallery:
                 if painting and path.parent != self._folders.outbox and self._below(path) not in self._known:
                     yield path
 
-    def _look_into(self, path: Path) -> None:
-        """Ask a reader what it is. Pictures that styled did not paint stay off the page."""
+    def _add_unknown(self, path: Path) -> None:
+        """Let a reader read the record of this picture. A picture that styled did not paint stays off the page."""
         if self._below(path) in self._known:
-            return  # delivered meanwhile
+            return  # it was delivered meanwhile
         try:
             file = Handle.open(path, os.O_RDONLY | os.O_NONBLOCK)
-            sketch = self._readers.sketch_file(file, None)
-            record = Provenance.from_json(sketch.record)
+            thumbnails = self._readers.sketch_file(file, None)
+            record = Provenance.from_json(thumbnails.record)
             original = self._folders.done / Path(self._below(path)).parent / record.source
             with contextlib.suppress(OSError, ValueError, JobError, WorkerDied):
                 photo = Handle.open(original, os.O_RDONLY | os.O_NONBLOCK)
-                sketch = self._readers.sketch_file(file, photo)
-            name = secrets.token_hex(8)
-            self._learn(self._kept(path, row_of(name, path, self._folders, record, sketch), sketch))
+                thumbnails = self._readers.sketch_file(file, photo)
+            self._remember(self._with_thumbnails(secrets.token_hex(8), path, record, thumbnails))
         except (JobError, WorkerDied, OSError) as error:
             log.debug("%s is not shown in the gallery: %s", escape(str(path)), error)
 
-    def _kept(self, path: Path, row: Row, sketch: Thumbnails) -> Known:
-        """Its thumbnails, written."""
+    def _with_thumbnails(self, name: str, path: Path, record: Provenance, thumbnails: Thumbnails) -> Known:
+        """Write the thumbnails under the id `name`, and return what the page needs to know of the painting."""
         self.folder.mkdir(exist_ok=True)
-        self._mine.add(row.id)
-        card, before = self._thumbnails(row.id)
-        card.write_bytes(sketch.card)
-        if sketch.before:
-            before.write_bytes(sketch.before)
-        status = path.stat()
-        return Known(self._below(path), status.st_size, status.st_mtime_ns, replace(row, before=bool(sketch.before)))
+        self._new_ids.add(name)
+        card, before = self._thumbnails(name)
+        card.write_bytes(thumbnails.card)
+        if thumbnails.before:
+            before.write_bytes(thumbnails.before)
+        below, status = self._below(path), path.stat()
+        row = Row.of(name, below, status.st_mtime, record, thumbnails.size)
+        return Known(below, status.st_size, status.st_mtime_ns, replace(row, before=bool(thumbnails.before)))
 
     def _thumbnails(self, name: str) -> tuple[Path, Path]:
         return self.folder / f"{name}.webp", self.folder / f"{name}-before.webp"
@@ -203,16 +205,12 @@ class Gallery:
         rows = sorted((known.row for known in self._known.values()), key=lambda row: row.at, reverse=True)
         try:
             _replace(self.page, render(rows, time.time()))
-            self._troubled = False
+            self._failed = False
         except OSError as error:  # a full disk: the next painting tries again
-            if not self._troubled:
-                log.warning("%s cannot be written: %s", escape(str(self.page)), error.strerror)
-            self._troubled = True
-
-
-def row_of(name: str, path: Path, folders: Folders, record: Provenance, sketch: Thumbnails) -> Row:
-    """What the page says of a painting."""
-    return Row.of(name, str(path.relative_to(folders.outbox)), path.stat().st_mtime, record, sketch.size)
+            if not self._failed:
+                extra = about(Event.GALLERY_FAILED, path=self.page)
+                log.warning("the gallery's page cannot be written: %s", error.strerror, extra=extra)
+            self._failed = True
 
 
 def _line(known: Known) -> str:

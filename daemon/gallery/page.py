@@ -1,4 +1,4 @@
-"""The gallery's page: rows of plain data in a template that draws them. Names are data in it and never markup."""
+"""The gallery's page: a template and rows of plain data, which its script draws. Names are data, never markup."""
 
 import base64
 import hashlib
@@ -17,15 +17,15 @@ from daemon.provenance import Provenance, own_settings, summed
 from daemon.text import escape
 from daemon.transfer.steps import EvaluationRun
 
-LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # of a loss curve, low to high
+LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # of a curve of losses, from low to high
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One painting, as the page shows it."""
+    """A painting as the page shows it."""
 
-    id: str  # of its thumbnails
-    name: str  # for a person to read
+    id: str  # in the names of its thumbnails
+    name: str  # below the folder of its style, escaped
     style: str
     link: str  # percent-encoded, below outbox/
     width: int
@@ -34,17 +34,17 @@ class Row:
     seconds: float  # of painting
     recipe: str
     steps: int
-    first: float  # loss
-    loss: float  # … of the last step
-    curve: str  # the losses between, by their logarithms
-    terms: str = ""  # the loss is the sum of, by name, and …
-    shares: str = ""  # … how much of it each is, per cent
-    way: str = ""  # whole, or in tiles
-    before: bool = False  # whether there is a picture of the photo
+    first: float  # the first loss
+    loss: float  # the last loss
+    curve: str  # the losses between, as LEVELS of their logarithms
+    terms: str = ""  # the names of the loss's terms, …
+    shares: str = ""  # … and the share of each in the loss, per cent
+    way: str = ""  # computed whole or in tiles
+    before: bool = False  # whether there is a thumbnail of the photo
 
     @classmethod
     def of(cls, name: str, path: str, at: float, record: Provenance, size: tuple[int, int]) -> "Row":
-        """`path`: the painting's, below outbox/."""
+        """`name`: its id; `path`: below outbox/; `at`: seconds since 1970; `size`: width, height in px."""
         parts, terms = path.split(os.sep), summed(record.terms)
         total = sum(terms.values()) or 1.0
         return cls(
@@ -67,12 +67,12 @@ class Row:
         )
 
     @classmethod
-    def load(cls, said: dict[str, Any]) -> "Row":
-        """From JSON that anyone may have changed. ValueError, TypeError, KeyError: it is no row."""
+    def load(cls, entry: dict[str, Any]) -> "Row":
+        """From JSON that anybody may have changed. Raises ValueError, TypeError or KeyError if it is no row."""
         kinds: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": bool}
-        row = cls(**{each.name: kinds[getattr(each.type, "__name__", "")](said[each.name]) for each in fields(cls)})
+        row = cls(**{each.name: kinds[getattr(each.type, "__name__", "")](entry[each.name]) for each in fields(cls)})
         if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", row.id):
-            raise ValueError("it names a file that is no thumbnail")
+            raise ValueError("its id is no thumbnail's")
         return row
 
 
@@ -96,7 +96,7 @@ def render(rows: Sequence[Row], now: float) -> str:
 
 @cache
 def _template() -> tuple[str, str]:
-    """The page before and after its data. Its policy lets nothing run but the script it ships with."""
+    """The parts of the page before and after its data. The page's policy allows no script but its own."""
     text = GALLERY_PAGE.read_text(encoding="utf-8")
     script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
     assert script is not None
@@ -112,7 +112,7 @@ def _table(values: Sequence[str]) -> dict[str, int]:
 def _packed(
     row: Row, styles: dict[str, int], recipes: dict[str, int], terms: dict[str, int], ways: dict[str, int]
 ) -> list[object]:
-    """In the order in which the template's script unpacks it."""
+    """The values in the order in which the template's script unpacks them; tables of texts make the page smaller."""
     finite = [number if math.isfinite(number) else 0 for number in (row.seconds, row.first, row.loss)]
     return [
         row.id,
@@ -136,13 +136,13 @@ def _packed(
 
 
 def _way(stretches: Sequence[EvaluationRun]) -> str:
-    """How the last of it was computed."""
+    """How the last evaluations were computed."""
     side = stretches[-1].side if stretches else None
     return "whole" if side is None else f"in tiles of {side} px"
 
 
 def _levels(losses: Sequence[float]) -> str:
-    """Each loss as one of 36 levels between the least and the greatest, by their logarithms."""
+    """Each loss as a character of LEVELS, between the smallest and the largest, on a logarithmic scale."""
     logs = [math.log(loss) if loss > 0 and math.isfinite(loss) else None for loss in losses]
     known = [value for value in logs if value is not None]
     if not known:
