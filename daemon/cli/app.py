@@ -268,8 +268,11 @@ def retry(
     for file in wanted:
         try:
             _say([str(put_back(folders, file))])
-        except (JobError, OSError) as error:
-            _complain(f"{file}: {error}")
+        except JobError as error:
+            _complain(str(error))
+            code = ExitCode.FAILURE
+        except OSError as error:
+            _complain(f"{file}: {error.strerror}")
             code = ExitCode.FAILURE
     raise typer.Exit(code)
 
