@@ -25,7 +25,7 @@ from daemon.gallery.page import Row, render
 from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
 from daemon.provenance import Provenance
-from daemon.storage.files import Handle
+from daemon.storage.files import Handle, write_atomically
 from daemon.storage.layout import Folders
 from daemon.text import escape
 
@@ -125,7 +125,7 @@ class Gallery:
             if mine not in used and mine not in self._mine:
                 thumbnail.unlink(missing_ok=True)
         lines = "".join(_line(known) for known in self._known.values())
-        _replace(self.folder / "paintings.jsonl", lines)
+        write_atomically(self.folder / "paintings.jsonl", lines, durable=False)
 
     def _learn(self, known: Known) -> None:
         if known.path in self._known:
@@ -202,7 +202,7 @@ class Gallery:
         self._changed, self._written = False, time.monotonic()
         rows = sorted((known.row for known in self._known.values()), key=lambda row: row.at, reverse=True)
         try:
-            _replace(self.page, render(rows, time.time()))
+            write_atomically(self.page, render(rows, time.time()), durable=False)
             self._troubled = False
         except OSError as error:  # a full disk: the next painting tries again
             if not self._troubled:
@@ -217,10 +217,3 @@ def row_of(name: str, path: Path, folders: Folders, record: Provenance, sketch: 
 
 def _line(known: Known) -> str:
     return json.dumps(asdict(known), separators=(",", ":")) + "\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all; a page can be made anew, so it is not fsynced."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
