@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.previews import Preview
+from daemon.storage.files import write_atomically
 from daemon.text import escape
 from daemon.transfer.steps import Memory, Step
 
@@ -181,6 +182,4 @@ class Status:
 
 def write_status(board: Status, path: Path) -> None:
     """Write the board to `path`, whole or not at all; it is a picture of a moment, so it is not fsynced."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(board.as_dict(), indent=1) + "\n")
-    temporary.replace(path)
+    write_atomically(path, json.dumps(board.as_dict(), indent=1) + "\n", durable=False)

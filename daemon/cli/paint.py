@@ -1,6 +1,6 @@
 """`styled paint`: one photograph, one style picture, one painting, in this process."""
 
-import os
+import io
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 
 from daemon import pictures
 from daemon.config.load import builtin_picture, settings_from
-from daemon.config.models import Config, Output, Settings
+from daemon.config.models import Config, Output
 from daemon.console.console import painting
 from daemon.errors import ConfigError, JobError
 from daemon.filenames import ENDINGS, OutputFormat, output_format
-from daemon.jobs.pipeline import AUTO_SIZE_CPU, AUTO_SIZE_GPU
 from daemon.jobs.safe_retry import paint_with_safe_retry
-from daemon.jobs.trace import JobTrace
+from daemon.jobs.trace import PaintResult, StepLog
 from daemon.processes.painter_process import painter_info
 from daemon.processes.painting_check import check
 from daemon.provenance import StyleSource, picture_name
-from daemon.storage.files import sha256
+from daemon.storage.files import sha256, write_atomically
 from daemon.transfer import DeviceError, RecipeError, TooLargeError, WeightsError
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import EvaluationRun, Step
@@ -41,17 +40,18 @@ def paint_one(
     wanted = kind_of(out, overwrite)
     chosen, picture = settings_from(settings), builtin_picture(style)
     stylizer = stylizer_for(device, weights)
-    size = _size(chosen, stylizer)
-    content, story = read_photo(photo, size, enlarge=chosen.size != "auto")
+    content, digest = read_photo(photo, chosen.long_side(stylizer.device), enlarge=chosen.size != "auto")
 
-    def attempt(recipe: Recipe) -> Pixels:
-        return paint(stylizer, content, [(picture, 1.0)], recipe, story, checked=True)
+    def attempt(recipe: Recipe) -> PaintResult[Pixels]:
+        return paint(stylizer, content, [(picture, 1.0)], recipe, photo.name, checked=True)
 
     result = paint_with_safe_retry(attempt, chosen.recipe, photo.name)
-    kind = output_format(content.format, wanted, (result.shape[1], result.shape[0]))
-    record = story.told(picture.stem, (result.shape[1], result.shape[0]), kind, QUALITY)
-    write(out, result, content, kind, QUALITY, record.to_json())
-    return story.seconds
+    size = result.painting.shape[1], result.painting.shape[0]
+    kind = output_format(content.format, wanted, size)
+    source = {"source": photo.name, "source_sha256": digest, "style": picture.stem}
+    record = result.provenance(**source, size=size, kind=kind, quality=QUALITY)
+    write(out, result.painting, content, kind, QUALITY, record.to_json())
+    return result.seconds
 
 
 def kind_of(out: Path, overwrite: bool) -> OutputFormat:
@@ -74,12 +74,12 @@ def stylizer_for(device: str, weights: str, threads: int | None = None) -> "Styl
         raise ConfigError([str(error)]) from None
 
 
-def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[pictures.Picture, JobTrace]:
-    """Decoded, its long side scaled to `size` pixels, and its story begun. JobError."""
+def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[pictures.Picture, str]:
+    """The photo, its long side scaled to `size` px (None: as it is), and its SHA-256. Raises JobError."""
     try:
         with photo.open("rb") as file:
-            story = JobTrace(photo.name, sha256(file.fileno()))
-            return pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=size, enlarge=enlarge), story
+            digest = sha256(file.fileno())
+            return pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=size, enlarge=enlarge), digest
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
 
@@ -89,15 +89,15 @@ def paint(
     content: pictures.Picture,
     style: list[tuple[Path, float]],
     recipe: Recipe,
-    story: JobTrace,
+    name: str,
     before: Sequence[EvaluationRun] = (),
     *,
     checked: bool = False,
-) -> Pixels:
-    """The painting (H, W, 3), with a bar while it grows. `style`: files and weights. ConfigError, JobError;
-    DegeneratePainting, where it is to be `checked`.
+) -> PaintResult[Pixels]:
+    """The painting, (H, W, 3) in [0, 1], with a progress bar meanwhile. `style`: files and their relative weights.
 
-    `before`: how an earlier one was computed, to be done likewise.
+    `before`: compute in the same runs as an earlier painting. Raises ConfigError and JobError; if `checked`, also
+    DegeneratePainting.
     """
     long_side = max(1, round(max(content.pixels.shape) * recipe.style_scale))
     try:
@@ -106,15 +106,14 @@ def paint(
             with path.open("rb") as file:
                 sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
                 mixed.append((pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
-        story.pictures = tuple(sources)
-        story.begin(painter_info(stylizer), stylizer.threads, recipe)
-        with painting(story.source) as show:
+        steps = StepLog()
+        with painting(name) as show:
 
             def on_step(step: Step) -> None:
-                story.step(step)
+                steps.add(step)
                 show(step)
 
-            result = stylizer.paint(content.pixels, mixed, recipe, on_step, before)
+            pixels = stylizer.paint(content.pixels, mixed, recipe, on_step, before)
     except RecipeError as error:
         raise ConfigError([str(error)]) from None
     except TooLargeError as error:
@@ -122,38 +121,17 @@ def paint(
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
     if checked:
-        check(result, content.pixels, mixed, recipe, story.losses[-1])
-    return result
+        check(pixels, content.pixels, mixed, recipe, steps.losses[-1])
+    return steps.result(pixels, recipe, painter_info(stylizer), stylizer.threads, sources)
 
 
 def write(out: Path, result: Pixels, content: pictures.Picture, kind: OutputFormat, quality: int, record: str) -> None:
-    """Encode beside `out`, then give it its name. JobError: the disk's fault or the rights'."""
-    temporary = out.with_name(f".{secrets.token_hex(6)}.tmp")
+    """Write the painting to `out`, whole or not at all. Raises JobError if the disk or the rights do not allow it."""
+    temporary, file = out.with_name(f".{secrets.token_hex(6)}.tmp"), io.BytesIO()
     try:
-        try:
-            with temporary.open("xb") as target:
-                pictures.write(
-                    target,
-                    result,
-                    content.alpha,
-                    format=kind,
-                    quality=quality,
-                    metadata=content.metadata,
-                    record=record,
-                )
-                target.flush()
-                os.fsync(target.fileno())
-            temporary.replace(out)
-        finally:
-            temporary.unlink(missing_ok=True)
+        pictures.write(
+            file, result, content.alpha, format=kind, quality=quality, metadata=content.metadata, record=record
+        )
+        write_atomically(out, file.getbuffer(), durable=True, temporary=temporary)
     except OSError as error:
         raise JobError(f"{out} cannot be written: {error.strerror}.", "Check the folder and its rights.") from None
-
-
-def _size(chosen: Settings, stylizer: "Stylizer") -> int | None:
-    """px, the long side; None: the photo's own."""
-    if chosen.size == "original":
-        return None
-    if chosen.size == "auto":
-        return AUTO_SIZE_CPU if stylizer.device == "cpu" else AUTO_SIZE_GPU
-    return chosen.size

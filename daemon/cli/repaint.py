@@ -1,5 +1,6 @@
 """`styled repaint`: make a painting again from its record."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +39,8 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
     kind = kind_of(out, overwrite=False)
     if kind != was.format:
         raise JobError(f"The painting is {was.format}, {out.name} would be {kind}.", "Choose the same ending.")
-    content, story = read_photo(source, max(was.size))
-    if story.source_sha256 != was.source_sha256:
+    content, digest = read_photo(source, max(was.size))
+    if digest != was.source_sha256:
         raise JobError(
             f"{source} is not the photo it was painted from, {was.source}.",
             f"Find the file whose SHA-256 is {was.source_sha256}; originals go to done/.",
@@ -49,14 +50,21 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
     if stylizer.weights.sha256 != was.weights_sha256:
         name = "styled weights" if was.weights == "imagenet" else "weights: FILE in config.yaml"
         raise JobError(f"Its weights are others, {was.weights} {was.weights_sha256}.", f"Use: {name}")
-    story.source, mask = was.source, _mask(was, source)
-    result = paint(stylizer, content, sources, was.recipe, story, was.stretches)
+    mask = _mask(was, source)
+    result = paint(stylizer, content, sources, was.recipe, was.source, was.stretches)
     if mask is not None:
-        story.mask_sha256 = was.mask_sha256
         with mask.open("rb") as file:
-            result = pictures.masked(result, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
-    now = story.told(was.style, was.size, was.format, was.quality)
-    write(out, result, content, kind, was.quality, now.to_json())
+            masked = pictures.masked(result.painting, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
+        result = dataclasses.replace(result, painting=masked, mask_sha256=was.mask_sha256)
+    now = result.provenance(
+        source=was.source,
+        source_sha256=digest,
+        style=was.style,
+        size=was.size,
+        kind=was.format,
+        quality=was.quality,
+    )
+    write(out, result.painting, content, kind, was.quality, now.to_json())
     return _compared(painting, out, was, now)
 
 

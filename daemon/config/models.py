@@ -209,6 +209,11 @@ class Output(_Group):
     location: _YesNo = False  # whether the place where the photo was taken stays in the painting's EXIF
 
 
+def auto_size(device: str) -> int:
+    """`size: auto` in pixels: the longest side that a photo is reduced to on this device ("cpu", "cuda:0" …)."""
+    return 512 if device == "cpu" else 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What one picture is painted with: its style's settings and its own, merged."""
@@ -216,6 +221,12 @@ class Settings:
     preset: str
     size: int | Literal["auto", "original"]  # px, the long side
     recipe: Recipe
+
+    def long_side(self, device: str) -> int | None:
+        """The long side in pixels that the photo is scaled to on this device; None: the photo keeps its size."""
+        if self.size == "original":
+            return None
+        return auto_size(device) if self.size == "auto" else self.size
 
 
 def merged(*places: RecipeSettings) -> Settings:

@@ -27,7 +27,7 @@ from daemon.gallery.page import Row, render
 from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
 from daemon.provenance import Provenance
-from daemon.storage.files import Handle
+from daemon.storage.files import Handle, write_atomically
 from daemon.storage.layout import Folders
 from daemon.text import escape
 
@@ -127,7 +127,7 @@ class Gallery:
             if owner not in used and owner not in self._new_ids:
                 thumbnail.unlink(missing_ok=True)
         lines = "".join(_line(known) for known in self._known.values())
-        _replace(self.folder / "paintings.jsonl", lines)
+        write_atomically(self.folder / "paintings.jsonl", lines, durable=False)
 
     def _remember(self, known: Known) -> None:
         if known.path in self._known:
@@ -204,7 +204,7 @@ class Gallery:
         self._changed, self._written = False, time.monotonic()
         rows = sorted((known.row for known in self._known.values()), key=lambda row: row.at, reverse=True)
         try:
-            _replace(self.page, render(rows, time.time()))
+            write_atomically(self.page, render(rows, time.time()), durable=False)
             self._failed = False
         except OSError as error:  # a full disk: the next painting tries again
             if not self._failed:
@@ -215,10 +215,3 @@ class Gallery:
 
 def _line(known: Known) -> str:
     return json.dumps(asdict(known), separators=(",", ":")) + "\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all; a page can be made anew, so it is not fsynced."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)

@@ -1,7 +1,7 @@
-"""`styled doctor`: does the ledger add up? accepted = delivered + failed + waiting + in work.
+"""`styled doctor`: do the journal and the folders add up? accepted = delivered + failed + waiting + in work.
 
-The left side is the journal's word, the right side is what lies in the folders. What users take away or change of
-their own is normal. Nothing is changed but by `repair`.
+The left side is what the journal says, the right side what lies in the folders. Files that users take away or change
+are normal. Only `repair` changes anything.
 """
 
 import os
@@ -19,32 +19,31 @@ from daemon.filenames import is_photo
 from daemon.inbox.scan import Fate, InboxScan
 from daemon.jobs import journal
 from daemon.jobs.journal import Entry
-from daemon.jobs.record import RECORD, Job, parse
-from daemon.storage.files import free_name, move, sha256
+from daemon.jobs.record import RECORD, TEMPORARY, Job, parse
+from daemon.storage.files import free_name, move, sha256, write_atomically
 from daemon.storage.layout import FORMAT, PROBE, Folders
 from daemon.storage.lock import Lock
 from daemon.text import escape
 
 LEFTOVER = re.compile(r"\.([0-9]{8}-[0-9]{6}-[0-9a-f]{8})\.tmp")
-SECOND_LOOK_SECONDS = 1.0  # beside a running daemon, only what stays is amiss
+SECOND_LOOK_SECONDS = 1.0  # a finding beside a running daemon counts if a second look finds it, too
 
-
-Mend = Callable[[], object]
+Repair = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that does not add up; `path` as a person may read it. `mend` is None where a person must act."""
+    """Something that does not add up. `path` is safe to print. `repair` is None where a person must act."""
 
     path: str
     what: str
     advice: str
-    mend: Mend | None = field(default=None, compare=False, repr=False)
+    repair: Repair | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
 class Report:
-    """The count. `gone`: archived files that users took away or changed; paintings they took are not looked for."""
+    """The count. `gone`: archived files that users took away or changed; paintings are not counted."""
 
     root: Path
     running: bool
@@ -63,14 +62,14 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         names = ("running", "accepted", "delivered", "failed", "waiting", "in_work", "gone", "adds_up")
         said = [
-            {"path": each.path, "what": each.what, "advice": each.advice, "repairable": each.mend is not None}
+            {"path": each.path, "what": each.what, "advice": each.advice, "repairable": each.repair is not None}
             for each in self.findings
         ]
         return {"root": str(self.root), **{name: getattr(self, name) for name in names}, "findings": said}
 
 
 def examine(config: Config) -> Report:
-    """Look at everything. OSError: a folder cannot be read."""
+    """Look at everything under the root. Raises OSError if a folder cannot be read."""
     report = _Examination(config).report
     if report.running and (report.findings or not report.adds_up):
         time.sleep(SECOND_LOOK_SECONDS)
@@ -81,15 +80,15 @@ def examine(config: Config) -> Report:
 
 
 def repair(report: Report) -> list[Finding]:
-    """Mend what can be mended without a person. Returns what was. JobError: a daemon is at work."""
+    """Repair the findings that need no person, and return these. Raises JobError if a daemon is at work."""
     if report.running:
         raise JobError("A daemon is at work here.", "Stop it first, and then: styled doctor --repair")
-    mended = []
+    repaired = []
     for finding in report.findings:
-        if finding.mend is not None:
-            finding.mend()
-            mended.append(finding)
-    return mended
+        if finding.repair is not None:
+            finding.repair()
+            repaired.append(finding)
+    return repaired
 
 
 class _Examination:
@@ -98,19 +97,19 @@ class _Examination:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.folders = Folders(config.root)
-        self.ledger = journal.Journal(self.folders.journal)
+        self.journal = journal.Journal(self.folders.journal)
         self.report = Report(config.root, Lock(self.folders.work / "lock").is_held())
         self.jobs, damaged = journal.entries(self.folders.journal)
         self.open: dict[str, Job | None] = {}
         if self.folders.work.is_dir():
             self._format()
             self._work()
-            self._journal(damaged)
+            self._count(damaged)
             self._leftovers()
 
-    def _found(self, path: Path, what: str, advice: str, mend: Mend | None = None) -> None:
+    def _found(self, path: Path, what: str, advice: str, repair: Repair | None = None) -> None:
         name = path.relative_to(self.folders.root) if path.is_relative_to(self.folders.root) else path
-        self.report.findings.append(Finding(escape(str(name)), what, advice, mend))
+        self.report.findings.append(Finding(escape(str(name)), what, advice, repair))
 
     def _format(self) -> None:
         version = self.folders.version
@@ -119,24 +118,24 @@ class _Examination:
             self._found(version, f"work/ has format {escape(said[:20])}, not {FORMAT}", "Use the styled that made it.")
 
     def _work(self) -> None:
-        """The jobs in hand; between two runs, those that the next start puts back or finishes."""
+        """The jobs in hand. Without a daemon, the next start puts these back or finishes them."""
         for directory in sorted(each for each in self.folders.work.iterdir() if each.is_dir()):
             try:
-                claim = parse((directory / RECORD).read_text(), directory.name)
+                job = parse((directory / RECORD).read_text(), directory.name)
             except (OSError, ValueError, TypeError, KeyError):
-                files = sorted(each.name for each in _files(directory) if each.name not in (RECORD, f".{RECORD}.tmp"))
+                files = sorted(each.name for each in _files(directory) if each.name not in (RECORD, TEMPORARY))
                 self.open[directory.name] = None
                 if files:
-                    what = f"holds {', '.join(map(escape, files))} and no record of the job that can be read"
-                    advice = "They can go back into the inbox: styled doctor --repair"
+                    what = f"holds {', '.join(map(escape, files))} and no readable record of the job"
+                    advice = "Put the files back into the inbox: styled doctor --repair"
                     self._found(directory, what, advice, lambda d=directory: self._put_back(d))  # type: ignore[misc]
                 continue
-            self.open[directory.name] = claim
-            if claim.outcome is not None or os.path.lexists(directory / claim.name):
+            self.open[directory.name] = job
+            if job.outcome is not None or os.path.lexists(directory / job.name):
                 self.report.in_work += 1
                 self.report.accepted += 1
 
-    def _journal(self, damaged: list[int]) -> None:
+    def _count(self, damaged: list[int]) -> None:
         for job, entry in self.jobs.items():
             if job in self.open:
                 continue
@@ -158,21 +157,21 @@ class _Examination:
         self.report.accepted += self.report.waiting
         if damaged:
             lines = ", ".join(map(str, damaged[:5])) + (" …" if len(damaged) > 5 else "")
-            what = f"line {lines} cannot be read: the disk has changed it"
-            advice = "No picture depends on it. Set such lines aside: styled doctor --repair"
+            what = f"line {lines} cannot be read: the disk has damaged it"
+            advice = "No picture depends on it. Move damaged lines to journal.damaged: styled doctor --repair"
             self._found(self.folders.journal, what, advice, self._set_lines_aside)
 
     def _missing(self, entry: Entry) -> None:
-        """Claimed, never ended, and not in work/."""
+        """A job that was claimed, never ended and is not in work/."""
         name = str(entry.facts.get("picture", entry.job))
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.at))
         path = self._search(entry)
         if path is not None:
-            what = f"{escape(name)}, claimed on {when}, lies here, and the journal does not say so"
+            what = f"{escape(name)}, claimed on {when}, lies here, and the journal does not know that"
             advice = "Enter it in the journal: styled doctor --repair"
-            self._found(path, what, advice, lambda: self.ledger.write("returned", entry.job, name=path.name))
+            self._found(path, what, advice, lambda: self.journal.write("returned", entry.job, name=path.name))
             return
-        self.report.accepted += 1  # and is nowhere on the other side
+        self.report.accepted += 1  # and nothing on the right side: the count does not add up
         sha256 = entry.facts.get("sha256", "not known")
         what = f"was claimed on {when} and is neither painted nor in any folder"
         self._found(Path(name), what, f"Restore it from a copy and drop it again; its SHA-256 is {sha256}.")
@@ -186,18 +185,18 @@ class _Examination:
         return None
 
     def _archived(self, entry: Entry) -> None:
-        """What was archived and is, by size and time, still the same must be the same in content."""
+        """An archived file with its old size and time must have its old content."""
         photo = [entry.facts.get("size"), entry.facts.get("mtime_ns")]
-        for name, its in entry.facts.get("files", {}).items():
+        for name, stamp in entry.facts.get("files", {}).items():
             path = self.folders.root / name
             try:
                 status = path.lstat()
             except OSError:
                 self.report.gone += 1
                 continue
-            if not stat.S_ISREG(status.st_mode) or [status.st_size, status.st_mtime_ns] != list(its):
+            if not stat.S_ISREG(status.st_mode) or [status.st_size, status.st_mtime_ns] != list(stamp):
                 self.report.gone += 1
-            elif list(its) == photo and _digest(path) != entry.facts.get("sha256"):
+            elif list(stamp) == photo and _digest(path) != entry.facts.get("sha256"):
                 advice = f"Check the disk and restore it from a copy; its SHA-256 is {entry.facts.get('sha256')}."
                 self._found(path, "its content has changed although nobody wrote to it", advice)
 
@@ -219,31 +218,27 @@ class _Examination:
     # repairs
 
     def _put_back(self, directory: Path) -> None:
-        """A job without a record: to where the journal says that it came from, or else to the default style."""
+        """Put the files of a job without a record back to where the journal says that they came from, or else to the
+        default style."""
         entry = self.jobs.get(directory.name)
         place = Path(str(entry.facts.get("picture", "") if entry else ""))
         is_known = len(place.parts) > 1 and ".." not in place.parts and not place.is_absolute()
         home = self.folders.inbox / (place.parent if is_known else self.config.default_style)
         self.folders.make(home)
         for path in sorted(_files(directory), key=lambda each: is_photo(each.name)):
-            if path.name not in (RECORD, f".{RECORD}.tmp"):
+            if path.name not in (RECORD, TEMPORARY):
                 move(path, home / free_name(path.name, lambda name: not os.path.lexists(home / name)))
-        for name in (RECORD, f".{RECORD}.tmp"):
+        for name in (RECORD, TEMPORARY):
             (directory / name).unlink(missing_ok=True)
         directory.rmdir()
         if entry is not None:
-            self.ledger.write("returned", directory.name)
+            self.journal.write("returned", directory.name)
 
     def _set_lines_aside(self) -> None:
-        """The damaged lines go to journal.damaged, and the journal is the sound ones from then on."""
-        sound, damaged = journal.sorted_lines(self.folders.journal)
-        for name, data in (("journal.damaged", damaged), ("journal", sound)):
-            temporary = self.folders.work / f".{name}.tmp"
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.folders.work / name)
+        """Move the damaged lines to journal.damaged; the journal keeps the sound ones."""
+        sound, damaged = journal.split_damaged(self.folders.journal)
+        write_atomically(self.folders.work / "journal.damaged", damaged, durable=True)
+        write_atomically(self.folders.journal, sound, durable=True)
 
 
 def _files(folder: Path) -> Iterator[Path]:

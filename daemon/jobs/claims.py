@@ -1,12 +1,4 @@
-"""One picture's life on disk: claimed out of the inbox, then put back, delivered or failed; and the same again
-after a crash, from whatever point it had reached.
-
-    work/<id>/job.json      written first: where the picture came from and, later, what became of it
-    work/<id>/photo.jpg     the original, by rename out of the inbox, with its sidecar and mask
-    work/journal            a line when it is ours and a line when it no longer is
-
-An outcome is written down before it is carried out, so that a crash in between is finished and not repeated.
-"""
+"""Claims: a photo is taken out of the inbox, and put back if its way ends early or a crash ended it."""
 
 import contextlib
 import dataclasses
@@ -17,12 +9,12 @@ import stat
 import threading
 from pathlib import Path
 
-from daemon.errors import JobError, SourceChanged, Unreadable
+from daemon.errors import SourceChanged, Unreadable
+from daemon.events import Event, about
 from daemon.inbox.scan import InboxPhoto, Signature
-from daemon.jobs.delivery import can_move, discard_temporary, file_stamp, free_output_name, move_or_rename, reason_text
-from daemon.jobs.journal import Journal
-from daemon.jobs.record import Job, Outcome, Records, new_id
-from daemon.storage.files import Handle, free_name, inherit_group, move, sha256, sync, write_atomically
+from daemon.jobs.delivery import Delivery
+from daemon.jobs.record import Job, JobRecords, new_id
+from daemon.storage.files import Handle, free_name, move, sha256, sync
 from daemon.storage.layout import Folders
 
 log = logging.getLogger("styled")
@@ -33,229 +25,146 @@ class JobStore:
 
     def __init__(self, folders: Folders) -> None:
         self.folders = folders
-        self.records = Records(folders.work)
-        self.ledger = Journal(folders.journal)
-        self._names = threading.Lock()  # choosing a name and moving onto it is one step
-        self._rescue = threading.Lock()  # guards the next; a job is taken back by one thread at a time
-        self._stranded: dict[str, Job] = {}  # abandoned while the disk did not let them go anywhere
+        self.records = JobRecords(folders)
+        self.journal = self.records.journal
+        self.delivery = Delivery(folders, self.records)
+        self._names = threading.Lock()  # choosing a name in the inbox and moving a file onto it is one step
+        self._rescue = threading.Lock()  # guards the next line; one thread at a time takes a job back
+        self._stranded: dict[str, Job] = {}  # the disk does not let these jobs go anywhere now
 
-    def photo(self, claim: Job) -> Path:
-        return self.records.directory(claim) / claim.name
-
-    def take(self, arrival: InboxPhoto) -> Job | None:
-        """Claim by rename. None: somebody took it away before us. The companions go first, so that a crash in
-        between leaves them to be put back, and never a photo without its settings."""
-        source, seen = Path(arrival.path), arrival.signature
-        claim = Job(new_id(), arrival.style, arrival.folder, arrival.name, arrival.companions)
-        claim = dataclasses.replace(claim, size=seen.size, mtime_ns=seen.mtime_ns)
-        self.records.begin(claim)
-        present = []
+    def take(self, photo: InboxPhoto) -> Job | None:
+        """Claim by rename. None: the photo has gone. Sidecar and mask go first: after a crash in between they are put
+        back, and a photo is never claimed without its settings."""
+        source, seen = Path(photo.path), photo.signature
+        job = Job(new_id(), photo.style, photo.folder, photo.name, photo.companions)
+        job = dataclasses.replace(job, size=seen.size, mtime_ns=seen.mtime_ns)
+        self.records.begin(job)
+        claimed, present = self.records.photo(job), []
         try:
-            for companion in arrival.companions:
+            for companion in photo.companions:
                 with contextlib.suppress(FileNotFoundError):
-                    move(source.with_name(companion), self.photo(claim).with_name(companion))
+                    move(source.with_name(companion), claimed.with_name(companion))
                     present.append(companion)
-            move(source, self.photo(claim))
+            move(source, claimed)
         except FileNotFoundError:
-            self.put_back(claim)
+            self.put_back(job)
             return None
         except OSError:
-            self.abandon(claim)
+            self.abandon(job)
             raise
-        self._forget_reason(claim)
-        return dataclasses.replace(claim, companions=tuple(present))
+        self._forget_reason(job)
+        return dataclasses.replace(job, companions=tuple(present))
 
-    def open(self, claim: Job, signature: Signature) -> tuple[Handle, str]:
-        """The claimed photo, open for reading, made durable and entered in the journal, and its SHA-256. SourceChanged:
-        it is not what the inbox saw. Unreadable: the disk's fault, or so it seems."""
+    def open(self, job: Job, signature: Signature) -> tuple[Handle, str]:
+        """Make the claimed photo durable and enter it in the journal. Returns it, open for reading, and its SHA-256.
+
+        Raises SourceChanged if it is not the file that the inbox saw, Unreadable if the disk does not give its bytes.
+        """
         try:
-            handle = Handle.open(self.photo(claim), os.O_RDONLY | os.O_NONBLOCK)
+            handle = Handle.open(self.records.photo(job), os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):  # swapped for a link or a socket as we claimed it
+            if error.errno in (errno.ELOOP, errno.ENXIO):  # it was swapped for a link or a socket
                 raise SourceChanged from None
             raise
         status = os.fstat(handle.fd)
         if not stat.S_ISREG(status.st_mode) or Signature.of(status) != signature:
             raise SourceChanged
-        os.fsync(handle.fd)  # its writer may not have done so, and from here on it is ours to keep
+        os.fsync(handle.fd)  # its writer may not have done so, and from here on we keep it
         try:
             digest = sha256(handle.fd)
         except OSError as error:
             raise Unreadable(f"the disk cannot read it ({error.strerror})") from None
         facts = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        self.ledger.write("claimed", claim.id, picture=claim.place, sha256=digest, **facts)
+        self.journal.write("claimed", job.id, picture=job.place, sha256=digest, **facts)
         return handle, digest
 
-    def check_unchanged(self, claim: Job, signature: Signature) -> None:
-        """SourceChanged: the photo was written to or replaced since `open`."""
+    def check_unchanged(self, job: Job, signature: Signature) -> None:
+        """Raises SourceChanged if the photo was written to or replaced since `open`."""
         try:
-            status = self.photo(claim).lstat()
+            status = self.records.photo(job).lstat()
         except FileNotFoundError:
             raise SourceChanged from None
         if Signature.of(status) != signature:
             raise SourceChanged
 
-    def companion(self, claim: Job, ending: str) -> Handle | None:
-        """The claimed sidecar (".yaml") or mask (".mask.png"), open for reading, if there is one."""
-        name = claim.name + ending
-        if name not in claim.companions:
+    def companion(self, job: Job, ending: str) -> Handle | None:
+        """The claimed sidecar (".yaml") or mask (".mask.png"), open for reading; None if the photo has none."""
+        name = job.name + ending
+        if name not in job.companions:
             return None
-        return Handle.open(self.photo(claim).with_name(name), os.O_RDONLY | os.O_NONBLOCK)
+        return Handle.open(self.records.photo(job).with_name(name), os.O_RDONLY | os.O_NONBLOCK)
 
-    def easel(self, claim: Job) -> Path:
-        """The hidden temporary name, in the folder where the painting will appear, that belongs to this job."""
-        folder = self.folders.outbox / claim.style / claim.folder
-        self.folders.make(folder)
-        return folder / f".{claim.id}.tmp"
-
-    def canvas(self, claim: Job) -> Handle:
-        """The easel, empty and open for writing."""
-        easel = self.easel(claim)
-        handle = Handle.open(easel, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        inherit_group(handle.fd, easel.parent)
-        return handle
-
-    def deliver(self, claim: Job, extension: str, *, delete_original: bool) -> Path:
-        """Give the finished, fsynced easel its name, then archive the original. Returns the painting's path."""
-        easel = self.easel(claim)
-        sync(easel.parent)  # an easel that is gone means that it was delivered: no power loss may take it
-        while True:
-            with self._names:
-                outcome = free_output_name(self.folders, claim, "delivered", extension)
-                outcome = dataclasses.replace(outcome, delete_original=delete_original)
-                claim = dataclasses.replace(claim, outcome=outcome)
-                self.records.write(claim)
-                try:
-                    move(easel, easel.with_name(outcome.painting))
-                except FileExistsError:
-                    continue  # a user's file came in between: the next name, then
-            self.finish(claim)
-            return easel.with_name(outcome.painting)
-
-    def fail(self, claim: Job, error: JobError) -> Path:
-        """Set the untouched original aside with its reason. Returns its path in failed/."""
-        with self._names:
-            outcome = dataclasses.replace(
-                free_output_name(self.folders, claim, "failed", ""), reason=reason_text(claim, error)
-            )
-            claim = dataclasses.replace(claim, outcome=outcome)
-            self.records.write(claim)
-            return self.finish(claim)
-
-    def finish(self, claim: Job) -> Path:
-        """Carry out the recorded outcome, from whatever point an earlier try had reached. Returns the
-        original's path, which no longer exists if it was to be deleted."""
-        outcome = claim.outcome
-        assert outcome is not None
-        archive = self.folders.failed if outcome.kind == "failed" else self.folders.done
-        folder = archive / claim.style / claim.folder
-        facts: dict[str, object] = {"picture": claim.place, "painting": outcome.painting}
-        if outcome.kind == "failed":
-            discard_temporary(self.folders, claim)
-            facts = {"picture": claim.place, "reason": outcome.reason.split("\n")[2]}
-        if outcome.delete_original:
-            for name in claim.names:
-                self.photo(claim).with_name(name).unlink(missing_ok=True)
-        else:
-            facts["files"] = self._archive(claim, outcome, folder)
-        self._close(claim, outcome.kind, **facts)
-        return folder / outcome.name
-
-    def _archive(self, claim: Job, outcome: Outcome, folder: Path) -> dict[str, tuple[int, int]]:
-        """The job's files go to `folder`. Returns what the journal is to know them by, by their paths."""
-        self.folders.make(folder)
-        found: dict[Path, tuple[int, int]] = {}
-        if outcome.reason:
-            text = folder / f"{outcome.name}.txt"
-            write_atomically(text, outcome.reason, folder / f".{claim.id}.tmp")
-            found[text] = file_stamp(text)
-        for name in claim.names:
-            source, ending = self.photo(claim).with_name(name), name[len(claim.name) :]
-            try:
-                its = file_stamp(source)
-                found[move_or_rename(source, folder, outcome.name + ending)] = its
-            except FileNotFoundError:  # moved before a crash, or taken by somebody who had no business here
-                with contextlib.suppress(FileNotFoundError):
-                    moved = folder / outcome.name
-                    if not ending and file_stamp(moved) == (claim.size, claim.mtime_ns):
-                        found[moved] = file_stamp(moved)
-        return {os.fspath(path.relative_to(self.folders.root)): its for path, its in found.items()}
-
-    def put_back(self, claim: Job) -> None:
-        """Back into the inbox, as if it had not been claimed; under another name if its own is taken by now."""
-        discard_temporary(self.folders, claim)
-        folder = self.folders.inbox / claim.style / claim.folder
-        own = [name for name in claim.names if os.path.lexists(self.photo(claim).with_name(name))]
-        if own:
+    def put_back(self, job: Job) -> None:
+        """Return all files to the inbox, under another name if a new file has theirs."""
+        self.delivery.discard_temporary(job)
+        folder, claimed = self.folders.inbox / job.style / job.folder, self.records.photo(job)
+        present = [name for name in job.names if os.path.lexists(claimed.with_name(name))]
+        sources = {name[len(job.name) :]: claimed.with_name(name) for name in present}
+        if sources:
             self.folders.make(folder)
-        endings = [name[len(claim.name) :] for name in own]
-        moves = dict(zip(endings, (self.photo(claim).with_name(name) for name in own), strict=True))
         with self._names:
             name = free_name(
-                claim.name,
-                lambda n: all(can_move(moves[ending], folder / (n + ending)) for ending in endings),
-                max(map(len, endings), default=0),
+                job.name,
+                lambda n: all(_can_move(source, folder / (n + ending)) for ending, source in sources.items()),
+                max(map(len, sources), default=0),
             )
-            for ending, source in moves.items():
+            for ending, source in sources.items():
                 move(source, folder / (name + ending))
-        self._close(claim, "returned", name=name)
-
-    # when a way is broken off
+        self.records.close(job, "returned", name=name)
 
     def recover(self) -> tuple[int, int]:
-        """After a crash: finish what was decided, put back what was not. Returns how many of each."""
+        """After a crash: finish what was decided, put the rest back. Returns how many jobs of each."""
         finished = []
-        for claim in self.records.all():
+        for job in self.records.all():
             try:
-                finished.append(self._resolve(claim))
+                finished.append(self._resolve(job))
             except OSError as error:
-                self._stranded[claim.id] = claim
-                log.error("%s stays in work/%s for now: %s", claim, claim.id, error)
+                self._stranded[job.id] = job
+                log.error(
+                    "%s stays in work/%s for now: %s", job, job.id, error, extra=about(Event.STRANDED, style=job.style)
+                )
         return finished.count(True), finished.count(False)
 
-    def abandon(self, claim: Job) -> None:
-        """The same for one job whose way was broken off, from whatever point it had reached. What the disk does
-        not let go anywhere now stays in work/ until `tend`."""
+    def abandon(self, job: Job) -> None:
+        """Resolve one job whose way ended early. If the disk does not allow that now, `tend` tries again."""
         with self._rescue:
-            self._abandon(claim)
+            self._abandon(job)
 
     def tend(self) -> int:
-        """Try again what was stranded. Returns how many jobs still are."""
+        """Try the stranded jobs again. Returns how many are left."""
         with self._rescue:
-            for claim in list(self._stranded.values()):
-                self._abandon(claim)
+            for job in list(self._stranded.values()):
+                self._abandon(job)
             return len(self._stranded)
 
-    def _abandon(self, claim: Job) -> None:
+    def _abandon(self, job: Job) -> None:
         with contextlib.suppress(OSError):
-            recorded = self.records.read(self.records.directory(claim))
-            self._stranded[claim.id] = recorded or claim
+            self._stranded[job.id] = job
+            recorded = self.records.read(self.records.directory(job))
             if recorded is not None:
                 self._resolve(recorded)
-            del self._stranded[claim.id]
+            del self._stranded[job.id]
 
-    def _resolve(self, claim: Job) -> bool:
-        """Whether the job was finished; otherwise it was put back."""
-        if claim.outcome is None:
-            self.put_back(claim)
-        elif claim.outcome.kind == "delivered" and os.path.lexists(self.easel(claim)):
-            # The easel vanishes only by being delivered, because nobody else knows its name; a user may have taken
-            # the delivered painting away since. It was whole and durable before the outcome was written down.
-            extension = os.path.splitext(claim.outcome.painting)[1]
-            self.deliver(claim, extension, delete_original=claim.outcome.delete_original)
-        else:
-            self.finish(claim)
-        return claim.outcome is not None
+    def _resolve(self, job: Job) -> bool:
+        """Whether the job had an outcome and is finished; if not, its photo is put back."""
+        if job.outcome is None:
+            self.put_back(job)
+            return False
+        self.delivery.resume(job)
+        return True
 
-    def _forget_reason(self, claim: Job) -> None:
-        """A picture that comes back from failed/ is a new try, and its old reason is no longer true."""
-        picture = self.folders.failed / claim.place
-        if not os.path.lexists(picture):
+    def _forget_reason(self, job: Job) -> None:
+        """Remove the old reason of a photo that came back from failed/: the photo is a new try."""
+        failed = self.folders.failed / job.place
+        if not os.path.lexists(failed):
             with contextlib.suppress(OSError):
-                picture.with_name(f"{claim.name}.txt").unlink()
-                sync(picture.parent)
+                failed.with_name(f"{job.name}.txt").unlink()
+                sync(failed.parent)
 
-    def _close(self, claim: Job, what: str, **facts: object) -> None:
-        """The last line in the journal, and only then is the job's folder removed: neither may be missing."""
-        self.ledger.write(what, claim.id, **facts)
-        self.records.remove(claim)
+
+def _can_move(source: Path, target: Path) -> bool:
+    """Whether nothing lies at `target`, or the same file does because a power loss kept only half of a move."""
+    try:
+        return os.path.samestat(source.lstat(), target.lstat())
+    except FileNotFoundError:
+        return True

@@ -1,55 +1,110 @@
-"""Whose fault it is that a process died: the picture's or the machine's.
+"""What follows when a process dies on a photo: another try, a test of the device, or the end of the photo's tries.
 
-In memory only, and counted only where the daemon lived on to see it: whoever kills the daemon blames nobody.
+Only deaths that the daemon itself saw count, and they are kept in memory only: a killed daemon counts against no photo.
 """
 
 import threading
-from collections import OrderedDict
+from collections.abc import Callable
+from enum import Enum
 
+from cachetools import LRUCache
+
+from daemon.config.models import Config, auto_size
+from daemon.errors import JobError, PainterDied
 from daemon.inbox.scan import Signature
+from daemon.processes.painters import Painters
+from daemon.processes.style_cache import StylePictures
+from daemon.transfer.steps import Step
 
-TRIES = 3  # a picture that ends its painter or reader so often, alone, is set aside
-ROW = 3  # different pictures in a row that end their painter: then it may be the device
-KEPT = 1000  # pictures whose deaths are remembered
+TRIES = 3  # a photo that ends its painter or reader so often, alone, is set aside
+ROW = 3  # different photos in a row that end their painter: the device may be sick
+KEPT = 1000  # photos whose deaths are remembered
+
+
+class Verdict(Enum):
+    """What to do with the photo that a process died on."""
+
+    RETRY = "retry"
+    TEST_DEVICE = "test_device"  # first; the death is not counted yet
+    SET_ASIDE = "set_aside"
 
 
 class FailureTracker:
-    """What each picture has on its conscience. Thread-safe."""
+    """The deaths of each photo. Thread-safe."""
 
     def __init__(self) -> None:
-        self._strikes: OrderedDict[Signature, list[str]] = OrderedDict()  # each by the name of what died
-        self._row: set[Signature] = set()  # ended a painter since the last painting that was finished
+        self._deaths: LRUCache[Signature, list[str | None]] = LRUCache(KEPT)  # on which painter or, None, reader
+        self._row: set[Signature] = set()  # photos that ended a painter since the last finished painting
         self._lock = threading.Lock()
 
-    def strike(self, picture: Signature, *, on_painter: bool, painter: str = "", alone: bool = True) -> int:
-        """A process died on it. Returns how many have; 0, and nothing is counted: so many other pictures did the
-        same, one after another, that the device has to be tried first. Unless there is only one painter (`alone`),
-        what only one and the same died on is not held against the picture a last time."""
-        with self._lock:
-            if on_painter:
-                self._row.add(picture)
-                if len(self._row) >= ROW:
-                    return 0
-            strikes = self._strikes[picture] = [*self._strikes.pop(picture, ()), painter][-TRIES:]
-            while len(self._strikes) > KEPT:
-                self._strikes.popitem(last=False)
-            if on_painter and not alone and len(set(strikes)) == 1:
-                return min(len(strikes), TRIES - 1)
-            return len(strikes)
+    def record_death(self, photo: Signature, painter: str | None, *, alone: bool) -> Verdict:
+        """A process died on the photo. `painter`: its name, None for a reader; `alone`: there is only one painter.
 
-    def device_works(self) -> None:
-        """It was tried: each of those in the row died for a reason of its own."""
+        TEST_DEVICE: too many photos in a row ended their painter. The caller tests the device; if it works, the caller
+        says `device_passed` and asks again. Among several painters, the last try of a photo needs a second painter to
+        die: one painter may be sick.
+        """
+        with self._lock:
+            if painter is not None:
+                self._row.add(photo)
+                if len(self._row) >= ROW:
+                    return Verdict.TEST_DEVICE
+            deaths = [*self._deaths.get(photo, ()), painter]
+            may_be_sick = painter is not None and not alone and len(set(deaths)) == 1
+            self._deaths[photo] = deaths[: TRIES - 1] if may_be_sick else deaths
+            return Verdict.SET_ASIDE if len(self._deaths[photo]) >= TRIES else Verdict.RETRY
+
+    def deaths(self, photo: Signature) -> int:
+        """How many deaths count against the photo, at most TRIES."""
+        with self._lock:
+            return len(self._deaths.get(photo, ()))
+
+    def device_passed(self) -> None:
+        """The device works: each photo in the row ended its painter by itself."""
         with self._lock:
             self._row.clear()
 
-    def painted(self, picture: Signature) -> None:
-        """The device works, and the picture is good."""
-        self.device_works()
+    def painted(self, photo: Signature) -> None:
+        """The photo and the device are good."""
         with self._lock:
-            self._strikes.pop(picture, None)
+            self._row.clear()
+            self._deaths.pop(photo, None)
 
-    def forget(self, picture: Signature) -> None:
-        """It was set aside; should it come back, it begins anew."""
+    def forget(self, photo: Signature) -> None:
+        """The photo was set aside. If it comes back, it has all its tries."""
         with self._lock:
-            self._strikes.pop(picture, None)
-            self._row.discard(picture)
+            self._deaths.pop(photo, None)
+            self._row.discard(photo)
+
+
+def unpaintable(death: Exception) -> JobError:
+    """Why a photo is set aside whose last try ended in `death`."""
+    what = "painted: the painter" if isinstance(death, PainterDied) else "read: the reader"
+    reason = f"It could not be {what} process broke down on it {TRIES} times: {last_line(death)}."
+    return JobError(reason, "Open it in another program and save it again, or paint it smaller.")
+
+
+def last_line(death: Exception) -> str:
+    return str(death).strip().splitlines()[-1]
+
+
+def device_works(
+    painters: Painters, styles: StylePictures, config: Config, style: str, on_step: Callable[[Step], None]
+) -> bool:
+    """Whether a painter paints the style's own picture, as large as photos are painted in this style, to the end.
+
+    If it does, the photos that ended their painter were bad, each by itself. Raises what `Painters.take` and
+    `StylePictures.load` raise.
+    """
+    settings, device = config.settings(style), painters.equipment().device
+    side = settings.long_side(device) or auto_size(device)
+    pictures = styles.load(config.styles[style].all_pictures, side, config.max_megapixels)
+    threads, patience = config.thread_count, config.stall_seconds
+    try:
+        with painters.take() as painter:
+            painter.paint(pictures[0][0], pictures, settings.recipe, threads, on_step, patience)
+    except PainterDied:
+        return False
+    except JobError:  # the painter lives, and says what it cannot do
+        pass
+    return True

@@ -1,15 +1,15 @@
-"""work/journal: what happened to each picture, one checksummed line per event, appended as it happens.
+"""work/journal: what happened to each photo, one checksummed line per event, appended as it happens.
 
 The folders decide the state of a job; the journal counts and explains. A line is `<CRC-32 in hex> <JSON>`:
 
-    claimed    the photo's sha256, size and mtime_ns, once it is ours
-    delivered  the painting and what was archived, {path below the root: [size, mtime_ns]}
-    failed     the same, with the reason
+    claimed    the photo's sha256, size and mtime_ns, as soon as the photo is ours
+    delivered  the painting and the archived files, {path below the root: [size, mtime_ns]}
+    failed     the archived files and the reason
     returned   put back into the inbox
-    counted    how many jobs were delivered and failed of which nothing is left to explain (see compaction)
+    counted    how many jobs were delivered and failed of which no file is left (see journal_compaction)
 
-A job's last line is durable before its folder in work/ goes away, and with it all lines before it. A job that a
-crash made end twice has two last lines; the later one counts. A torn last line is what a power loss leaves.
+A job's last line, with all lines before it, is durable before the job's folder in work/ goes away. After a crash a job
+may end twice; then the later line counts. A power loss may leave a torn last line.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from daemon.storage.files import sync, write_all
 ENDINGS = ("delivered", "failed", "returned")
 COUNTED = "counted"
 BLOCK = 1 << 20  # bytes copied at a time
-TAIL = 1 << 16  # bytes at the end that are looked at before the first line is appended
+TAIL = 1 << 16  # bytes at the end that are checked before the first line is appended
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Event:
 
 @dataclass(slots=True)
 class Entry:
-    """All that the journal says of one job."""
+    """All that the journal says about one job."""
 
     job: str
     at: float = 0.0  # of its last event
@@ -52,7 +52,7 @@ class Entry:
 
 
 class Journal:
-    """The journal of one root, to write. Thread-safe."""
+    """Writes the journal of one root. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,19 +60,19 @@ class Journal:
         self._sound = False  # the last line is known to be whole
 
     def write(self, what: str, job: str, **facts: object) -> None:
-        """Append one line; durable when it returns if it ends the job. OSError: nothing was appended."""
+        """Append one line. A line that ends its job is durable from here on. Raises OSError if nothing was appended."""
         data = line(Event(round(time.time(), 3), job, what, facts))
         with self._lock:
             is_new = not self.path.exists()
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o664)
             try:
                 if not self._sound:
-                    mend(fd)
+                    truncate_torn_tail(fd)
                 before = os.fstat(fd).st_size
                 self._sound = False
                 if os.write(fd, data) < len(data):  # the disk is full
                     os.ftruncate(fd, before)
-                    os.write(fd, data)  # raises what the matter is, or works by now
+                    os.write(fd, data)  # raises the reason, or works now
                 if what in ENDINGS:
                     os.fsync(fd)
                 self._sound = True
@@ -81,8 +81,8 @@ class Journal:
             if is_new:
                 sync(self.path.parent)
 
-    def mended(self) -> int:
-        """Its length in bytes, all of it whole lines as far as a crash is concerned; 0 if there is none yet."""
+    def sound_length(self) -> int:
+        """Cut off a torn last line. Returns the journal's length in bytes, 0 if there is no journal yet."""
         with self._lock:
             try:
                 fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -90,15 +90,15 @@ class Journal:
                 return 0
             try:
                 if not self._sound:
-                    mend(fd)
+                    truncate_torn_tail(fd)
                     self._sound = True
                 return os.fstat(fd).st_size
             finally:
                 os.close(fd)
 
-    def exchange(self, path: Path, fd: int, length: int) -> None:
-        """The file `path`, open as `fd`, takes the place of the journal's first `length` bytes: it gets what was
-        appended since, and the journal's name. OSError: nothing has changed."""
+    def replace_prefix(self, path: Path, fd: int, length: int) -> None:
+        """Replace the journal's first `length` bytes by the file `path`, open for writing as `fd`: the lines behind
+        them are appended to that file, and it gets the journal's name. Raises OSError if nothing was changed."""
         with self._lock, self.path.open("rb") as old:
             old.seek(length)
             while data := old.read(BLOCK):
@@ -115,7 +115,7 @@ def line(event: Event) -> bytes:
 
 
 def parse(data: bytes) -> Event | None:
-    """None: not a whole line of ours."""
+    """The event of a line without its end; None if the line is torn or damaged."""
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
         if data[8:9] == b" " and int(data[:8], 16) == zlib.crc32(data[9:]):
             facts = json.loads(data[9:])
@@ -123,8 +123,8 @@ def parse(data: bytes) -> Event | None:
     return None
 
 
-def mend(fd: int) -> None:
-    """Cut off what a crash left of a line that was never whole, so that the next one begins on its own."""
+def truncate_torn_tail(fd: int) -> None:
+    """Cut off the part of a last line that a crash left, so that the next line begins a new line."""
     length = os.fstat(fd).st_size
     start = max(0, length - TAIL)
     tail = os.pread(fd, TAIL, start)
@@ -138,19 +138,19 @@ def mend(fd: int) -> None:
                 os.ftruncate(fd, start + end)
             return
     if start == 0 and not ends:
-        os.ftruncate(fd, 0)  # the very first line was torn
+        os.ftruncate(fd, 0)  # the first line was torn
     elif not tail.endswith(b"\n"):
-        os.write(fd, b"\n")  # damage of some other kind: nothing is cut, `styled doctor` names it
+        os.write(fd, b"\n")  # other damage: nothing is cut, `styled doctor` names the line
 
 
 def read(path: Path) -> Iterator[tuple[int, Event | None]]:
-    """Every line with its number from 1; None for one that is damaged. A torn last line is left out."""
+    """Every line's number, from 1, and event; None for a damaged line. A torn last line is left out."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        damaged: list[int] = []  # only a whole line behind it tells damage from a torn end
+        damaged: list[int] = []  # a whole line behind them tells damage from a torn end
         for number, data in enumerate(file, start=1):
             event = parse(data.removesuffix(b"\n")) if data.endswith(b"\n") else None
             if event is None:
@@ -162,7 +162,7 @@ def read(path: Path) -> Iterator[tuple[int, Event | None]]:
 
 
 def entries(path: Path) -> tuple[dict[str, Entry], list[int]]:
-    """All jobs by their id, in the order of their first line; and the numbers of damaged lines."""
+    """All jobs by id, in the order of their first lines, and the numbers of damaged lines."""
     found: dict[str, Entry] = {}
     damaged = []
     for number, event in read(path):
@@ -177,8 +177,8 @@ def entries(path: Path) -> tuple[dict[str, Entry], list[int]]:
     return found, damaged
 
 
-def sorted_lines(path: Path) -> tuple[bytes, bytes]:
-    """All sound lines, and all others."""
+def split_damaged(path: Path) -> tuple[bytes, bytes]:
+    """All sound lines, and all damaged ones."""
     sound, damaged = b"", b""
     for data in path.read_bytes().splitlines(keepends=True):
         if data.endswith(b"\n") and parse(data[:-1]) is not None:

@@ -1,8 +1,8 @@
-"""The journal stays as long as what there is to explain: the lines of jobs of which nothing lies in done/ or failed/
-any more give way to one line that counts them. What is kept is kept byte for byte.
+"""Compaction keeps the journal short: one line that counts replaces the lines of all jobs that have no file left in
+done/ or failed/. All other lines are kept byte for byte.
 
-It begins beside a daemon at work: what is appended meanwhile goes behind what was kept, and the new journal takes the
-old one's name in one step.
+Compaction runs while the daemon works: lines that are appended meanwhile go behind the kept ones, and the new journal
+takes the old one's name in one step.
 """
 
 import os
@@ -20,11 +20,11 @@ COUNTS = ("delivered", "failed", "gone")
 
 
 def compact(journal: Journal, folders: Folders) -> int:
-    """Returns how many jobs' lines went; none go from a journal with damaged lines, which `styled doctor` names.
-    OSError: nothing has changed."""
-    length = journal.mended()
+    """Returns how many jobs' lines were removed: none if a line is damaged, which `styled doctor` names. Raises OSError
+    if nothing was changed."""
+    length = journal.sound_length()
     closed = _closed(journal.path, length, folders) if length else {}
-    if len(closed) < 2:  # one line for one or two would save nothing
+    if len(closed) < 2:  # the counting line would save nothing
         return 0
     temporary = leftover(folders)
     with truncated_file(temporary, 0o664) as fd:
@@ -37,20 +37,18 @@ def compact(journal: Journal, folders: Folders) -> int:
                 write_all(fd, block)
                 block = b""
         write_all(fd, block)
-        journal.exchange(temporary, fd, length)
+        journal.replace_prefix(temporary, fd, length)
     return len(closed)
 
 
 def leftover(folders: Folders) -> Path:
-    """What a crash in the middle leaves; it means nothing."""
+    """The temporary file that a crash during compaction leaves; it may be removed."""
     return folders.work / f".{folders.journal.name}.tmp"
 
 
 def _closed(path: Path, length: int, folders: Folders) -> dict[str, Entry]:
-    """The jobs that are over and have no file left, and the counts of those before them; none if a line is damaged.
-
-    A job whose folder is still in work/ may end once more after a crash. None does that is closed now.
-    """
+    """The ended jobs without a file left, and earlier counting lines; nothing if a line is damaged. A job with a folder
+    in work/ is not among them: after a crash the job may end again."""
     ended: dict[str, Entry] = {}
     for _, event in _lines(path, length):
         if event is None:
@@ -62,7 +60,7 @@ def _closed(path: Path, length: int, folders: Folders) -> dict[str, Entry]:
     return {
         job: entry
         for job, entry in ended.items()
-        if job not in at_work and not any(is_there(folders.root / name, its) for name, its in _files(entry).items())
+        if job not in at_work and not any(is_there(folders.root / name, stamp) for name, stamp in _files(entry).items())
     }
 
 
@@ -83,13 +81,13 @@ def _files(entry: Entry) -> dict[str, Sequence[int]]:
     return found
 
 
-def is_there(path: Path, its: Sequence[int]) -> bool:
-    """Whether the file of that (size, mtime_ns) still lies there."""
+def is_there(path: Path, stamp: Sequence[int]) -> bool:
+    """Whether the file with this stamp, (size, mtime_ns), still lies at `path`."""
     try:
         status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISREG(status.st_mode) and [status.st_size, status.st_mtime_ns] == list(its)
+    return stat.S_ISREG(status.st_mode) and [status.st_size, status.st_mtime_ns] == list(stamp)
 
 
 def _lines(path: Path, length: int) -> Iterator[tuple[bytes, Event | None]]:

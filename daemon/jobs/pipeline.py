@@ -1,6 +1,7 @@
-"""One picture's journey, from the inbox to the outbox."""
+"""The way of one photo, from the inbox to the outbox: claim, read, paint, deliver."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -12,17 +13,19 @@ from pathlib import Path
 from daemon.config.load import load_sidecar
 from daemon.config.models import Config, Settings
 from daemon.errors import JobError, PainterDied, ServicePaused, SourceChanged, Unreadable, WorkerDied, WorkerLost
+from daemon.events import Event, about
 from daemon.filenames import MASK, SIDECAR, extension_of, output_format
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.claims import JobStore
-from daemon.jobs.failures import TRIES, FailureTracker
+from daemon.jobs.failures import TRIES, FailureTracker, Verdict, device_works, last_line, unpaintable
 from daemon.jobs.record import Job, JobResult
 from daemon.jobs.safe_retry import paint_with_safe_retry
-from daemon.jobs.trace import JobTrace
+from daemon.jobs.trace import PaintResult, StepLog
 from daemon.processes.painters import Painters
 from daemon.processes.readers import Photo, Readers
 from daemon.processes.shared_array import SharedArray
 from daemon.processes.style_cache import Sources, StylePictures
+from daemon.provenance import Provenance
 from daemon.status import Status
 from daemon.storage.files import Handle, sha256
 from daemon.text import escape
@@ -31,207 +34,197 @@ from daemon.transfer.steps import Step
 
 log = logging.getLogger("styled")
 
-AUTO_SIZE_CPU, AUTO_SIZE_GPU = 512, 1024  # `size: auto`: the long side in pixels; never enlarged to it
-
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """A claimed picture with the settings it began with."""
+    """A claimed photo, open, with the settings that it began with."""
 
-    claim: Job
+    job: Job
     signature: Signature
     file: Handle
+    source_sha256: str
+    temporary: Path  # where the painting is written before it gets its name
     settings: Settings
     config: Config
-    story: JobTrace
 
 
 class Pipeline:
-    """What a picture needs on its way. `run` is the whole way; it may be called from several threads."""
+    """`run` is the whole way of one photo. Several threads may call it."""
 
     def __init__(
         self,
-        claims: JobStore,
+        jobs: JobStore,
         readers: Readers,
         painters: Painters,
-        board: Status,
-        tell: Callable[[JobResult], None] = lambda finished: None,
+        status: Status,
+        notify: Callable[[JobResult], None] = lambda result: None,
     ) -> None:
-        """`tell` hears of every picture whose way has ended; it raises nothing."""
-        self.tell = tell
-        self.claims = claims
+        """`notify` gets the result of every job that ends in outbox/ or failed/; it raises nothing."""
+        self.jobs = jobs
+        self.delivery = jobs.delivery
         self.readers = readers
         self.painters = painters
-        self.board = board
+        self.status = status
+        self.notify = notify
         self.styles = StylePictures(readers)
-        self.blame = FailureTracker()
         self.sources = Sources()
+        self.failures = FailureTracker()
 
-    def run(self, arrival: InboxPhoto, config: Config) -> None:
-        """Claim, read, paint, deliver; the original is archived with the delivery. JobError ends here; whatever
-        else ends the way puts the picture back into the inbox."""
-        claim = self.claims.take(arrival)
-        if claim is None:
+    def run(self, photo: InboxPhoto, config: Config) -> None:
+        """Claim, read, paint, deliver. A JobError ends here: the photo goes to failed/. Any other exception puts the
+        photo back into the inbox. Raises RetryLater, ServicePaused, ShuttingDown and OSError."""
+        job = self.jobs.take(photo)
+        if job is None:
             return
-        with self._in_hand(claim):
+        with self._in_hand(job):
             started = time.monotonic()
             try:
-                job = self.open(claim, arrival.signature, config)
-                photo = self.read(job)
-                painting = self.paint(job, photo)
-                path = self.deliver(job, photo, painting)
+                context = self.open(job, photo.signature, config)
+                content = self.read(context)
+                result = self.paint(context, content)
+                path, record = self.deliver(context, content, result)
             except JobError as error:
-                self.fail(claim, error, started)
+                self.fail(job, error, started)
             except (WorkerDied, Unreadable) as death:
-                self.judge(claim, arrival.signature, death, started, config)
+                self.judge(job, photo.signature, death, started, config)
             except SourceChanged:
-                self.claims.put_back(claim)
-                log.info("%s is still being written; it waits", claim)
+                self.jobs.put_back(job)
+                extra = about(Event.STILL_GROWING, style=job.style)
+                log.info("%s is still being written; it waits in the inbox", job, extra=extra)
             except WorkerLost as loss:
-                self.claims.put_back(claim)
-                log.warning("%s goes back and is painted anew, through no fault of its own: %s", claim, loss)
+                self.jobs.put_back(job)
+                extra = about(Event.RETURNED, style=job.style)
+                log.warning("%s goes back into the inbox and is painted again: %s", job, loss, extra=extra)
             else:
-                self.blame.painted(arrival.signature)
-                self.board.count(delivered=1)
-                seconds, said = time.monotonic() - started, {"path": escape(str(path)), "style": claim.style}
-                log.info("painted %s", claim, extra={**said, "seconds": seconds})
-                self.tell(job.story.ended(claim.id, claim.place, path, seconds, photo.pixels, painting))
+                self.failures.painted(photo.signature)
+                self.status.count(delivered=1)
+                seconds = time.monotonic() - started
+                extra = about(Event.PAINTED, path=escape(str(path)), style=job.style, seconds=seconds)
+                log.info("painted %s", job, extra=extra)
+                pixels = content.pixels, result.painting
+                self.notify(JobResult(job.id, job.place, job.style, path, "", seconds, record, *pixels))
 
     @contextlib.contextmanager
-    def _in_hand(self, claim: Job) -> Iterator[None]:
-        """Whatever ends the way early, even in the handling of an error, leaves the picture where it is safe."""
-        self.board.begin(claim.id, claim.place, claim.style)
+    def _in_hand(self, job: Job) -> Iterator[None]:
+        """An exception, even while an error is handled, leaves the photo in a safe folder."""
+        self.status.begin(job.id, job.place, job.style)
         try:
             yield
         except BaseException:
-            self.claims.abandon(claim)
+            self.jobs.abandon(job)
             raise
         finally:
-            self.board.end(claim.id)
+            self.status.end(job.id)
 
-    def open(self, claim: Job, signature: Signature, config: Config) -> JobContext:
-        """SourceChanged: its writer was not done. JobError: its sidecar does not validate."""
-        file, source_sha256 = self.claims.open(claim, signature)
-        sidecar = self.claims.companion(claim, SIDECAR)
-        own = load_sidecar(_text(sidecar), claim.name + SIDECAR) if sidecar else None
-        story = JobTrace(claim.name, source_sha256)
-        return JobContext(claim, signature, file, config.settings(claim.style, own), config, story)
+    def open(self, job: Job, signature: Signature, config: Config) -> JobContext:
+        """Raises SourceChanged if the photo is still being written, JobError if its sidecar does not validate."""
+        file, digest = self.jobs.open(job, signature)
+        sidecar = self.jobs.companion(job, SIDECAR)
+        own = load_sidecar(_text(sidecar), job.name + SIDECAR) if sidecar else None
+        temporary = self.delivery.temporary_path(job)
+        return JobContext(job, signature, file, digest, temporary, config.settings(job.style, own), config)
 
-    def fail(self, claim: Job, error: JobError, started: float) -> None:
-        path = self.claims.fail(claim, error)
-        self.board.count(failed=1, failure=f"{claim}: {escape(str(error))}")
-        log.error("failed %s: %s", claim, error, extra={"path": escape(str(path)), "style": claim.style})
-        self.tell(JobResult(claim.id, claim.place, claim.style, path, str(error), time.monotonic() - started))
-
-    def judge(
-        self, claim: Job, picture: Signature, death: WorkerDied | Unreadable, started: float, config: Config
-    ) -> None:
-        """A process died on it. It goes back, to be tried after others that wait; after the third time, each time
-        alone and in a process that was sound, it is set aside. ServicePaused: every picture fares like it."""
-        on_painter, painter = isinstance(death, PainterDied), getattr(death, "painter", "")
-        strike = functools.partial(
-            self.blame.strike, picture, on_painter=on_painter, painter=painter, alone=self.painters.count <= 1
-        )
-        strikes = strike()
-        last = str(death).strip().splitlines()[-1]
-        if strikes == 0:
-            if not self.device_works(claim, config):
-                raise ServicePaused(f"the painter breaks down on every picture ({last})")
-            self.blame.device_works()
-            strikes = strike()
-        log.warning("%s: %s (try %d of %d)", claim, death, strikes, TRIES)
-        if strikes < TRIES:
-            self.claims.put_back(claim)
-            return
-        self.blame.forget(picture)
-        what = "painted: the painter process" if isinstance(death, PainterDied) else "read: the reader process"
-        advice = "Save it anew in another program, or paint it smaller."
-        self.fail(claim, JobError(f"It could not be {what} broke down on it {TRIES} times: {last}.", advice), started)
-
-    def device_works(self, claim: Job, config: Config) -> bool:
-        """Whether a painter paints what it must be able to: the style's own picture, as large as photos are painted
-        in this style, to the last step. If it does, those that died in a row were bad pictures, each by itself."""
-        log.warning("several pictures in a row ended their painter; it paints a style's own picture to see why")
-        self.board.stage(claim.id, "trying the painter")
-        settings = config.settings(claim.style)
-        side = settings.size if isinstance(settings.size, int) else self._auto_size()
-        style = self.styles.load(config.styles[claim.style].all_pictures, side, config.max_megapixels)
-        threads, patience = config.thread_count, config.stall_seconds
-        try:
-            with self.painters.take() as painter:
-                on_step = functools.partial(self.board.step, claim.id)
-                painter.paint(style[0][0], style, settings.recipe, threads, on_step, patience)
-        except PainterDied:
-            return False
-        except JobError:  # it lives, and says in words what it cannot do
-            pass
-        return True
-
-    def read(self, job: JobContext) -> Photo:
-        """The photograph, decoded at the size it will be painted in."""
-        self.board.stage(job.claim.id, "reading")
-        if os.fstat(job.file.fd).st_size == 0:
+    def read(self, context: JobContext) -> Photo:
+        """The photo, decoded at the size that it is painted in. Raises JobError if it cannot be decoded."""
+        self.status.stage(context.job.id, "reading")
+        if os.fstat(context.file.fd).st_size == 0:
             raise JobError("The file is empty.", "Copy the picture again; its transfer may have been broken off.")
-        size = job.settings.size
-        if size == "auto":
-            size = self._auto_size()
-        wanted = None if size == "original" else size
-        enlarge = job.settings.size != "auto"
-        limit = job.config.max_megapixels
-        location = job.config.output.location
-        return self.readers.read(job.file, max_megapixels=limit, size=wanted, enlarge=enlarge, location=location)
+        is_auto = context.settings.size == "auto"
+        device = self.painters.equipment().device if is_auto else ""  # only `auto` has to wait for a painter
+        return self.readers.read(
+            context.file,
+            max_megapixels=context.config.max_megapixels,
+            size=context.settings.long_side(device),
+            enlarge=not is_auto,
+            location=context.config.output.location,
+        )
 
-    def _auto_size(self) -> int:
-        return AUTO_SIZE_CPU if self.painters.equipment().device == "cpu" else AUTO_SIZE_GPU
+    def paint(self, context: JobContext, content: Photo) -> PaintResult[SharedArray]:
+        """Paint on the first free painter, if possible one that has the style ready. The painting has the shape of
+        the photo, (H, W, 3)."""
+        job, config = context.job, context.config
+        self.status.stage(job.id, "waiting for a painter")
+        long_side = max(1, round(max(content.size) * context.settings.recipe.style_scale))
+        files = config.styles[job.style].all_pictures
+        style = self.styles.load(files, long_side, config.max_megapixels)
+        sources = self.sources.of(files)
+        with self.painters.take(job.style) as painter:
+            self.status.stage(job.id, "painting")
 
-    def paint(self, job: JobContext, photo: Photo) -> SharedArray:
-        """The painting, of the photo's shape, by whichever painter is free first; of several, by one that has the
-        style at hand."""
-        self.board.stage(job.claim.id, "waiting for a painter")
-        long_side = max(photo.size) * job.settings.recipe.style_scale
-        pictures = job.config.styles[job.claim.style].all_pictures
-        style = self.styles.load(pictures, max(round(long_side), 1), job.config.max_megapixels)
-        job.story.pictures = self.sources.of(pictures)
+            def attempt(recipe: Recipe) -> PaintResult[SharedArray]:
+                steps, threads = StepLog(), config.thread_count
 
-        def on_step(step: Step) -> None:
-            job.story.step(step)
-            self.board.step(job.claim.id, step)
+                def on_step(step: Step) -> None:
+                    steps.add(step)
+                    self.status.step(job.id, step)
 
-        with self.painters.take(job.claim.style) as painter:
-            self.board.stage(job.claim.id, "painting")
-            config = job.config
+                painting = painter.paint(content.pixels, style, recipe, threads, on_step, config.stall_seconds)
+                return steps.result(painting, recipe, painter.equipment, threads or painter.equipment.threads, sources)
 
-            def attempt(recipe: Recipe) -> SharedArray:
-                job.story.begin(painter.equipment, config.thread_count, recipe)
-                patience = config.stall_seconds
-                return painter.paint(photo.pixels, style, recipe, config.thread_count, on_step, patience)
-
-            painting = paint_with_safe_retry(attempt, job.settings.recipe, job.claim)
-        mask = self.claims.companion(job.claim, MASK)
+            result = paint_with_safe_retry(attempt, context.settings.recipe, job)
+        mask = self.jobs.companion(job, MASK)
         if mask is None:
-            return painting
-        job.story.mask_sha256 = sha256(mask.fd)
-        return self.readers.masked(painting, photo.pixels, mask, job.config.max_megapixels)
+            return result
+        masked = self.readers.masked(result.painting, content.pixels, mask, config.max_megapixels)
+        return dataclasses.replace(result, painting=masked, mask_sha256=sha256(mask.fd))
 
-    def deliver(self, job: JobContext, photo: Photo, painting: SharedArray) -> Path:
-        """Written, fsynced, reopened, decoded; the photo looked at once more; and only then given its name."""
-        self.board.stage(job.claim.id, "delivering")
-        output = job.config.output
-        kind = output_format(photo.format, output.format, photo.size)
-        record = job.story.told(job.claim.style, photo.size, kind, output.quality)
+    def deliver(self, context: JobContext, content: Photo, result: PaintResult[SharedArray]) -> tuple[Path, Provenance]:
+        """Write, fsync, reopen and decode the painting, look at the photo once more, and only then give the painting
+        its name. Returns its path and its record."""
+        job, output = context.job, context.config.output
+        self.status.stage(job.id, "delivering")
+        kind = output_format(content.format, output.format, content.size)
+        record = result.provenance(
+            source=job.name,
+            source_sha256=context.source_sha256,
+            style=job.style,
+            size=content.size,
+            kind=kind,
+            quality=output.quality,
+        )
         self.readers.write(
-            self.claims.canvas(job.claim),
-            painting,
-            photo.alpha,
+            self.delivery.open_temporary(context.temporary),
+            result.painting,
+            content.alpha,
             format=kind,
             quality=output.quality,
-            metadata=photo.metadata,
+            metadata=content.metadata,
             record=record.to_json(),
         )
-        self.readers.verify(Handle.open(self.claims.easel(job.claim), os.O_RDONLY), photo.size)
-        self.claims.check_unchanged(job.claim, job.signature)
-        delete = job.config.originals == "delete"
-        return self.claims.deliver(job.claim, extension_of(kind, job.claim.name), delete_original=delete)
+        self.readers.verify(Handle.open(context.temporary, os.O_RDONLY), content.size)
+        self.jobs.check_unchanged(job, context.signature)
+        delete = context.config.originals == "delete"
+        extension = extension_of(kind, job.name)
+        return self.delivery.deliver(job, context.temporary, extension, delete_original=delete), record
+
+    def fail(self, job: Job, error: JobError, started: float) -> None:
+        """Set the photo aside with its reason."""
+        path = self.delivery.fail(job, error)
+        self.status.count(failed=1, failure=f"{job}: {escape(str(error))}")
+        log.error("failed %s: %s", job, error, extra=about(Event.FAILED, path=escape(str(path)), style=job.style))
+        self.notify(JobResult(job.id, job.place, job.style, path, str(error), time.monotonic() - started))
+
+    def judge(self, job: Job, photo: Signature, death: WorkerDied | Unreadable, started: float, config: Config) -> None:
+        """A process died on the photo: put it back behind the photos that wait, or set it aside, as the failure policy
+        says. Raises ServicePaused if every photo would fare like this one."""
+        painter = death.painter if isinstance(death, PainterDied) else None
+        alone = self.painters.count <= 1
+        while (verdict := self.failures.record_death(photo, painter, alone=alone)) is Verdict.TEST_DEVICE:
+            text = "several photos in a row ended their painter; a painter tries the style's own picture to see why"
+            log.warning(text, extra=about(Event.DEVICE_TESTED, style=job.style))
+            self.status.stage(job.id, "trying the painter")
+            on_step = functools.partial(self.status.step, job.id)
+            if not device_works(self.painters, self.styles, config, job.style, on_step):
+                raise ServicePaused(f"the painter breaks down on every picture ({last_line(death)})")
+            self.failures.device_passed()
+        tries = self.failures.deaths(photo)
+        extra = about(Event.RETRY, style=job.style, tries=tries)
+        log.warning("%s: %s (try %d of %d)", job, death, tries, TRIES, extra=extra)
+        if verdict is Verdict.RETRY:
+            self.jobs.put_back(job)
+        else:
+            self.failures.forget(photo)
+            self.fail(job, unpaintable(death), started)
 
 
 def _text(file: Handle) -> bytes:

@@ -1,4 +1,9 @@
-"""A job's record, work/<id>/job.json: where the picture came from and, later, what became of it."""
+"""A job: its record work/<id>/job.json says where the photo came from and, later, what became of it.
+
+work/<id>/job.json      written first
+work/<id>/photo.jpg     the original, renamed out of the inbox, with its sidecar and mask
+work/journal            a line when the photo is ours and a line when it no longer is
+"""
 
 import contextlib
 import dataclasses
@@ -11,19 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from daemon.events import Event, about
+from daemon.jobs.journal import Journal
 from daemon.processes.shared_array import SharedArray
 from daemon.provenance import Provenance
 from daemon.storage.files import sync, write_atomically
+from daemon.storage.layout import Folders
 from daemon.text import escape
 
 log = logging.getLogger("styled")
 
 RECORD = "job.json"
+TEMPORARY = f".{RECORD}.tmp"  # write_atomically's
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job: `name` is the original's from now on, `painting` the delivered file's."""
+    """What became of a job. `name`: the archived original's; `painting`: the delivered file's."""
 
     kind: Literal["delivered", "failed"]
     name: str
@@ -34,8 +43,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A picture that is ours: `work/<id>/` holds it. `folder` is relative to its style's folder, "" at the top;
-    `size` (bytes) and `mtime_ns` are the photo's as the inbox saw it."""
+    """A photo that is ours: `work/<id>/` holds it. `folder` is relative to its style's folder, "" at the top;
+    `size` (bytes) and `mtime_ns` are the photo's as the inbox saw them."""
 
     id: str
     style: str
@@ -48,112 +57,28 @@ class Job:
 
     @property
     def place(self) -> str:
-        """The picture's path below inbox/, done/ and the others."""
+        """The photo's path below inbox/, done/ and the other folders."""
         return os.path.join(self.style, self.folder, self.name)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All files of the job, the photo last: it never stands without its settings."""
+        """All files of the job, the photo last: a photo never stands without its settings."""
         return (*self.companions, self.name)
 
     def __str__(self) -> str:
         return escape(self.place)
 
 
-class Records:
-    """The records of one work/."""
-
-    def __init__(self, work: Path) -> None:
-        self.work = work
-
-    def directory(self, claim: Job) -> Path:
-        return self.work / claim.id
-
-    def begin(self, claim: Job) -> None:
-        """Make the job's folder with its record. OSError: nothing of it is left."""
-        directory = self.directory(claim)
-        directory.mkdir()
-        try:
-            self.write(claim)
-            sync(self.work)
-        except OSError:
-            with contextlib.suppress(OSError):
-                self.remove(claim)
-            raise
-
-    def write(self, claim: Job) -> None:
-        directory = self.directory(claim)
-        write_atomically(directory / RECORD, json.dumps(dataclasses.asdict(claim)), directory / f".{RECORD}.tmp")
-
-    def remove(self, claim: Job) -> None:
-        """The job has ended: its folder, which is empty by now, goes with its record."""
-        directory = self.directory(claim)
-        for name in (f".{RECORD}.tmp", RECORD):
-            (directory / name).unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            directory.rmdir()
-        sync(self.work)
-
-    def all(self) -> list[Job]:
-        """Every job in hand that can be read; what is left of one that never began is removed."""
-        return [claim for directory in self.directories() if (claim := self.read(directory)) is not None]
-
-    def directories(self) -> list[Path]:
-        return sorted(d for d in self.work.iterdir() if d.is_dir() and not d.is_symlink())
-
-    def read(self, directory: Path) -> Job | None:
-        """None: there is no record, or none that can be understood; that folder is left alone."""
-        try:
-            return parse((directory / RECORD).read_text(), directory.name)
-        except FileNotFoundError:
-            with contextlib.suppress(FileNotFoundError):
-                (directory / f".{RECORD}.tmp").unlink()  # killed before anything was claimed
-            try:
-                directory.rmdir()
-            except FileNotFoundError:
-                pass
-            except OSError:
-                log.warning("%s holds files but no record of a job; `styled doctor` tells more", escape(str(directory)))
-        except (ValueError, TypeError, KeyError) as error:
-            name = escape(str(directory))
-            log.error("%s: the record of this job cannot be read (%s); `styled doctor` tells more", name, error)
-        return None
-
-
-def new_id() -> str:
-    """Of a job: when it was claimed, and something that no other has."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-
-
-def parse(text: str, name: str) -> Job:
-    """The record in the folder `name`. ValueError, TypeError, KeyError: it is none."""
-    record: dict[str, Any] = json.loads(text)
-    outcome = record.pop("outcome")
-    record["companions"] = tuple(record["companions"])
-    claim = Job(**record, outcome=Outcome(**outcome) if outcome else None)
-    names = [claim.id, claim.style, *claim.names]
-    if claim.outcome is not None:
-        names += [claim.outcome.name, claim.outcome.painting or "-"]
-    parts = [part for part in claim.folder.split("/") if claim.folder]
-    if claim.id != name or not all(_is_plain(each) for each in (*names, *parts)):
-        raise ValueError("it names files outside its folders")
-    return claim
-
-
-def _is_plain(name: str) -> bool:
-    return bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name
-
-
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """Delivered, with its record and pixels, or failed, with its reason. `place`: the photo's path below inbox/."""
+    """A delivered photo with its record and pixels, or a failed one with its reason. `place`: see Job."""
 
     job: str
     place: str
     style: str
     path: Path  # the painting, or the original in failed/
     reason: str = ""
-    seconds: float = 0.0  # of the whole way
+    seconds: float = 0.0  # from the claim to the end
     record: Provenance | None = None
     photo: SharedArray | None = field(default=None, repr=False)
     painting: SharedArray | None = field(default=None, repr=False)
@@ -161,3 +86,98 @@ class JobResult:
     @property
     def delivered(self) -> bool:
         return not self.reason
+
+
+class JobRecords:
+    """The folders work/<id> of one root, and the journal that says when each job begins and ends."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.work = folders.work
+        self.journal = Journal(folders.journal)
+
+    def directory(self, job: Job) -> Path:
+        return self.work / job.id
+
+    def photo(self, job: Job) -> Path:
+        """The claimed original; sidecar and mask lie beside it."""
+        return self.work / job.id / job.name
+
+    def begin(self, job: Job) -> None:
+        """Make the job's folder with its record. If this raises OSError, nothing of the folder is left."""
+        self.directory(job).mkdir()
+        try:
+            self.write(job)
+            sync(self.work)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._remove(job)
+            raise
+
+    def write(self, job: Job) -> None:
+        write_atomically(self.directory(job) / RECORD, json.dumps(dataclasses.asdict(job)), durable=True)
+
+    def close(self, job: Job, what: str, **facts: object) -> None:
+        """Write the job's last line into the journal, then remove its folder. The order holds after a crash, too."""
+        self.journal.write(what, job.id, **facts)
+        self._remove(job)
+
+    def all(self) -> list[Job]:
+        """Every job in hand whose record can be read. The remains of a job that never began are removed."""
+        return [job for directory in self.directories() if (job := self.read(directory)) is not None]
+
+    def directories(self) -> list[Path]:
+        return sorted(d for d in self.work.iterdir() if d.is_dir() and not d.is_symlink())
+
+    def read(self, directory: Path) -> Job | None:
+        """The job in this folder; None if its record is missing or damaged. Such a folder is left alone."""
+        name, damaged = escape(str(directory)), about(Event.RECORD_DAMAGED, path=str(directory))
+        try:
+            return parse((directory / RECORD).read_text(), directory.name)
+        except FileNotFoundError:
+            with contextlib.suppress(FileNotFoundError):
+                (directory / TEMPORARY).unlink()  # of a daemon that was killed before it claimed anything
+            try:
+                directory.rmdir()
+            except FileNotFoundError:
+                pass
+            except OSError:
+                log.warning("%s holds files but no record of a job; run `styled doctor`", name, extra=damaged)
+        except (ValueError, TypeError, KeyError) as error:
+            text = "%s: the record of this job cannot be read (%s); run `styled doctor`"
+            log.error(text, name, error, extra=damaged)
+        return None
+
+    def _remove(self, job: Job) -> None:
+        directory = self.directory(job)
+        for name in (TEMPORARY, RECORD):
+            (directory / name).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            directory.rmdir()
+        sync(self.work)
+
+
+def new_id() -> str:
+    """A job's id: the time of the claim and random digits."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+
+
+def parse(text: str, name: str) -> Job:
+    """The record in the folder `name`. Raises ValueError, TypeError or KeyError if `text` is no such record.
+
+    Not by pydantic: names of files may hold bytes that are no UTF-8, and pydantic refuses such texts.
+    """
+    record: dict[str, Any] = json.loads(text)
+    outcome = record.pop("outcome")
+    record["companions"] = tuple(record["companions"])
+    job = Job(**record, outcome=Outcome(**outcome) if outcome else None)
+    names = [job.id, job.style, *job.names]
+    if job.outcome is not None:
+        names += [job.outcome.name, job.outcome.painting or "-"]
+    parts = [part for part in job.folder.split("/") if job.folder]
+    if job.id != name or not all(_is_file_name(each) for each in (*names, *parts)):
+        raise ValueError("it names files outside its folders")
+    return job
+
+
+def _is_file_name(name: str) -> bool:
+    return bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from daemon.errors import DegeneratePainting, JobError
+from daemon.events import Event, about
 from daemon.processes.painting_check import ADVICE
 from daemon.transfer.recipe import Recipe
 
@@ -18,11 +19,13 @@ SAFE_HISTORY = 5  # curvature pairs
 
 
 def paint_with_safe_retry(paint: Callable[[Recipe], Painted], recipe: Recipe, name: object) -> Painted:
-    """What `paint` makes of the recipe; where that is DegeneratePainting, of its safe settings. JobError: that, too."""
+    """What `paint` returns for the recipe or, if it raises DegeneratePainting, for the recipe's safe settings. Raises
+    JobError if that painting is degenerate, too."""
     try:
         return paint(recipe)
     except DegeneratePainting as flaw:
-        log.warning("%s: %s It is painted once more, with safe settings.", name, flaw.reason)
+        extra = about(Event.SECOND_TRY)
+        log.warning("%s: %s It is painted once more, with safe settings.", name, flaw.reason, extra=extra)
     try:
         return paint(safe(recipe))
     except DegeneratePainting as flaw:
@@ -30,7 +33,7 @@ def paint_with_safe_retry(paint: Callable[[Recipe], Painted], recipe: Recipe, na
 
 
 def safe(recipe: Recipe) -> Recipe:
-    """The preset's own balance from the photo itself, in shorter memory of the way; the look stays the user's."""
+    """The recipe with the preset's balance, a start from the photo and a shorter history; the rest is the user's."""
     history = min(recipe.history, SAFE_HISTORY)
     return dataclasses.replace(
         recipe, style_weight=1.0, content_weight=1.0, smoothness=1.0, start="content", history=history

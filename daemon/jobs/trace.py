@@ -1,64 +1,53 @@
-"""What a job notes down on its way, so that its painting can say how it came to be."""
+"""What painting one photo gave: the painting, and all that its record says about how it was computed."""
 
 import math
 import os
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from daemon.jobs.record import JobResult
 from daemon.processes.painters import PainterInfo
-from daemon.processes.shared_array import SharedArray
 from daemon.provenance import Provenance, StyleSource, thinned
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
 
+Pixels = TypeVar("Pixels")
 
-@dataclass(slots=True)
-class JobTrace:
-    """One job's. A painter that dies and is replaced begins the painting anew, and so does `begin`."""
 
-    source: str
-    source_sha256: str
-    pictures: tuple[StyleSource, ...] = ()
+@dataclass(frozen=True, slots=True)
+class PaintResult(Generic[Pixels]):
+    """A painting with its trace. `Pixels`: a SharedArray in the daemon, an array in `styled paint`."""
+
+    painting: Pixels
+    recipe: Recipe  # that was really used: perhaps the safe one of a second try
+    painter: PainterInfo
+    threads: int  # of the CPU
+    pictures: tuple[StyleSource, ...]
+    losses: tuple[float, ...]  # of each step
+    last: Step | None
+    seconds: float
     mask_sha256: str = ""
-    recipe: Recipe | None = None  # that it was painted by, and the painter's equipment, once it was begun
-    equipment: PainterInfo | None = None
-    threads: int = 0
-    losses: list[float] = field(default_factory=list)
-    last: Step | None = None
-    started: float = 0.0  # by the monotonic clock
-    seconds: float = 0.0
-    record: Provenance | None = None  # once it was told
 
-    def begin(self, equipment: PainterInfo, threads: int | None, recipe: Recipe) -> None:
-        """A painter takes it up, with so many threads, or its own choice."""
-        self.recipe, self.equipment, self.threads = recipe, equipment, threads or equipment.threads
-        self.losses, self.last, self.started = [], None, time.monotonic()
-
-    def step(self, step: Step) -> None:
-        self.losses.append(step.loss)
-        self.last = step
-        self.seconds = time.monotonic() - self.started
-
-    def told(self, style: str, size: tuple[int, int], kind: str, quality: int) -> Provenance:
-        """The record of a painting of `size` (width, height) that is written as `kind`."""
-        used, last, recipe = self.equipment, self.last, self.recipe
-        assert used is not None, "it was painted"
-        assert recipe is not None, "by a recipe"
-        self.record = Provenance(
-            source=self.source,
-            source_sha256=self.source_sha256,
+    def provenance(
+        self, *, source: str, source_sha256: str, style: str, size: tuple[int, int], kind: str, quality: int
+    ) -> Provenance:
+        """The record of the painting. `source`: the photo's name; `size`: (width, height) in pixels; `kind`: of file,
+        png, jpeg or webp."""
+        last = self.last
+        return Provenance(
+            source=source,
+            source_sha256=source_sha256,
             style=style,
             pictures=self.pictures,
-            recipe=recipe,
+            recipe=self.recipe,
             size=size,
             format=kind,
             quality=quality,
-            weights=os.path.basename(used.weights),
-            weights_sha256=used.weights_sha256,
-            device=used.device,
-            device_name=used.device_name,
+            weights=os.path.basename(self.painter.weights),
+            weights_sha256=self.painter.weights_sha256,
+            device=self.painter.device,
+            device_name=self.painter.device_name,
             threads=self.threads,
             steps=sum(each.evaluations for each in last.stretches) if last else 0,
             loss=last.loss if last else 0.0,
@@ -68,11 +57,25 @@ class JobTrace:
             seconds=round(self.seconds, 3),
             mask_sha256=self.mask_sha256,
         )
-        return self.record
 
-    def ended(
-        self, job: str, place: str, path: Path, seconds: float, photo: SharedArray, painting: SharedArray
-    ) -> JobResult:
-        """The painting was delivered to `path`, `seconds` after the photo was claimed."""
-        assert self.record is not None, "it was told"
-        return JobResult(job, place, self.record.style, path, "", seconds, self.record, photo, painting)
+
+class StepLog:
+    """The steps of one attempt to paint, from now on; `add` is called for each."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self._last: Step | None = None
+        self._started = time.monotonic()
+        self._seconds = 0.0
+
+    def add(self, step: Step) -> None:
+        self.losses.append(step.loss)
+        self._last = step
+        self._seconds = time.monotonic() - self._started
+
+    def result(
+        self, painting: Pixels, recipe: Recipe, painter: PainterInfo, threads: int, pictures: Sequence[StyleSource]
+    ) -> PaintResult[Pixels]:
+        """The attempt gave `painting`."""
+        losses = tuple(self.losses)
+        return PaintResult(painting, recipe, painter, threads, tuple(pictures), losses, self._last, self._seconds)

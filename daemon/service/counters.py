@@ -10,6 +10,7 @@ from typing import Any
 
 from daemon.jobs.record import JobResult
 from daemon.status import Counts
+from daemon.storage.files import write_atomically
 from daemon.text import escape
 
 
@@ -45,7 +46,5 @@ class Counters:
                     last_failure_at=round(time.time()),
                 )
             self._counts = counts
-            temporary = self._path.with_name(f".{self._path.name}.tmp")
-            temporary.write_text(json.dumps(asdict(counts)) + "\n")
-            temporary.replace(self._path)
+            write_atomically(self._path, json.dumps(asdict(counts)) + "\n", durable=False)
             return counts

@@ -55,7 +55,7 @@ class Housekeeping:
     def _shorten(self) -> None:
         with contextlib.suppress(OSError):  # no journal yet, or no room for another: it can wait
             if self._folders.journal.stat().st_size > max(COMPACT_BYTES, 2 * self._compacted):
-                count = compact(self._claims.ledger, self._folders)
+                count = compact(self._claims.journal, self._folders)
                 self._compacted = self._folders.journal.stat().st_size
                 log.debug("the journal only counts %d more pictures, of which nothing is left here", count)
 

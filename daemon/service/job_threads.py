@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from daemon.config.models import Config
+from daemon.config.models import Config, auto_size
 from daemon.errors import RetryLater, ServicePaused, ShuttingDown
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxPhoto
-from daemon.jobs.pipeline import AUTO_SIZE_GPU, Pipeline
+from daemon.jobs.pipeline import Pipeline
 from daemon.service.backoff import ALL, Backoff
 from daemon.storage.files import FULL
 from daemon.storage.layout import Folders
@@ -124,9 +124,8 @@ class JobThreads:
         free = self._folders.room()
         if free is None:
             return
-        size = config.settings(arrival.style).size
-        painting = size**2 * BYTES_PER_PIXEL if isinstance(size, int) else AUTO_SIZE_GPU**2 * BYTES_PER_PIXEL
-        needed = SPARE + painting
+        size = config.settings(arrival.style).long_side("cuda") or auto_size("cuda")
+        needed = SPARE + size**2 * BYTES_PER_PIXEL
         if free[0] < needed or not free[1]:
             left = f"{free[0] / 1e6:.1f} MB" if free[1] else "no file"
             root = escape(str(self._folders.root))

@@ -1,6 +1,5 @@
-"""The five folders below one root: what they are called, and whether they can be used."""
+"""The five folders below one root: their names, and whether styled can use them."""
 
-import contextlib
 import errno
 import os
 import secrets
@@ -8,15 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.errors import ConfigError
-from daemon.storage.files import FULL, make, write_atomically
+from daemon.storage.files import FULL, make, truncated_file, write_all, write_atomically
 from daemon.text import escape
 
-FORMAT = 1  # of work/: the records of jobs and the journal
+FORMAT = 1  # of work/: the jobs' records and the journal
 PROBE = ".styled-probe-"
 
 
 class Folders:
-    """Where everything lies. Making the object touches nothing; `prepare` makes the folders and tries them."""
+    """The paths below one root. The constructor touches nothing; `prepare` makes the folders and tries them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -33,15 +32,15 @@ class Folders:
         return (self.inbox, self.outbox, self.failed, self.done, self.work)
 
     def prepare(self, styles: Iterable[str]) -> None:
-        """Make what is missing and prove that files can be made and moved. ConfigError: every folder that fails.
-        OSError: the disk is full."""
+        """Make the missing folders and prove that files can be made and moved. Raises ConfigError with a line for
+        every folder that fails, and OSError if the disk is full."""
         problems = []
         for folder in (*self.all, *(self.inbox / style for style in styles)):
             try:
                 make(folder)
             except OSError as error:
                 if error.errno in FULL:
-                    raise  # no fault of the settings
+                    raise  # the settings are right
                 problems.append(f"root: cannot make the folder {folder}: {error.strerror}; make it, or give rights")
         if problems:
             raise ConfigError(problems)
@@ -49,30 +48,29 @@ class Folders:
             raise ConfigError(problems)
 
     def make(self, folder: Path) -> None:
-        """mkdir -p below the root. FileNotFoundError: work/ is gone, and so perhaps is the disk that it was on; then
-        nothing is made where that disk was."""
+        """mkdir -p below the root. Raises FileNotFoundError if work/ is gone: its disk may be gone, too, and nothing
+        must be made where that disk was mounted."""
         if not self.work.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.work))
         make(folder)
 
     def trouble(self) -> str:
-        """Why no picture at all can be worked on now, "" if one can. Tries by writing a little."""
+        """Why no photo at all can be worked on now; "" if photos can be. Writes a small file to find out."""
         for folder in (self.work, self.inbox):
             if not folder.is_dir():
                 return f"{folder} is missing"
         probe = self.work / f"{PROBE}{secrets.token_hex(4)}"
         try:
-            write_atomically(probe, "." * 4096, probe.with_name(probe.name + ".tmp"))
+            with truncated_file(probe, 0o600) as fd:
+                write_all(fd, b"." * 4096)
+                os.fsync(fd)
+            probe.unlink()
         except OSError as error:
             return f"nothing can be written in {self.work} ({error.strerror})"
-        finally:
-            for each in (probe, probe.with_name(probe.name + ".tmp")):
-                with contextlib.suppress(OSError):
-                    each.unlink()
         return ""
 
     def locked_out(self, style: str, folder: str) -> str:
-        """Where a painting of this style could not be delivered for want of rights, "" if it could."""
+        """Which folder of this style styled has no right to write in; "" if a painting can be delivered."""
         for base in (self.outbox, self.done):
             place = base / style / folder
             if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):
@@ -80,14 +78,14 @@ class Folders:
         return ""
 
     def room(self) -> tuple[int, int] | None:
-        """Free (bytes, files) in outbox/; None where the filesystem does not say."""
+        """How many (bytes, files) are free for outbox/; None if the filesystem does not say."""
         found = os.statvfs(self.outbox if self.outbox.is_dir() else self.root)
         if not found.f_blocks:
             return None
         return found.f_bavail * found.f_frsize, found.f_favail if found.f_files else 1
 
     def problems(self) -> list[str]:
-        """What `prepare` would refuse of the folders that exist, without making any."""
+        """What `prepare` would refuse about the folders that exist. Makes nothing."""
         if not self.root.exists():
             return []
         return [*self._nested(), *self._rights()]
@@ -109,10 +107,10 @@ class Folders:
         ]
 
     def _unmovable(self) -> list[str]:
-        """Rights lie (root, read-only mounts, ACLs), so a file is really made in work/ and moved everywhere."""
+        """A real file is made in work/ and moved everywhere: rights lie (root, read-only mounts, ACLs)."""
         problems = []
         for left in (each for folder in self.all for each in folder.glob(f"{PROBE}*")):
-            left.unlink(missing_ok=True)  # a start that was killed in between
+            left.unlink(missing_ok=True)  # of a start that was killed
         probe = self.work / f"{PROBE}{secrets.token_hex(4)}"
         try:
             probe.touch(exist_ok=False)
@@ -138,7 +136,7 @@ class Folders:
         """Claim work/ for this version, or refuse one that a newer styled has written."""
         try:
             if not self.version.exists():
-                write_atomically(self.version, f"{FORMAT}\n", self.work / ".version.tmp")
+                write_atomically(self.version, f"{FORMAT}\n", durable=True)
                 return []
             found = self.version.read_text(errors="replace").strip()
         except OSError as error:

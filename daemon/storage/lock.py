@@ -1,4 +1,4 @@
-"""One daemon per root, also when two hosts share it."""
+"""One daemon per root, also if two hosts share the root."""
 
 import contextlib
 import fcntl
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from daemon.errors import ConfigError
 
-BEATS = 10  # seconds: a daemon at work writes its status every second, on a machine that is not overwhelmed
+BEATS = 10  # s, how long another host's daemon gets to show that it lives: a daemon rewrites status.json more often
 
 
 class Lock:
-    """It dies with its process and no child inherits it. On filesystems that keep locks to the host that took
-    them, another host's daemon is known by its heartbeat: status.json beside the lock, which it keeps writing."""
+    """The lock ends with its process; no child inherits it. Some filesystems do not show a lock to other hosts. There
+    a daemon of another host is known by its heartbeat: it keeps rewriting status.json beside the lock."""
 
     def __init__(self, path: Path, wait: Callable[[float], object] = time.sleep) -> None:
         self.path = path
@@ -24,7 +24,8 @@ class Lock:
         self._fd = -1
 
     def acquire(self) -> None:
-        """ConfigError: another daemon has this root, or the file cannot be opened. OSError: its folder is missing."""
+        """Raises ConfigError if another daemon has this root or the file cannot be opened, OSError if its folder is
+        missing."""
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except PermissionError as error:
@@ -32,7 +33,7 @@ class Lock:
         try:
             if holder := self._holder(fd, fcntl.LOCK_EX):
                 raise self._refusal(holder)
-            with contextlib.suppress(OSError):  # a full disk: then nobody learns our name
+            with contextlib.suppress(OSError):  # on a full disk others do not learn our name
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, f"styled, process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         except BaseException:
@@ -51,7 +52,7 @@ class Lock:
         return self._fd >= 0
 
     def is_held(self) -> bool:
-        """Whether some process, here or on another host, holds it now."""
+        """Whether a process, on this host or another one, holds the lock now."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -62,14 +63,14 @@ class Lock:
             os.close(fd)
 
     def is_ours(self) -> bool:
-        """Whether the file that we hold still is the one that others would try: work/ may have been made anew."""
+        """Whether another daemon would try the file that we hold. After someone replaced work/, it would not."""
         try:
             return os.path.samestat(os.fstat(self._fd), self.path.stat())
         except OSError:
             return False
 
     def _holder(self, fd: int, how: int) -> str:
-        """Who else holds it; "" if nobody does, and then `fd` has it, as far as the filesystem keeps locks."""
+        """Who else holds the lock. "" if nobody does: then `fd` holds it, if the filesystem has locks."""
         holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
         is_trusted = True
         try:
@@ -81,7 +82,7 @@ class Lock:
         return holder if holder and not (is_trusted and _is_here(holder)) and self._beats() else ""
 
     def _beats(self) -> bool:
-        """Whether the holder, who did not sign off, is still at work."""
+        """Whether the holder is still at work: it did not sign off."""
         before = self._heartbeat()
         for _ in range(BEATS):
             self._wait(1.0)
@@ -90,7 +91,7 @@ class Lock:
         return False
 
     def _heartbeat(self) -> tuple[int, int] | None:
-        try:  # opened, because a network filesystem looks again for that, and not for a stat
+        try:  # open, not stat: a network filesystem asks its server again for an open
             fd = os.open(self.path.with_name("status.json"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None
@@ -106,6 +107,6 @@ class Lock:
 
 
 def _is_here(holder: str) -> bool:
-    """Whether it ran on this host, whose locks tell the living from the dead."""
+    """Whether the holder runs or ran on this host. The locks of this host end with their processes."""
     host = re.search(r" on (\S+)$", holder)
     return host is None or host[1] == socket.gethostname()

@@ -57,13 +57,14 @@ def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeyp
     """Where memory is short when it is painted, and not when it is painted again."""
     (tmp_path / "photo.jpg").write_bytes(jpeg(150, 60))
     recipe = dataclasses.replace(PRESETS["draft"], scales=((1.0, 5),))
-    content, story = read_photo(tmp_path / "photo.jpg", 150)
+    content, digest = read_photo(tmp_path / "photo.jpg", 150)
     style = [(builtin_picture("builtin:ink"), 1.0)]
     with monkeypatch.context() as patch:
         patch.setattr("daemon.transfer.stylizer.fitting", lambda *level: iter([Plan(64, True, 4)]))
-        painting = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, story)
-    record = story.told("ink", (150, 60), "png", 95)
-    write(tmp_path / "first.png", painting, content, "png", 95, record.to_json())
+        result = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, "photo.jpg")
+    source = {"source": "photo.jpg", "source_sha256": digest, "style": "ink"}
+    record = result.provenance(**source, size=(150, 60), kind="png", quality=95)
+    write(tmp_path / "first.png", result.painting, content, "png", 95, record.to_json())
     assert record.stretches == (EvaluationRun(1, 64, True, 4, 5),)
     assert record.steps == 5
     assert sum(record.terms.values()) == pytest.approx(record.loss, rel=1e-4)

@@ -1,11 +1,12 @@
 """The journal: whole lines or none, whatever a crash, a full disk or the disk itself does to it."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from daemon.jobs.journal import Journal, entries, sorted_lines
+from daemon.jobs.journal import Journal, entries, split_damaged
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_torn_last_line_is_left_out_and_the_next_one_stands_on_its_own(path: P
 
 
 @pytest.mark.parametrize("torn", [b"", b"\0" * 5000, b'12345678 {"at":1'])
-def test_a_journal_that_was_torn_in_its_first_line_begins_anew(path: Path, torn: bytes) -> None:
+def test_a_journal_that_was_torn_in_its_first_line_starts_again_from_nothing(path: Path, torn: bytes) -> None:
     path.write_bytes(torn)
     Journal(path).write("claimed", "1")
     assert states(path) == {"1": "claimed"}
@@ -76,7 +77,7 @@ def test_each_flipped_bit_in_a_line_is_noticed_and_the_other_lines_count(path: P
         path.write_bytes(broken)
         jobs, damaged = entries(path)
         assert (set(jobs), damaged) == ({"1", "3"}, [2])
-    sound, rest = sorted_lines(path)
+    sound, rest = split_damaged(path)
     assert sound.count(b"\n") == 2
     assert rest.count(b"\n") == 1
 
@@ -102,8 +103,6 @@ def test_a_line_that_the_disk_takes_only_in_part_leaves_nothing_behind(
 
 
 def test_many_threads_write_whole_lines(path: Path) -> None:
-    import threading
-
     journal = Journal(path)
 
     def write(number: int) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,9 @@ from daemon.jobs.audit import examine
 from daemon.jobs.journal import Event, Journal, entries, line
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.storage.layout import Folders
-from tests.jobs.test_audit import claim, config, count, deliver, drop, fail
-from tests.support.daemon import wait_until
+from tests.support.daemon import Daemon, wait_until
+from tests.support.jobs import claimed, count, delivered, failed, inbox_photo
 from tests.support.samples import CONFIG
-from tests.system.test_faults import Start
-
-__all__ = ["config"]
 
 
 def jobs(root: Path) -> set[str]:
@@ -28,18 +26,18 @@ def shorten(root: Path) -> int:
 
 
 def test_what_is_over_and_gone_is_counted_and_all_else_is_kept_byte_for_byte(root: Path, config: Config) -> None:
-    gone = [deliver(root, f"{number}.jpg").id for number in range(3)]
+    gone = [delivered(root, f"{number}.jpg").id for number in range(3)]
     for number in range(3):
         (root / f"done/alpha/{number}.jpg").unlink()
-    fail(root, "bad.jpg")
-    kept = deliver(root, "kept.jpg").id
-    claims, open_claim = claim(root, "open.jpg")
-    claims, back = claim(root, "back.jpg")
-    claims.put_back(back)
+    failed(root, "bad.jpg")
+    kept = delivered(root, "kept.jpg").id
+    _, open_job = claimed(root, "open.jpg")
+    store, back = claimed(root, "back.jpg")
+    store.put_back(back)
     before, lines = examine(config), (root / "work/journal").read_bytes().splitlines()
     assert shorten(root) == 4
     assert jobs(root) & {*gone, back.id} == set()
-    assert {"", kept, open_claim.id} < jobs(root)
+    assert {"", kept, open_job.id} < jobs(root)
     assert set((root / "work/journal").read_bytes().splitlines()[1:]) < set(lines)
     after = examine(config)
     assert count(after) == count(before) == (7, 4, 1, 1, 1)
@@ -49,10 +47,10 @@ def test_what_is_over_and_gone_is_counted_and_all_else_is_kept_byte_for_byte(roo
 
 def test_counts_add_up_over_many_times(root: Path, config: Config) -> None:
     for number in range(1, 5):
-        deliver(root, "a.jpg")
+        delivered(root, "a.jpg")
         (root / "done/alpha/a.jpg").unlink()
         (root / "outbox/alpha/a.jpg").unlink()
-        fail(root, "b.jpg")
+        failed(root, "b.jpg")
         for path in (root / "failed/alpha").iterdir():
             path.unlink()
         assert shorten(root) == (2 if number == 1 else 3)
@@ -63,28 +61,28 @@ def test_counts_add_up_over_many_times(root: Path, config: Config) -> None:
 
 def test_a_job_that_may_end_again_is_not_counted_yet(root: Path, config: Config) -> None:
     """A crash between its last line and the end of its folder in work/: the next start writes that line again."""
-    deliver(root, "a.jpg")
-    deliver(root, "b.jpg")
-    open_claim = deliver(root, "c.jpg")
+    delivered(root, "a.jpg")
+    delivered(root, "b.jpg")
+    open_job = delivered(root, "c.jpg")
     for path in (root / "done/alpha").iterdir():
         path.unlink()
-    (root / "work" / open_claim.id).mkdir()
+    (root / "work" / open_job.id).mkdir()
     assert shorten(root) == 2
-    assert jobs(root) == {"", open_claim.id}
+    assert jobs(root) == {"", open_job.id}
 
 
 def test_what_is_appended_meanwhile_is_not_lost(root: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.jpg", "b.jpg"):
-        deliver(root, name)
+        delivered(root, name)
         (root / "done/alpha" / name).unlink()
-    journal, exchange = Journal(root / "work/journal"), Journal.exchange
+    journal, replace_prefix = Journal(root / "work/journal"), Journal.replace_prefix
 
     def late(self: Journal, path: Path, fd: int, length: int) -> None:
         self.write("claimed", "late", picture="alpha/late.jpg")
-        exchange(self, path, fd, length)
+        replace_prefix(self, path, fd, length)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "exchange", late)
+        patch.setattr(Journal, "replace_prefix", late)
         assert compact(journal, Folders(root)) == 2
     journal.write("returned", "late")
     assert jobs(root) == {"", "late"}
@@ -95,7 +93,7 @@ def test_a_damaged_journal_and_a_full_disk_change_nothing(
     root: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a.jpg", "b.jpg"):
-        deliver(root, name)
+        delivered(root, name)
         (root / "done/alpha" / name).unlink()
     before = (root / "work/journal").read_bytes()
 
@@ -118,7 +116,7 @@ def test_a_journal_that_is_not_there_is_short_enough(root: Path, config: Config)
     assert not (root / "work/journal").exists()
 
 
-def test_the_daemon_keeps_it_short_by_itself(root: Path, start: Start) -> None:
+def test_the_daemon_keeps_it_short_by_itself(root: Path, start: Callable[..., Daemon]) -> None:
     (root / "config.yaml").write_text(CONFIG + "originals: delete\n")
     Folders(root).prepare(["alpha"])
     journal = Journal(root / "work/journal")
@@ -130,7 +128,7 @@ def test_the_daemon_keeps_it_short_by_itself(root: Path, start: Start) -> None:
     leftover(Folders(root)).write_text("of a crash")
     daemon = start(fast=True).ready()
     wait_until(lambda: jobs(root) == {""}, what=daemon.text)
-    drop(root, "bad.jpg")
+    inbox_photo(root, "bad.jpg")
     wait_until((root / "failed/alpha/bad.jpg.txt").exists, what=daemon.text)
     assert daemon.stop() == 0
     assert journal.path.stat().st_size < 2000

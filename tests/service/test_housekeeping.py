@@ -10,8 +10,8 @@ from daemon.config.load import load
 from daemon.config.models import Config
 from daemon.service.housekeeping import DAY, sweep
 from daemon.storage.layout import Folders
-from tests.jobs.test_audit import deliver, everything, fail
 from tests.support.daemon import Daemon, wait_until
+from tests.support.jobs import delivered, everything, failed
 from tests.support.samples import CONFIG, jpeg
 
 
@@ -20,9 +20,9 @@ def full(root: Path) -> Path:
     """Two delivered, two failed, and a user's own files among them."""
     Folders(root).prepare(["alpha", "beta"])
     for name in ("a.jpg", "b.jpg"):
-        deliver(root, name)
+        delivered(root, name)
     for name in ("c.jpg", "d.jpg"):
-        fail(root, name)
+        failed(root, name)
     (root / "done/alpha/b.jpg").write_text("edited since")
     for place in ("done/alpha/mine.jpg", "failed/alpha/mine.jpg.txt", "failed/alpha/mine.jpg"):
         (root / place).write_text("a user's")
@@ -73,7 +73,7 @@ def test_names_in_a_journal_that_lead_outside_are_not_followed(full: Path) -> No
 def test_the_daemon_sweeps_by_itself(root: Path, start: Callable[..., Daemon]) -> None:
     settings(root, keep_done_days=0.01)
     Folders(root).prepare(["alpha"])
-    deliver(root, "old.jpg")
+    delivered(root, "old.jpg")
     journal = root / "work/journal"
     from daemon.jobs.journal import Event, line, read
 

@@ -1,46 +1,13 @@
 """The filesystem steps that the promises rest on, on a real filesystem."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from daemon.errors import ConfigError
 from daemon.storage import files
-from daemon.storage.files import NAME_MAX, free_name, make, move, rename_new, write_atomically
-from daemon.storage.layout import Folders
-from daemon.storage.lock import Lock
-
-
-def test_prepare_makes_every_folder_and_leaves_nothing_else(tmp_path: Path) -> None:
-    Folders(tmp_path / "new").prepare(["starry", "night"])
-    made = sorted(str(path.relative_to(tmp_path / "new")) for path in (tmp_path / "new").rglob("*"))
-    assert made == ["done", "failed", "inbox", "inbox/night", "inbox/starry", "outbox", "work", "work/version"]
-
-
-def test_nested_folders_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "inbox").mkdir()
-    (tmp_path / "outbox").symlink_to("inbox")
-    with pytest.raises(ConfigError, match=r"root: .*inbox lies inside .*outbox"):
-        Folders(tmp_path).prepare([])
-
-
-def test_a_file_where_a_folder_should_be_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "failed").write_text("")
-    with pytest.raises(ConfigError, match=r"root: cannot make the folder .*failed"):
-        Folders(tmp_path).prepare([])
-
-
-@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="needs a second filesystem")
-def test_folders_on_two_filesystems_are_refused(tmp_path: Path) -> None:
-    import tempfile
-
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
-        if os.stat(other).st_dev == tmp_path.stat().st_dev:
-            pytest.skip("both are the same filesystem here")
-        (tmp_path / "outbox").symlink_to(other)
-        with pytest.raises(ConfigError, match="different filesystems"):
-            Folders(tmp_path).prepare([])
+from daemon.storage.files import NAME_MAX, free_name, make, move, rename_new, sha256, write_atomically
 
 
 @pytest.mark.parametrize("with_flag", [True, False])
@@ -58,32 +25,42 @@ def test_a_move_never_overwrites(tmp_path: Path, with_flag: bool, monkeypatch: p
         rename_new(tmp_path / "a", tmp_path / "d")
 
 
-def test_a_text_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "record"
-    write_atomically(path, "old", tmp_path / ".t")
-    write_atomically(path, "new \udcff", tmp_path / ".t")
+    write_atomically(path, "old", durable=True)
+    write_atomically(path, "new \udcff", durable=False)
     assert path.read_bytes() == b"new \xff"
     assert os.listdir(tmp_path) == ["record"]
+
+
+def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record"
+    path.write_text("old")
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            write_atomically(path, b"new", durable=True)
+    assert (path.read_text(), os.listdir(tmp_path)) == ("old", ["record"])
+
+
+def test_a_files_sha256_is_the_one_that_everybody_can_check(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    assert sha256(fd) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert os.lseek(fd, 0, os.SEEK_CUR) == 0, "the next reader starts at the start"
+    os.close(fd)
 
 
 def test_make_makes_parents_and_is_content_with_what_is_there(tmp_path: Path) -> None:
     make(tmp_path / "a" / "b" / "c")
     make(tmp_path / "a" / "b" / "c")
     assert (tmp_path / "a/b/c").is_dir()
-
-
-def test_one_daemon_per_root_and_the_second_learns_who_has_it(tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
-    first, second = Lock(tmp_path / "work/lock"), Lock(tmp_path / "work/lock")
-    assert not first.is_held()
-    first.acquire()
-    with pytest.raises(ConfigError, match=rf"looked after by styled, process {os.getpid()} on "):
-        second.acquire()
-    assert second.is_held()
-    first.release()
-    assert not second.is_held()
-    second.acquire()
-    second.release()
 
 
 @pytest.mark.parametrize(

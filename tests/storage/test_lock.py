@@ -13,14 +13,17 @@ import pytest
 
 from daemon.config.load import load
 from daemon.errors import ConfigError, JobError
-from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.audit import examine, repair
-from daemon.jobs.claims import JobStore
-from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from tests.support.daemon import Daemon
 
-HOLD = "from daemon.lock import Lock; from pathlib import Path; import sys; Lock(Path(sys.argv[1])).acquire(); input()"
+HOLD = """
+import sys
+from pathlib import Path
+from daemon.storage.lock import Lock
+Lock(Path(sys.argv[1])).acquire()
+input()
+"""
 
 
 @pytest.fixture
@@ -36,6 +39,20 @@ def beating(path: Path) -> Callable[[float], None]:
         (path.parent / "status.json").write_text("{}")
 
     return wait
+
+
+def test_one_daemon_per_root_and_the_second_learns_who_has_it(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    first, second = Lock(tmp_path / "work/lock"), Lock(tmp_path / "work/lock")
+    assert not first.is_held()
+    first.acquire()
+    with pytest.raises(ConfigError, match=rf"looked after by styled, process {os.getpid()} on "):
+        second.acquire()
+    assert second.is_held()
+    first.release()
+    assert not second.is_held()
+    second.acquire()
+    second.release()
 
 
 def test_the_second_is_told_who_holds_the_root(path: Path) -> None:
@@ -122,28 +139,3 @@ def test_a_lock_that_may_not_be_opened_is_the_settings_fault(path: Path, monkeyp
     monkeypatch.setattr(os, "open", denied)
     with pytest.raises(ConfigError, match="give rights"):
         Lock(path).acquire()
-
-
-def test_of_many_who_claim_the_same_photo_exactly_one_gets_it(tmp_path: Path) -> None:
-    """As two daemons would whose filesystem keeps no locks; the rename alone decides."""
-    folders = Folders(tmp_path)
-    folders.prepare(["alpha"])
-    photo = tmp_path / "inbox/alpha/photo.jpg"
-    for _ in range(20):
-        photo.write_bytes(b"photo")
-        go, pids = os.pipe(), []
-        arrival = InboxPhoto("alpha", "", "photo.jpg", str(photo), Signature.of(photo.stat()))
-        for _ in range(4):
-            pid = os.fork()
-            if pid == 0:
-                os.close(go[1])
-                os.read(go[0], 1)
-                os._exit(0 if JobStore(folders).take(arrival) else 1)
-            pids.append(pid)
-        os.close(go[1])
-        os.close(go[0])
-        won = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids].count(0)
-        assert won == 1
-        claims = JobStore(folders)
-        claims.recover()
-        assert [path.name for path in (tmp_path / "inbox/alpha").iterdir()] == ["photo.jpg"]

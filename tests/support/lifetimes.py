@@ -136,14 +136,14 @@ class Life:
         JobStore(self.folders).recover()
 
     def work(self, *, disturbed: bool = False) -> None:
-        claims = JobStore(self.folders)
-        journey = Pipeline(claims, QuickReaders(), QuickPainters(), Status())  # type: ignore[arg-type]
-        journey.styles = NoStyles()  # type: ignore[assignment]
+        jobs = JobStore(self.folders)
+        pipeline = Pipeline(jobs, QuickReaders(), QuickPainters(), Status())  # type: ignore[arg-type]
+        pipeline.styles = NoStyles()  # type: ignore[assignment]
         if disturbed and self.scenario == "changed":
-            claims.check_unchanged = _disturb(claims.check_unchanged)  # type: ignore[method-assign]
+            jobs.check_unchanged = _disturb(jobs.check_unchanged)  # type: ignore[method-assign]
         walk = InboxScan(self.folders.inbox, ["alpha"], "alpha")
         for arrival in [entry.arrival for entry in walk if entry.arrival]:
-            journey.run(arrival, self.config)
+            pipeline.run(arrival, self.config)
 
     def check_moment(self) -> None:
         """What holds at any instant: the original exists, or its painting does and it was to be deleted."""
