@@ -46,8 +46,8 @@ def run_demo(folder: Path, size: int) -> int:
         service = Service(path, config, refresh)
         handle_signals(service)
         code = service.run()
-    if service.board.delivered < len(PAIRS):
-        return code or (1 if service.board.failed else 0)
+    if service.status.delivered < len(PAIRS):
+        return code or (1 if service.status.failed else 0)
     _say_where(config.root)
     return 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daemon.errors import ConfigError
 
-BEATS = 10  # seconds: a daemon at work writes its status every second, on a machine that is not overwhelmed
+BEATS = 10  # seconds: an idle daemon writes its status every 5 s (status.HEARTBEAT_SECONDS)
 
 
 class Lock:
