@@ -1,17 +1,29 @@
-"""The three fates of a failure, and the interruptions that are no picture's failure.
+"""The three fates of a failure, the interruptions that are no picture's fault, and the exit codes.
 
-A picture that cannot be painted is a JobError: it goes to failed/ with its reason and the daemon carries on.
-Settings that cannot work are a ConfigError: exit 78. Anything else is a bug or a sick device: the process that
-has it ends and is replaced.
+A picture that cannot be painted raises JobError: the picture goes to failed/ with its reason and the daemon carries
+on. Settings that cannot work raise ConfigError: exit 78. Any other exception is a bug or a sick device: the process
+that raised it ends and is replaced. Used in every process; imports nothing of ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended. systemd restarts the daemon after 1, and not after 78 (sysexits.h: EX_CONFIG)."""
+
+    DONE = 0
+    FAILURE = 1  # a restart may cure it
+    PICTURES_FAILED = 3  # `run --once` finished, and some pictures failed
+    CONFIGURATION = 78  # the settings are wrong
+    FORCED_BY_INT = 130  # the second Ctrl+C
+    FORCED_BY_TERM = 143
 
 
 class JobError(Exception):
-    """This picture cannot be painted: `reason` says why, `advice` what to do, both for a photographer."""
+    """A picture cannot be painted: `reason` says why, `advice` what to do, both in a photographer's words."""
 
     def __init__(self, reason: str, advice: str) -> None:
         super().__init__(reason, advice)
@@ -20,6 +32,10 @@ class JobError(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason} {self.advice}"
+
+
+class DegeneratePainting(JobError):
+    """The output is not a usable painting (black, flat, not a number); other settings may give a usable painting."""
 
 
 class ConfigError(Exception):
@@ -34,41 +50,37 @@ class ConfigError(Exception):
 
 
 class ShuttingDown(Exception):
-    """The daemon is stopping: the job in hand goes back to the inbox for the next start."""
+    """The daemon is stopping: the job in hand goes back to the inbox and is painted after the next start."""
 
 
 class SourceChanged(Exception):
-    """The photo changed after it was claimed: its writer was not done, so it goes back to the inbox."""
+    """The photo changed after the daemon took it: a program is still writing it, so the photo goes back to the inbox."""
 
 
 class RetryLater(Exception):
-    """Nothing can be painted for the moment and no picture is to blame: put it back, wait, try again."""
+    """The photo cannot be painted now and is not to blame: it goes back to the inbox until the cause is over."""
 
 
 class ServicePaused(RetryLater):
-    """The same, and no other picture could be painted either: the disk is full, the device fails on everything."""
+    """No photo at all can be painted now: the disk is full, or the device fails on every photo."""
 
 
 class Unreadable(Exception):
-    """The disk did not give the photo's bytes, though it may the next time."""
+    """The disk did not return the photo's bytes; the next try may succeed."""
 
 
 class WorkerDied(Exception):
-    """A child process ended, or was ended because it gave no sign of life, before it answered."""
+    """A painter or reader process ended before it answered, or was ended because it made no progress."""
 
 
 class PainterDied(WorkerDied):
-    """A painter did; unlike a reader, it has a device, which may be to blame."""
+    """A painter process died; its device may be to blame rather than the photo."""
 
     def __init__(self, why: str, painter: str = "") -> None:
-        """`painter`: which one of several."""
+        """`painter`: the name of the painter, where there are several."""
         super().__init__(why)
         self.painter = painter
 
 
 class WorkerLost(Exception):
-    """The machine that a painter is on went away, or what holds the painter there did: no picture is to blame."""
-
-
-class DegeneratePainting(JobError):
-    """This painting is none, as the reason says; other settings may make one."""
+    """The machine of a painter disappeared, or Ray ended the painter there: no picture is to blame."""

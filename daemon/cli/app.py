@@ -9,10 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from daemon import __version__
-from daemon.errors import ConfigError, JobError
+from daemon.errors import ConfigError, ExitCode, JobError
 
-EXIT_FAILURE = 1  # restarting may cure it
-EXIT_CONFIG = 78  # the configuration is wrong (sysexits.h: EX_CONFIG); systemd must not restart
 app = typer.Typer(
     name="styled",
     help="The style daemon: drop photographs into a folder, collect paintings from another.",
@@ -34,10 +32,10 @@ def run_command() -> None:
         app()
     except ConfigError as error:
         _complain("\n  ".join(["The configuration is wrong:", *error.problems]))
-        sys.exit(EXIT_CONFIG)
+        sys.exit(ExitCode.CONFIGURATION)
     except JobError as error:
         _complain(f"{error.reason}\n{error.advice}")
-        sys.exit(EXIT_FAILURE)
+        sys.exit(ExitCode.FAILURE)
 
 
 def _complain(text: str) -> None:
@@ -82,7 +80,7 @@ def run(
             raise
         except Exception:
             logging.getLogger("styled").critical("the daemon broke down", exc_info=True)
-            code = EXIT_FAILURE
+            code = ExitCode.FAILURE
     raise typer.Exit(code)
 
 
@@ -247,7 +245,7 @@ def doctor(
             print(f"{finding.path}: {finding.what}.\n  {finding.advice}")
         parts = f"{report.delivered} delivered + {report.failed} failed + {report.waiting} waiting"
         print(f"{report.accepted} accepted {'=' if report.adds_up else '≠'} {parts} + {report.in_work} in work")
-    raise typer.Exit(0 if report.adds_up and not report.findings else EXIT_FAILURE)
+    raise typer.Exit(0 if report.adds_up and not report.findings else ExitCode.FAILURE)
 
 
 @app.command()
@@ -273,7 +271,7 @@ def retry(
             print(escape(str(put_back(folders, file))))
         except (JobError, OSError) as error:
             print(f"{escape(file)}: {error}", file=sys.stderr)
-            code = EXIT_FAILURE
+            code = ExitCode.FAILURE
     raise typer.Exit(code)
 
 
@@ -291,6 +289,6 @@ def weights(
             stored = fetch(url=url, progress=progress)
     except WeightsError as error:
         print(error, file=sys.stderr)
-        raise typer.Exit(EXIT_FAILURE) from None
+        raise typer.Exit(ExitCode.FAILURE) from None
     print(f"{stored.path}\nSHA-256 {stored.sha256}, layers down to {stored.deepest}")
     print("`weights: auto` uses them from the daemon's next start on.")

@@ -26,7 +26,7 @@ _HOMES = {  # loaded with their first use: what only looks at headers needs no n
     "masks": ("masked",),
     "probing": ("probe",),
     "reading": ("Picture", "read"),
-    "records": ("read_record",),
+    "xmp": ("read_record",),
     "sheets": ("sheet",),
     "thumbnails": ("sketch", "sketch_file"),
     "writing": ("verify", "write"),

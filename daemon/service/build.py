@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.config.live import LiveConfig
 from daemon.config.models import Config
 from daemon.errors import ConfigError
 from daemon.jobs.claims import JobStore
@@ -18,7 +19,6 @@ from daemon.service.housekeeping import Housekeeping
 from daemon.service.job_threads import JobThreads
 from daemon.service.listeners import Listeners
 from daemon.service.preflight import style_problems
-from daemon.service.reload import LiveConfig
 from daemon.status import Status
 from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
@@ -79,14 +79,15 @@ class Parts:
 
 
 def build(
+    path: Path,
     config: Config,
     stopping: threading.Event,
     painter: Callable[..., Any] | None = None,
     reader: Callable[..., Any] | None = None,
 ) -> Parts:
-    """Make all objects; no file is touched and nothing is started. `painter` and `reader` replace what the child
+    """Make all objects; no file is changed and nothing is started. `path`: of config.yaml. `painter` and `reader` replace what the child
     processes hold."""
-    live = LiveConfig(config)
+    live = LiveConfig(path, config)
     status = Status()
     folders = Folders(config.root)
     lock = Lock(folders.work / "lock")

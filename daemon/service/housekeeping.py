@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from daemon.config.live import LiveConfig
 from daemon.config.models import Config
 from daemon.events import Event, about
 from daemon.jobs import journal
 from daemon.jobs.claims import JobStore
 from daemon.jobs.journal_compaction import compact, is_there, leftover
-from daemon.service.reload import LiveConfig
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from daemon.text import escape

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 
+from daemon.config.live import LiveConfig
 from daemon.config.models import Config
 from daemon.errors import RetryLater, ServicePaused, ShuttingDown
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxPhoto
 from daemon.jobs.pipeline import AUTO_SIZE_GPU, Pipeline
 from daemon.service.backoff import ALL, Backoff
-from daemon.service.reload import LiveConfig
 from daemon.storage.files import FULL
 from daemon.storage.layout import Folders
 from daemon.text import escape

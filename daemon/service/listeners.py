@@ -5,6 +5,7 @@ Nothing that fails here touches a photo: it was delivered or set aside before.
 
 import logging
 
+from daemon.config.live import LiveConfig
 from daemon.errors import JobError, ShuttingDown, WorkerDied
 from daemon.events import Event, about
 from daemon.gallery.gallery import Gallery
@@ -12,7 +13,6 @@ from daemon.jobs.record import JobResult
 from daemon.processes.readers import Readers
 from daemon.service.counters import Counters
 from daemon.service.hooks import Hooks
-from daemon.service.reload import LiveConfig
 from daemon.status import FinishedPainting, Status
 from daemon.storage.layout import Folders
 

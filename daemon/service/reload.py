@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from daemon.config.changes import describe_changes
-from daemon.config.load import load
+from daemon.config.live import LiveConfig
 from daemon.config.models import Config
 from daemon.errors import ConfigError
 from daemon.events import Event, about
@@ -15,51 +14,21 @@ from daemon.text import escape
 log = logging.getLogger("styled")
 
 
-class LiveConfig:
-    """The settings of the moment. `current` is replaced whole, so any thread may read it without a lock."""
-
-    def __init__(self, config: Config) -> None:
-        self.current = config
-
-
-class FileChange:
-    """Notices that a file was saved, in whatever way an editor saves, once it is the same in two looks."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._taken = self._last = self._look()
-
-    def changed(self) -> bool:
-        """Whether the file is the same as at the last call, and another than when this was true the last time."""
-        before, self._last = self._last, self._look()
-        if self._last is None or self._last != before or self._last == self._taken:
-            return False
-        self._taken = self._last
-        return True
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def reload(path: Path, live: LiveConfig, check: Callable[[Config], None], apply: Callable[[Config], None]) -> None:
-    """Take the new settings, or keep the running ones and log everything that is wrong with the new. `check` raises
-    ConfigError for settings that the loaded model cannot serve; `apply` tells those who keep settings."""
+def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[Config], None]) -> None:
+    """Put the file's settings in force, or keep the running ones and log everything that is wrong with the file.
+    `check` raises ConfigError for settings that the loaded model cannot serve; `apply` tells the inbox."""
     old = live.current
     try:
-        new = load(path)
+        new = live.load()
         check(new)
-        Folders(old.root).prepare(new.styles)  # last: until the new style is known, its folder would be left alone
+        Folders(old.root).prepare(new.styles)  # last: until the new style is in force, its folder would be left alone
     except ConfigError as error:
         for problem in error.problems:
             log.error("config.yaml: %s", problem)
         kept = "config.yaml was not taken; the running settings stay as they are"
         log.error(kept, extra=about(Event.SETTINGS_REJECTED))
         return
-    live.current = new
+    live.replace(new)
     apply(new)
     for setting in old.changes_that_need_restart(new):
         said = about(Event.RESTART_NEEDED, setting=setting)

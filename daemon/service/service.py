@@ -17,13 +17,13 @@ from types import FrameType
 from typing import Any
 
 from daemon.config.models import Config
-from daemon.errors import ShuttingDown
+from daemon.errors import ExitCode, ShuttingDown
 from daemon.events import Event, about
 from daemon.inbox.inbox import Inbox
 from daemon.service.backoff import GiveUpTimer
 from daemon.service.build import build
 from daemon.service.metrics import serve
-from daemon.service.reload import FileChange, reload
+from daemon.service.reload import reload
 from daemon.service.systemd import SystemdClient
 from daemon.status import Status, StatusFile
 from daemon.storage.files import make
@@ -53,12 +53,10 @@ class Service:
         """`path`: where `config` was read and is read again. `painter` and `reader`: see `build`."""
         self.stopping = threading.Event()
         self.reload_wanted = False
-        self._path = path
         self._on_tick = on_tick
-        self._parts = build(config, self.stopping, painter, reader)
+        self._parts = build(path, config, self.stopping, painter, reader)
         self.status = self._parts.status
         self._status_file = StatusFile(self.status, self._parts.folders.work / "status.json")
-        self._config_file = FileChange(path)
         self._systemd = SystemdClient()
         self._inbox: Inbox | None = None  # until jobs of the run before are finished or put back
         self._give_up = GiveUpTimer()
@@ -79,8 +77,8 @@ class Service:
             left = sum(self._inbox.waiting().values())
             said = "given up: %s; %d photos are left in the inbox for another time"
             log.error(said, self._given_up, left, extra=about(Event.GIVEN_UP, left=left))
-            return 1
-        return 3 if once and self.status.failed else 0
+            return ExitCode.FAILURE
+        return ExitCode.PICTURES_FAILED if once and self.status.failed else ExitCode.DONE
 
     def stop(self) -> None:
         self.stopping.set()
@@ -130,7 +128,7 @@ class Service:
             if once and (not self._parts.threads.at_work or self._has_given_up()):
                 return
             # not while the model is loading: its weights decide whether new settings can work
-            if self.status.state == "watching" and (self._config_file.changed() or self.reload_wanted):
+            if self.status.state == "watching" and (self._parts.live.changed_on_disk() or self.reload_wanted):
                 self.reload_wanted = False
                 self._reload()
             self.stopping.wait(TICK_SECONDS)
@@ -158,7 +156,7 @@ class Service:
     def _reload(self) -> None:
         self._systemd.reloading()
         with contextlib.suppress(ShuttingDown):
-            reload(self._path, self._parts.live, self._parts.check_styles, self._configure)
+            reload(self._parts.live, self._parts.check_styles, self._configure)
             self._systemd.notify("READY=1")
 
     def _configure(self, config: Config) -> None:
