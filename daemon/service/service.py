@@ -21,8 +21,8 @@ from daemon.errors import ExitCode, ShuttingDown
 from daemon.events import Event, about
 from daemon.inbox.inbox import Inbox
 from daemon.service.backoff import GiveUpTimer
-from daemon.service.build import build
 from daemon.service.metrics import serve
+from daemon.service.parts import Parts
 from daemon.service.reload import reload
 from daemon.service.systemd import SystemdClient
 from daemon.status import Status, StatusFile
@@ -50,11 +50,11 @@ class Service:
         painter: Callable[..., Any] | None = None,
         reader: Callable[..., Any] | None = None,
     ) -> None:
-        """`path`: where `config` was read and is read again. `painter` and `reader`: see `build`."""
+        """`path`: where `config` was read and is read again. `painter` and `reader`: see Parts."""
         self.stopping = threading.Event()
         self.reload_wanted = False
         self._on_tick = on_tick
-        self._parts = build(path, config, self.stopping, painter, reader)
+        self._parts = Parts(path, config, self.stopping, painter, reader)
         self.status = self._parts.status
         self._status_file = StatusFile(self.status, self._parts.folders.work / "status.json")
         self._systemd = SystemdClient()

@@ -1,9 +1,8 @@
-"""What one daemon consists of, put together: the only place that knows all parts."""
+"""What a daemon consists of: the only place that knows all parts and puts them together."""
 
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +26,32 @@ from daemon.storage.lock import Lock
 READERS = 2  # processes, to begin with
 
 
-@dataclass(frozen=True, slots=True)
 class Parts:
-    """The objects behind a Service."""
+    """The objects behind a Service. Making them changes no file and starts nothing."""
 
-    live: LiveConfig
-    status: Status
-    folders: Folders
-    lock: Lock
-    store: JobStore
-    readers: Readers
-    painters: Painters
-    cluster: Cluster | None
-    listeners: Listeners
-    threads: JobThreads
-    housekeeping: Housekeeping
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        stopping: threading.Event,
+        painter: Callable[..., Any] | None = None,
+        reader: Callable[..., Any] | None = None,
+    ) -> None:
+        """`path`: where `config` was read. `painter` and `reader` replace what the child processes hold."""
+        self.live = LiveConfig(path, config)
+        self.status = Status()
+        self.folders = Folders(config.root)
+        self.lock = Lock(self.folders.work / "lock")
+        self.store = JobStore(self.folders)
+        self.readers = Readers(READERS, reader)
+        is_alone = config.cluster == "off"
+        self.painters = Painters([config.device] if is_alone else [], config.weights, painter)
+        cluster = config.cluster, config.device, config.weights, config.thread_count, self.painters.pool, painter
+        self.cluster = None if is_alone else Cluster(*cluster)
+        self.listeners = Listeners(self.folders, self.readers, self.status, self.live)
+        pipeline = Pipeline(self.store, self.readers, self.painters, self.status, self.listeners.notify)
+        self.threads = JobThreads(self.folders, pipeline, self.live, stopping)
+        self.housekeeping = Housekeeping(self.folders, self.store, self.lock, self.live)
 
     @property
     def device(self) -> str:
@@ -76,29 +86,3 @@ class Parts:
 
         if problems := style_problems(config, self.painters.equipment().deepest_layer, probe):
             raise ConfigError(problems)
-
-
-def build(
-    path: Path,
-    config: Config,
-    stopping: threading.Event,
-    painter: Callable[..., Any] | None = None,
-    reader: Callable[..., Any] | None = None,
-) -> Parts:
-    """Make all objects; no file is changed and nothing is started. `path`: of config.yaml. `painter` and `reader` replace what the child
-    processes hold."""
-    live = LiveConfig(path, config)
-    status = Status()
-    folders = Folders(config.root)
-    lock = Lock(folders.work / "lock")
-    store = JobStore(folders)
-    readers = Readers(READERS, reader)
-    painters = Painters([config.device] if config.cluster == "off" else [], config.weights, painter)
-    cluster = None
-    if config.cluster != "off":
-        cluster = Cluster(config.cluster, config.device, config.weights, config.thread_count, painters.pool, painter)
-    listeners = Listeners(folders, readers, status, live)
-    pipeline = Pipeline(store, readers, painters, status, listeners.notify)
-    threads = JobThreads(folders, pipeline, live, stopping)
-    housekeeping = Housekeeping(folders, store, lock, live)
-    return Parts(live, status, folders, lock, store, readers, painters, cluster, listeners, threads, housekeeping)
