@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.status import HEARTBEAT_SECONDS, JobStatus, Status, StatusFile
+from daemon.status import HEARTBEAT_SECONDS, Counts, JobStatus, Status, StatusFile
 from daemon.storage.lock import BEATS
 from daemon.transfer.steps import Step
 
@@ -39,6 +39,11 @@ def test_a_job_that_has_ended_is_no_longer_shown() -> None:
     status.end("1")
     status.end("1")
     assert status.tasks() == []
+
+
+def test_counts_of_yesterday_are_not_todays() -> None:
+    counts = Counts(delivered=9, delivered_today=9, day="2026-11-22").on("2026-11-23")
+    assert (counts.delivered, counts.delivered_today) == (9, 0)
 
 
 class Written:

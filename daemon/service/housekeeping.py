@@ -81,7 +81,7 @@ class Housekeeping:
 
 def sweep(folders: Folders, config: Config, now: float) -> int:
     """Remove the files from done/ and failed/ that were kept for longer than the settings say, by the journal's
-    times, and that nobody has changed. Returns how many were removed. `now`: seconds since 1970."""
+    times, and that are unchanged. Returns how many were removed. `now`: seconds since 1970."""
     limits = {"delivered": config.keep_done_days, "failed": config.keep_failed_days}
     days = {state: float(limit) for state, limit in limits.items() if limit != "ever"}
     if not days:

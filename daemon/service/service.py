@@ -59,13 +59,13 @@ class Service:
         self._status_file = StatusFile(self.status, self._parts.folders.work / "status.json")
         self._systemd = SystemdClient()
         self._inbox: Inbox | None = None  # until jobs of the run before are finished or put back
-        self._give_up = GiveUpTimer()
+        self._give_up_timer = GiveUpTimer()
         self._given_up = ""  # with --once: why the photos that are left cannot be painted now
         self._stop_metrics: Callable[[], None] = lambda: None
 
     def run(self, *, once: bool = False) -> int:
         """Until `stop` or, with `once`, until the inbox is empty or what is left cannot be painted now. Returns the
-        exit code. Raises ConfigError if the settings cannot work, and whatever ended a thread unexpectedly."""
+        exit code. Raises ConfigError if the settings cannot work, and the error that ended a thread unexpectedly."""
         try:
             self.startup(once)
             self.main_loop(once)
@@ -97,7 +97,7 @@ class Service:
         finished, returned = parts.store.recover()
         if finished or returned:
             said = "after the last run: %d jobs finished, %d photos put back into the inbox"
-            log.info(said, finished, returned, extra=about(Event.RECOVERED))
+            log.info(said, finished, returned, extra=about(Event.RECOVERED, finished=finished, returned=returned))
         self._inbox = Inbox(
             parts.folders.inbox,
             styles=config.styles,
@@ -146,10 +146,10 @@ class Service:
         self._on_tick(self.status)
 
     def _has_given_up(self) -> bool:
-        """With --once nobody waits until a disk or a device works again."""
-        inbox = self._inbox.trouble() if self._inbox is not None else ""
-        reason = self.status.trouble or self._parts.threads.backoff.any_reason or inbox
-        if self._give_up.expired(self.status, reason):
+        """Whether --once ends although photos are left: it does not wait until a disk or a device works again."""
+        missing = self._inbox.trouble() if self._inbox is not None else ""
+        reason = self.status.trouble or self._parts.threads.backoff.any_reason or missing
+        if self._give_up_timer.expired(self.status, reason):
             self._given_up = reason
         return bool(self._given_up)
 
