@@ -75,7 +75,7 @@ class Service:
             raise self._parts.threads.crash
         if self._given_up and self._inbox is not None:
             left = sum(self._inbox.waiting().values())
-            said = "given up: %s; %d photos are left in the inbox for another time"
+            said = "given up: %s; %d pictures are left in the inbox for another time"
             log.error(said, self._given_up, left, extra=about(Event.GIVEN_UP, left=left))
             return ExitCode.FAILURE
         return ExitCode.PICTURES_FAILED if once and self.status.failed else ExitCode.DONE
