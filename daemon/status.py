@@ -1,11 +1,13 @@
-"""What is going on now: the jobs in hand and the counts. Jobs write it; the console, status.json and the
-supervisor's watchdog read it. It leaves the process as plain JSON, so that `styled status` needs no daemon's help.
+"""What the daemon is doing now. The threads of the jobs report here; the console, `systemctl status`, Prometheus and
+work/status.json show it. The file is plain JSON, so `styled status` reads it without asking the daemon.
 """
 
+import contextlib
 import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,16 @@ from daemon.storage.files import write_atomically
 from daemon.text import escape
 from daemon.transfer.steps import Memory, Step
 
-LATEST = 8  # finished paintings that are remembered for the console
+LATEST = 8  # finished paintings that the console can show
 MOST_LOSSES = 2000  # of one painting
+WRITE_SECONDS = 1.0  # between two writes of status.json at least
+HEARTBEAT_SECONDS = 5.0  # … and at most: storage/lock.py waits 10 s for the next write before it calls a daemon dead
 
 
 @dataclass(slots=True)
 class JobStatus:
-    """One job in hand. By the monotonic clock: `started` is when its painting began, `moved` when it last got on."""
+    """One job in hand. By the monotonic clock: `started` is when its painting began, `moved` when it last made
+    progress."""
 
     name: str
     style: str
@@ -32,7 +37,7 @@ class JobStatus:
     losses: tuple[float, ...] = ()
 
     def seconds_left(self, now: float) -> float | None:
-        """By the share of the work done so far; None until that says something."""
+        """By the share of the work done so far; None for the first 2 %, which say nothing yet."""
         if self.step is None or self.step.done <= 0.02:
             return None
         return (now - self.started) * (1 - self.step.done) / self.step.done
@@ -40,7 +45,7 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Pictures since the folders were made, and on one day."""
+    """Photos since the folders were made, and on one day."""
 
     delivered: int = 0
     failed: int = 0
@@ -51,7 +56,7 @@ class Counts:
     last_failure_at: int = 0  # seconds since 1970
 
     def on(self, day: str) -> "Counts":
-        """As they are on `day`."""
+        """The same counts seen on `day`: the next day begins at 0."""
         return self if day == self.day else replace(self, day=day, delivered_today=0, failed_today=0)
 
 
@@ -68,7 +73,8 @@ class FinishedPainting:
 
 @dataclass
 class Status:
-    """Thread-safe by one lock around each change; readers take a snapshot."""
+    """Changed only by its methods, which hold the lock. The public fields are replaced whole and never changed in
+    place, so a thread may read a single field without the lock."""
 
     state: str = "starting"
     device: str = ""
@@ -76,20 +82,45 @@ class Status:
     delivered: int = 0
     failed: int = 0
     last_failure: str = ""
-    trouble: str = ""  # why nothing is painted now although pictures wait
-    waiting: dict[str, int] = field(default_factory=dict)
-    steps: int = 0  # evaluations in all: what the watchdog looks at
-    seconds: float = 0.0  # of painting in all
+    trouble: str = ""  # why nothing is painted now although photos wait
+    waiting: dict[str, int] = field(default_factory=dict)  # photos in the inbox, by style
+    steps: int = 0  # evaluations of the loss since the start, for Prometheus
+    seconds: float = 0.0  # of painting since the start
     counts: Counts = Counts()
-    memory: dict[str, Memory] = field(default_factory=dict)  # of each device, as its painter last said
-    upcoming: list[str] = field(default_factory=list)  # the next pictures
-    growing: list[dict[str, Any]] = field(default_factory=list)  # those that are not complete, with the reason
-    latest: deque[FinishedPainting] = field(
-        default_factory=lambda: deque(maxlen=LATEST)
-    )  # the last finished, newest first
+    memory: dict[str, Memory] = field(default_factory=dict)  # of each device, as its painter last reported
+    upcoming: list[str] = field(default_factory=list)  # the next photos
+    growing: list[dict[str, Any]] = field(default_factory=list)  # photos that are not complete, with the reason
+    _latest: deque[FinishedPainting] = field(default_factory=lambda: deque(maxlen=LATEST))  # newest first
     _ends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))  # of paintings, monotonic
     _tasks: dict[str, JobStatus] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    # the daemon
+
+    def enter(self, state: str) -> None:
+        with self._lock:
+            self.state = state
+
+    def ready(self, device: str, weights: str) -> None:
+        """The model is loaded and the inbox was listed once."""
+        with self._lock:
+            self.state, self.device, self.weights = "watching", device, weights
+
+    def observe(self, *, device: str, trouble: str, waiting: dict[str, int]) -> None:
+        """What the main loop sees several times a second."""
+        with self._lock:
+            self.device, self.trouble, self.waiting = device, trouble, waiting
+
+    def list_photos(self, upcoming: list[str], growing: list[dict[str, Any]]) -> None:
+        """Which photos come next and which are not complete; both as printable text."""
+        with self._lock:
+            self.upcoming, self.growing = upcoming, growing
+
+    def set_counts(self, counts: Counts) -> None:
+        with self._lock:
+            self.counts = counts
+
+    # jobs
 
     def begin(self, job: str, name: str, style: str) -> None:
         with self._lock:
@@ -110,7 +141,7 @@ class Status:
             task = self._tasks[job]
             task.step, task.moved = step, time.monotonic()
             if step.memory is not None:
-                self.memory[step.memory.device] = step.memory
+                self.memory = {**self.memory, step.memory.device: step.memory}
             task.losses = (*task.losses, step.loss)[-MOST_LOSSES:]
 
     def end(self, job: str) -> None:
@@ -124,19 +155,21 @@ class Status:
             self.last_failure = failure or self.last_failure
 
     def show(self, painting: FinishedPainting) -> None:
-        """It was delivered."""
+        """A painting was delivered."""
         with self._lock:
             self.seconds += painting.seconds
-            self.latest.appendleft(painting)
+            self._latest.appendleft(painting)
             self._ends.append(painting.at)
 
+    # reading
+
     def shown(self) -> list[FinishedPainting]:
-        """The last finished, newest first."""
+        """The last finished paintings, newest first."""
         with self._lock:
-            return list(self.latest)
+            return list(self._latest)
 
     def per_hour(self, now: float) -> float | None:
-        """Paintings per hour, by those of the last hour; None until there are two."""
+        """Paintings per hour, by the paintings of the last hour; None until there are two. `now`: monotonic."""
         with self._lock:
             recent = [at for at in self._ends if now - at <= 3600]
         span = max(now - recent[0], 1.0) if recent else 1.0
@@ -148,26 +181,15 @@ class Status:
             return [replace(task) for task in self._tasks.values()]
 
     def as_dict(self) -> dict[str, Any]:
+        """What status.json holds."""
         now = time.monotonic()
         counts = self.counts.on(time.strftime("%Y-%m-%d"))
-        jobs = [
-            {
-                "file": escape(task.name),
-                "style": task.style,
-                "stage": task.stage,
-                "step": task.step.step if task.step else None,
-                "steps": task.step.steps if task.step else None,
-                "loss": task.step.loss if task.step else None,
-                "seconds_left": task.seconds_left(now),
-            }
-            for task in self.tasks()
-        ]
         return {
             "state": self.state,
             "device": self.device,
             "weights": self.weights,
-            "memory": [memory._asdict() for memory in dict(self.memory).values()],
-            "jobs": jobs,
+            "memory": [memory._asdict() for memory in self.memory.values()],
+            "jobs": [_job(task, now) for task in self.tasks()],
             "waiting": self.waiting,
             "delivered": self.delivered,
             "failed": self.failed,
@@ -180,6 +202,53 @@ class Status:
         }
 
 
-def write_status(board: Status, path: Path) -> None:
-    """Write the board to `path`, whole or not at all; it is a picture of a moment, so it is not fsynced."""
-    write_atomically(path, json.dumps(board.as_dict(), indent=1) + "\n", durable=False)
+def _job(task: JobStatus, now: float) -> dict[str, Any]:
+    return {
+        "file": escape(task.name),
+        "style": task.style,
+        "stage": task.stage,
+        "step": task.step.step if task.step else None,
+        "steps": task.step.steps if task.step else None,
+        "loss": task.step.loss if task.step else None,
+        "seconds_left": task.seconds_left(now),
+    }
+
+
+class StatusFile:
+    """work/status.json: written soon after something happened, and every HEARTBEAT_SECONDS while nothing does, for
+    a daemon on another host takes the file for this daemon's heartbeat."""
+
+    def __init__(self, status: Status, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._status = status
+        self._path = path
+        self._clock = clock
+        self._looked = self._written = -HEARTBEAT_SECONDS
+        self._facts: dict[str, Any] = {}  # what the file holds, but for numbers that change as time passes
+
+    def is_due(self) -> bool:
+        """Whether a second has passed since the last `update`."""
+        return self._clock() - self._looked >= WRITE_SECONDS
+
+    def update(self) -> None:
+        """Write the file if something happened or the heartbeat is due."""
+        self._looked, found = self._clock(), self._status.as_dict()
+        if _timeless(found) != self._facts or self._looked - self._written >= HEARTBEAT_SECONDS:
+            self._write(found)
+
+    def write(self) -> None:
+        """Write the file now."""
+        self._write(self._status.as_dict())
+
+    def _write(self, found: dict[str, Any]) -> None:
+        """Whole or not at all. A full disk hides the status and stops nothing; the file need not survive a power
+        loss, so there is no fsync."""
+        with contextlib.suppress(OSError):
+            write_atomically(self._path, json.dumps(found, indent=1) + "\n", durable=False)
+            self._facts, self._written = _timeless(found), self._clock()
+
+
+def _timeless(found: dict[str, Any]) -> dict[str, Any]:
+    """Without the numbers that change although nothing happens."""
+    jobs = [{**job, "seconds_left": None} for job in found["jobs"]]
+    growing = [{**each, "seconds": None} for each in found["growing"]]
+    return {**found, "jobs": jobs, "growing": growing, "per_hour": None}

@@ -179,9 +179,21 @@ def check(
 
     path = find(config)
     settings = load(path)
-    check_all(settings, deep=deep)
+    check_all(settings, _probe, deep=deep)
     _say([f"{path}: the configuration is right."])
     _say(tree_lines(settings.root / "inbox", what_would_happen(settings)))
+
+
+def _probe(path: Path) -> None:
+    """Raises JobError if this style picture cannot be read."""
+    from daemon.assets import STYLES
+
+    if path.parent == STYLES:
+        return  # tested before it was packed, so no decoder has to be loaded for it
+    from daemon import pictures
+
+    with path.open("rb") as file:
+        pictures.probe(file)
 
 
 @app.command()

@@ -46,8 +46,8 @@ def run_demo(folder: Path, size: int) -> int:
         service = Service(path, config, refresh)
         handle_signals(service)
         code = service.run()
-    if service.board.delivered < len(PAIRS):
-        return code or (ExitCode.FAILURE if service.board.failed else ExitCode.DONE)
+    if service.status.delivered < len(PAIRS):
+        return code or (ExitCode.FAILURE if service.status.failed else ExitCode.DONE)
     _say_where(config.root)
     return ExitCode.DONE
 

@@ -1,1 +1,6 @@
-""""""
+"""The daemon's life, and everything that runs beside the jobs: threads, reload, systemd, housekeeping, hooks, metrics.
+
+Runs in the daemon process.
+May import jobs, gallery, inbox, processes, storage, config and the plain files beside the packages; of transfer only
+what loads no torch (recipe, errors, layers, the description of weights), except for `check --deep`.
+"""

@@ -1,68 +1,87 @@
-"""Housekeeping beside the work: what was stranded is tried again, what has been kept long enough goes, and the
+"""Housekeeping beside the jobs: stranded jobs are tried again, files that were kept long enough are removed, and the
 journal stays short."""
 
 import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from daemon.config.live import LiveConfig
 from daemon.config.models import Config
+from daemon.events import Event, about
 from daemon.jobs import journal
 from daemon.jobs.claims import JobStore
 from daemon.jobs.journal_compaction import compact, is_there, leftover
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
+from daemon.text import escape
 
 log = logging.getLogger("styled")
+
 REST_SECONDS = 1.0
-SWEEP_SECONDS = 3600.0  # between two looks for files that have been kept long enough
-COMPACT_BYTES = 1 << 20  # a journal that is longer, and twice as long as it last became, may be made shorter
+FAILED_SECONDS = 60.0  # rest after a round that failed
+SWEEP_SECONDS = 3600.0  # between two looks for files that were kept long enough
+COMPACT_BYTES = 1 << 20  # a journal is shortened once it is longer, and twice as long as after the last time
 DAY = 86_400.0  # s
 
 
 class Housekeeping:
-    """One thread of its own. Everything that it does can be left undone for a while."""
+    """A thread whose work can always wait."""
 
-    def __init__(self, folders: Folders, claims: JobStore, lock: Lock, settings: Callable[[], Config]) -> None:
+    def __init__(self, folders: Folders, store: JobStore, lock: Lock, live: LiveConfig) -> None:
         self._folders = folders
-        self._claims = claims
+        self._store = store
         self._lock = lock
-        self._settings = settings
+        self._live = live
         self._swept = -SWEEP_SECONDS
-        self._compacted = 0  # the journal's length in bytes after that
+        self._compacted = 0  # bytes of the journal after it was shortened
+        self._is_replaced = False  # another work/ lies where this daemon's was
 
     def start(self, stopping: threading.Event) -> None:
-        threading.Thread(target=self._run, args=(stopping,), name="keeper", daemon=True).start()
+        threading.Thread(target=self._run, args=(stopping,), name="housekeeping", daemon=True).start()
 
     def _run(self, stopping: threading.Event) -> None:
         with contextlib.suppress(OSError):
             leftover(self._folders).unlink()
-        while not stopping.wait(REST_SECONDS):
+        rest = REST_SECONDS
+        while not stopping.wait(rest):
             try:
-                self._claims.tend()
-                if self._lock.acquired and not self._lock.is_ours() and self._folders.work.is_dir():
-                    log.error("%s is no longer the folder that this daemon began with", self._folders.work)
-                if time.monotonic() - self._swept >= SWEEP_SECONDS:
-                    self._swept = time.monotonic()
-                    sweep(self._folders, self._settings(), time.time())
-                self._shorten()
-            except Exception:  # it must not end, and nothing hangs on one round
-                log.exception("the housekeeping was broken off")
-                stopping.wait(SWEEP_SECONDS / 60)
+                self._round()
+                rest = REST_SECONDS
+            except Exception:  # the thread must live on, and no photo depends on a single round
+                log.exception("the housekeeping failed", extra=about(Event.HOUSEKEEPING_FAILED))
+                rest = FAILED_SECONDS
+
+    def _round(self) -> None:
+        self._store.tend()
+        self._check_root()
+        if time.monotonic() - self._swept >= SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            sweep(self._folders, self._live.current, time.time())
+        self._shorten()
+
+    def _check_root(self) -> None:
+        is_replaced = self._lock.acquired and not self._lock.is_ours() and self._folders.work.is_dir()
+        if is_replaced and not self._is_replaced:
+            work = escape(str(self._folders.work))
+            advice = "another daemon could start on it; restart styled"
+            said = "%s is no longer the folder that this daemon began with; %s"
+            log.error(said, work, advice, extra=about(Event.ROOT_REPLACED))
+        self._is_replaced = is_replaced
 
     def _shorten(self) -> None:
-        with contextlib.suppress(OSError):  # no journal yet, or no room for another: it can wait
+        with contextlib.suppress(OSError):  # no journal yet, or no room for a second: it can wait
             if self._folders.journal.stat().st_size > max(COMPACT_BYTES, 2 * self._compacted):
-                count = compact(self._claims.journal, self._folders)
+                count = compact(self._store.journal, self._folders)
                 self._compacted = self._folders.journal.stat().st_size
-                log.debug("the journal only counts %d more pictures, of which nothing is left here", count)
+                log.debug("the journal was shortened: nothing is left here of %d photos, only their count", count)
 
 
 def sweep(folders: Folders, config: Config, now: float) -> int:
-    """Remove from done/ and failed/ what has been there for longer than it is to be kept, by the journal's clock,
-    and is still the very file that was put there. Returns how many files went. `now`: seconds since 1970."""
+    """Remove the files from done/ and failed/ that were kept for longer than the settings say, by the journal's
+    times, and that are unchanged. Returns how many were removed. `now`: seconds since 1970."""
     limits = {"delivered": config.keep_done_days, "failed": config.keep_failed_days}
     days = {state: float(limit) for state, limit in limits.items() if limit != "ever"}
     if not days:
@@ -71,19 +90,18 @@ def sweep(folders: Folders, config: Config, now: float) -> int:
     jobs, _ = journal.entries(folders.journal)
     for entry in jobs.values():
         if entry.state in days and now - entry.at > days[entry.state] * DAY:
-            for path in ours(folders, entry):
+            for path in _archived(folders, entry):
                 path.unlink(missing_ok=True)
                 removed += 1
     if removed:
-        log.info("%d files were kept long enough and have been removed from done/ and failed/", removed)
+        said = about(Event.EXPIRED, files=removed)
+        log.info("%d files were kept long enough and were removed from done/ and failed/", removed, extra=said)
     return removed
 
 
-def ours(folders: Folders, entry: journal.Entry) -> Iterator[Path]:
+def _archived(folders: Folders, entry: journal.Entry) -> Iterator[Path]:
     """The files that this job archived and that are still there, unchanged."""
-    for name, its in entry.facts.get("files", {}).items():
+    for name, stamp in entry.facts.get("files", {}).items():
         path = folders.root / name
-        if ".." in Path(name).parts or not path.is_relative_to(folders.root):
-            continue
-        if is_there(path, its):
+        if ".." not in Path(name).parts and path.is_relative_to(folders.root) and is_there(path, stamp):
             yield path

@@ -1,12 +1,13 @@
-"""The threads in which pictures travel: take the next one, do its whole journey, again, until the stop."""
+"""The threads that carry photos from the inbox to the outbox: take the next, run the pipeline, until the stop."""
 
 import contextlib
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from daemon.config.live import LiveConfig
 from daemon.config.models import Config, auto_size
 from daemon.errors import RetryLater, ServicePaused, ShuttingDown
 from daemon.inbox.inbox import Inbox
@@ -18,31 +19,29 @@ from daemon.storage.layout import Folders
 from daemon.text import escape
 
 log = logging.getLogger("styled")
-SPARE = 1 << 20  # bytes: records, the journal, a thumbnail, the status
-BYTES_PER_PIXEL = 3  # of a painting: a PNG of noise has no less
+
+SPARE = 1 << 20  # bytes: records, the journal, thumbnails, the status
+BYTES_PER_PIXEL = 3  # of a painting: a PNG of noise takes no less
 
 
 class JobThreads:
-    """A few threads on one inbox, each with one picture in hand; so nothing that waits costs more than its name. What
-    nobody foresaw ends them all and is kept in `crash`."""
+    """A few threads on one inbox, each with one photo in hand. An error that no thread expects is kept in `crash` and
+    ends them all."""
 
-    def __init__(
-        self, folders: Folders, journey: Pipeline, settings: Callable[[], Config], stopping: threading.Event
-    ) -> None:
-        """`settings` gives the configuration of the moment."""
+    def __init__(self, folders: Folders, pipeline: Pipeline, live: LiveConfig, stopping: threading.Event) -> None:
         self.crash: BaseException | None = None
-        self.troubles = Backoff()
+        self.backoff = Backoff()
         self._folders = folders
-        self._journey = journey
-        self._settings = settings
+        self._pipeline = pipeline
+        self._live = live
         self._stopping = stopping
         self._threads: list[threading.Thread] = []
-        self._wanted = self._count = 0  # threads; those that came to the end of the inbox still count
-        self._counting = threading.Lock()
+        self._counting = threading.Lock()  # guards the next two
+        self._wanted = self._count = 0  # threads; those that found the inbox drained still count
 
-    def tend(self, inbox: Inbox, painters: int) -> None:
-        """Have so many pictures in hand that each painter has one, while as many others (two at least) are decoded
-        or encoded."""
+    def adjust(self, inbox: Inbox, painters: int) -> None:
+        """Run as many threads as `painters` need: one photo for each painter, while as many others (at least two) are
+        read or written."""
         with self._counting:
             self._wanted = painters + max(painters, 2)
             missing = max(self._wanted - self._count, 0)
@@ -55,7 +54,7 @@ class JobThreads:
             self._threads.append(thread)
 
     def _is_surplus(self) -> bool:
-        """Painters have left, and with them goes the thread that asks."""
+        """Whether painters have left; then the thread that asks ends."""
         with self._counting:
             surplus = self._count > self._wanted
             self._count -= surplus
@@ -66,14 +65,14 @@ class JobThreads:
         return any(thread.is_alive() for thread in self._threads)
 
     def join(self, seconds: float) -> None:
-        """Wait until all have put their pictures back, `seconds` at most."""
+        """Wait until all threads have put their photos back, `seconds` at most."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
 
     @contextlib.contextmanager
     def crash_ends_all(self) -> Iterator[None]:
-        """What nobody foresaw in a thread ends the daemon, which is then started afresh."""
+        """An unexpected error in a thread ends the daemon, which its supervisor starts again."""
         try:
             yield
         except ShuttingDown:
@@ -85,46 +84,47 @@ class JobThreads:
     def _work(self, inbox: Inbox) -> None:
         with contextlib.suppress(ShuttingDown), self.crash_ends_all():
             while not self._is_surplus():
-                self.troubles.wait(self._stopping)
-                arrival = inbox.take(self._stopping)
-                if arrival is None:
+                self.backoff.wait(self._stopping)
+                photo = inbox.take(self._stopping)
+                if photo is None:
                     return
                 pause = 0.0
                 try:
-                    pause = self._paint(arrival, self._settings())
+                    pause = self._paint(photo, self._live.current)
                 finally:
-                    inbox.release(arrival, pause)
+                    inbox.release(photo, pause)
 
-    def _paint(self, arrival: InboxPhoto, config: Config) -> float:
-        """One journey. Returns the seconds after which the picture may be tried again, should it lie there still."""
-        where = escape(os.path.dirname(arrival.path))
+    def _paint(self, photo: InboxPhoto, config: Config) -> float:
+        """Run the pipeline. Returns the seconds after which the photo may be tried again if it went back."""
+        folder = escape(os.path.dirname(photo.path))
         try:
-            if arrival.style in config.styles:  # or a reload took the style away just now
-                self._check_room(arrival, config)
-                self._journey.run(arrival, config)
+            if photo.style in config.styles:  # or a reload removed the style a moment ago
+                self._check_room(photo, config)
+                self._pipeline.run(photo, config)
         except (RetryLater, OSError) as error:
-            if trouble := self._of_all(error):
-                return self.troubles.note(ALL, trouble)
-            return self.troubles.note(where, _said(error))
-        self.troubles.over(where)
+            if why := self._stops_every_photo(error):
+                return self.backoff.failed(ALL, why)
+            return self.backoff.failed(folder, _in_words(error))
+        self.backoff.succeeded(folder)
         return 0.0
 
-    def _of_all(self, error: Exception) -> str:
-        """Why no other picture could be painted now, either; "" if only this one's folder or style is concerned."""
+    def _stops_every_photo(self, error: Exception) -> str:
+        """Why no other photo can be painted now, either; "" if the error concerns one folder or style."""
         if isinstance(error, ServicePaused):
-            return _said(error)
+            return _in_words(error)
         if isinstance(error, OSError) and error.errno in FULL:
             return f"the disk of {escape(str(self._folders.root))} is full ({error.strerror})"
         return self._folders.trouble() if isinstance(error, OSError) else ""
 
-    def _check_room(self, arrival: InboxPhoto, config: Config) -> None:
-        """Before anything is claimed. ServicePaused: the disk is full. RetryLater: no right to deliver it."""
-        if locked := self._folders.locked_out(arrival.style, arrival.folder):
-            raise RetryLater(locked)
+    def _check_room(self, photo: InboxPhoto, config: Config) -> None:
+        """Before anything is claimed. Raises ServicePaused if the disk is full, RetryLater if styled has no right to
+        deliver the painting."""
+        if why := self._folders.locked_out(photo.style, photo.folder):
+            raise RetryLater(why)
         free = self._folders.room()
         if free is None:
             return
-        size = config.settings(arrival.style).long_side("cuda") or auto_size("cuda")
+        size = config.settings(photo.style).long_side("cuda") or auto_size("cuda")
         needed = SPARE + size**2 * BYTES_PER_PIXEL
         if free[0] < needed or not free[1]:
             left = f"{free[0] / 1e6:.1f} MB" if free[1] else "no file"
@@ -134,7 +134,7 @@ class JobThreads:
             )
 
 
-def _said(error: Exception) -> str:
+def _in_words(error: Exception) -> str:
     if isinstance(error, OSError):
         name = f"{escape(str(error.filename))}: " if error.filename else ""
         return f"{name}{error.strerror or error}"

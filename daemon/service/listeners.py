@@ -1,16 +1,15 @@
-"""Those who follow the daemon: the gallery, the board's last paintings, the counts, the user's own commands.
+"""What happens after each photo: the counts, the gallery, the console's last paintings, the user's own commands.
 
-Nothing that goes wrong here touches a picture: it has been delivered, or set aside, before anybody is told.
+Nothing that fails here touches a photo: it was delivered or set aside before.
 """
 
 import logging
-from collections.abc import Callable
 
-from daemon.config.models import Config
+from daemon.config.live import LiveConfig
 from daemon.errors import JobError, ShuttingDown, WorkerDied
+from daemon.events import Event, about
 from daemon.gallery.gallery import Gallery
 from daemon.jobs.record import JobResult
-from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
 from daemon.service.counters import Counters
 from daemon.service.hooks import Hooks
@@ -21,49 +20,49 @@ log = logging.getLogger("styled")
 
 
 class Listeners:
-    """`tell` is called at the end of each picture's way, from several threads."""
+    """`notify` is called after each photo, from several threads."""
 
-    def __init__(self, folders: Folders, readers: Readers, board: Status, settings: Callable[[], Config]) -> None:
-        """`settings` gives the configuration of the moment."""
-        self.gallery = Gallery(folders, readers)
-        self.hooks = Hooks()
-        self.tally = Counters(folders.work / "tally.json")
+    def __init__(self, folders: Folders, readers: Readers, status: Status, live: LiveConfig) -> None:
+        self._gallery = Gallery(folders, readers)
+        self._hooks = Hooks()
+        self._counters = Counters(folders.work / "tally.json")
         self._readers = readers
-        self._board = board
-        self._settings = settings
+        self._status = status
+        self._live = live
 
     def start(self) -> None:
-        if self._settings().gallery:
-            self.gallery.start()
-        self.hooks.start()
-        self._board.counts = self.tally.load()
+        if self._live.current.gallery:
+            self._gallery.start()
+        self._hooks.start()
+        self._status.set_counts(self._counters.load())
 
     def close(self) -> None:
-        self.hooks.close()
-        self.gallery.close()
+        self._hooks.close()
+        self._gallery.close()
 
-    def tell(self, finished: JobResult) -> None:
-        for follower in (self._count, self._draw, self._run_hook):
+    def notify(self, result: JobResult) -> None:
+        """Tell every listener of a photo that was delivered or failed. Raises nothing."""
+        for listener in (self._count, self._show, self._run_hook):
             try:
-                follower(finished)
+                listener(result)
             except ShuttingDown:
                 return
             except (OSError, JobError, WorkerDied) as error:
-                log.warning("after %s: %s", finished.place, error)
+                log.warning("after %s: %s", result.place, error, extra=about(Event.LISTENER_FAILED))
             except Exception:
-                log.exception("after %s", finished.place)
+                log.exception("after %s", result.place, extra=about(Event.LISTENER_FAILED))
 
-    def _count(self, finished: JobResult) -> None:
-        self._board.counts = self.tally.count(finished)
+    def _count(self, result: JobResult) -> None:
+        self._status.set_counts(self._counters.count(result))
 
-    def _draw(self, finished: JobResult) -> None:
-        """For the gallery and for the console, by a reader, from the pixels that are in memory still."""
-        if finished.painting is None or finished.photo is None or finished.record is None:
+    def _show(self, result: JobResult) -> None:
+        """In the console and the gallery; a reader makes the thumbnails from the pixels that are still in memory."""
+        if result.painting is None or result.photo is None or result.record is None:
             return
-        sketch: Thumbnails = self._readers.sketch(finished.painting, finished.photo)
-        self._board.show(FinishedPainting(finished.place, finished.style, finished.record.seconds, sketch.preview))
-        if self._settings().gallery:
-            self.gallery.add(finished.job, finished.path, finished.record, sketch)
+        thumbnails = self._readers.sketch(result.painting, result.photo)
+        self._status.show(FinishedPainting(result.place, result.style, result.record.seconds, thumbnails.preview))
+        if self._live.current.gallery:
+            self._gallery.add(result.job, result.path, result.record, thumbnails)
 
-    def _run_hook(self, finished: JobResult) -> None:
-        self.hooks.put(finished, self._settings().hooks)
+    def _run_hook(self, result: JobResult) -> None:
+        self._hooks.put(result, self._live.current.hooks)

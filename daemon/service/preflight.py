@@ -1,48 +1,44 @@
-"""What `styled check` and `styled status` know without a running daemon's help. Nothing here changes a file."""
+"""What would stop a start, found before it. Nothing here changes a file, and no decoder is loaded: the caller passes
+`probe`, which opens a style picture and raises what `style_problems` names."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.assets import STYLES
 from daemon.config.models import Config
 from daemon.errors import ConfigError, JobError, WorkerDied
 from daemon.jobs.failures import TRIES
+from daemon.processes.ray_cluster import not_installed, unreachable
 from daemon.storage.layout import Folders
 from daemon.transfer.errors import RecipeError, WeightsError
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.network.weights import describe
 from daemon.transfer.recipe import require
 
+Probe = Callable[[Path], object]
 
-def check_all(config: Config, *, deep: bool) -> None:
-    """ConfigError: everything about folders, rights, style pictures and weights that would stop a start."""
 
-    def probe(path: Path) -> None:
-        if path.parent == STYLES:
-            return  # sound since it was packed, and its tests say so: no decoder has to be loaded for it
-        from daemon import pictures
-
-        with path.open("rb") as file:
-            pictures.probe(file)
-
+def check_all(config: Config, probe: Probe, *, deep: bool) -> None:
+    """Raises ConfigError with everything about folders, rights, style pictures, weights and the cluster that would
+    stop a start. `deep`: load the model, too."""
     problems = Folders(config.root).problems()
-    deepest = LAYERS[-1]  # what weights that are yet to be fetched will have
+    deepest = LAYERS[-1]  # of the ImageNet weights, which may not be fetched yet
     try:
         if config.weights != "imagenet":
             deepest = describe(config.weights).deepest
     except WeightsError as error:
         problems.append(f"weights: {error}")
     problems += style_problems(config, deepest, probe)
-    if config.cluster != "off":
-        problems += _cluster_problems(config.cluster)
-    if deep and not problems:
+    if config.cluster != "off" and (why := not_installed() or unreachable(config.cluster)):
+        problems.append(why)
+    if deep and not problems and config.cluster == "off":  # otherwise the model is loaded on other machines
         problems += _model_problems(config)
     if problems:
         raise ConfigError(problems)
 
 
-def style_problems(config: Config, deepest: str, probe: Callable[[Path], object]) -> list[str]:
-    """Styles whose pictures `probe` cannot read, or whose preset needs a layer beyond `deepest`."""
+def style_problems(config: Config, deepest: str, probe: Probe) -> list[str]:
+    """A line for each style whose preset needs a layer beyond `deepest`, and for each style picture for which `probe`
+    raises OSError, JobError or, again and again, WorkerDied."""
     problems = []
     for name, style in config.styles.items():
         try:
@@ -51,34 +47,25 @@ def style_problems(config: Config, deepest: str, probe: Callable[[Path], object]
             problems.append(f"styles.{name}: {error}")
         for picture in style.all_pictures:
             try:
-                _probe(picture.file, probe)
+                _try(probe, picture.file)
             except (OSError, JobError, WorkerDied) as error:
                 problems.append(f"styles.{name}.picture: {picture.file} cannot be read: {error}")
     return problems
 
 
-def _probe(path: Path, probe: Callable[[Path], object]) -> None:
+def _try(probe: Probe, path: Path) -> None:
     for tried in range(1, TRIES + 1):
         try:
             probe(path)
             return
-        except WorkerDied:  # whoever ended that reader may have meant the machine, and not the picture
+        except WorkerDied:  # the picture is to blame only if every reader dies of it
             if tried == TRIES:
                 raise
 
 
-def _cluster_problems(address: str) -> list[str]:
-    from daemon.processes.ray_cluster import not_installed, unreachable
-
-    why = not_installed() or unreachable(address)
-    return [why] if why else []
-
-
 def _model_problems(config: Config) -> list[str]:
-    from daemon.transfer import DeviceError, Stylizer, every_device
+    from daemon.transfer import DeviceError, Stylizer, every_device  # torch: only for `styled check --deep`
 
-    if config.cluster != "off":
-        return []  # it is loaded there, not here
     try:
         for device in every_device() if config.device == "all" else [config.device]:
             Stylizer(device=device, weights=config.weights)

@@ -1,8 +1,8 @@
-"""What systemd is told: ready, reloading, stopping, what is going on, and signs of life for its watchdog
-(sd_notify(3), sd_watchdog_enabled(3)). Without a supervisor that listens, nothing here does anything.
+"""What systemd is told: ready, reloading, stopping, what the daemon is doing, and signs of life for the watchdog
+(sd_notify(3), sd_watchdog_enabled(3)). Without NOTIFY_SOCKET nothing is sent.
 
-A sign of life is given only after looking at what should be getting on, never by a timer of its own: a timer goes
-on ticking in a process that has long stopped working.
+A sign of life is sent only after a look at what should make progress, never by a timer alone: a timer goes on ticking
+in a process that stopped working long ago.
 """
 
 import contextlib
@@ -10,35 +10,22 @@ import logging
 import os
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Protocol
 
+from daemon.events import Event, about
+from daemon.inbox.inbox import Health
 from daemon.status import JobStatus, Status
 from daemon.text import escape
 
 log = logging.getLogger("styled")
 
 STATUS_SECONDS = 1.0  # between two STATUS= lines at least
-STALL_SECONDS = 1000.0  # without a step; a painter that hangs is ended (painters.PATIENCE) well before that
-RATE_SECONDS = 600.0  # over which the paintings per hour are counted
-ROW_SECONDS = 600.0  # a start this soon after the last one is another of the same row
-PAUSES = (0.0, 0.0, 5.0, 15.0, 60.0)  # seconds before the first start of a row, the second …
-
-
-class Listing(Protocol):
-    """What the watchdog asks of inbox.Health."""
-
-    @property
-    def is_fresh(self) -> bool: ...
-
-    @property
-    def scan_age(self) -> float: ...
+READER_SECONDS = 900.0  # the longest stage without a painter: three calls to a reader, 300 s each at most
+MARGIN_SECONDS = 100.0  # in which the daemon itself replaces a process that hangs, before systemd ends the daemon
 
 
 class SystemdClient:
-    """The line to systemd. `tick` belongs to the main loop; `notify` may be called from any thread."""
+    """The connection to systemd. `tick` belongs to the main loop; `notify` may be called from any thread."""
 
     def __init__(
         self, environment: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic
@@ -47,12 +34,8 @@ class SystemdClient:
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._watchdog = _watchdog_seconds(environment)
         self._fed = self._told = -1e9
-        self._status = self._stuck = ""
-        self._delivered: deque[tuple[float, int]] = deque()
-
-    @property
-    def listens(self) -> bool:
-        return bool(self._address)
+        self._status = self._problem = ""
+        self._stall_seconds = 0.0
 
     def notify(self, *lines: str) -> None:
         """Send NAME=value lines as one message."""
@@ -60,32 +43,34 @@ class SystemdClient:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line, contextlib.suppress(OSError):
-            line.settimeout(1.0)  # a supervisor that does not read must not stop us
+            line.settimeout(1.0)  # a supervisor that does not read must not stop the daemon
             line.sendto("\n".join(lines).encode(errors="replace"), address)
 
     def reloading(self) -> None:
         self.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading config.yaml again")
-        self._status = ""  # said again when it is over
+        self._status = ""  # sent again after the reload
 
     def stopping(self, seconds: float) -> None:
-        """`seconds`: how much longer the jobs in hand may need to be put back."""
+        """`seconds`: how long the jobs in hand may need to be put back."""
         self.notify(
             "STOPPING=1",
-            "STATUS=stopping; the pictures in hand go back into the inbox",
+            "STATUS=stopping; the photos in hand go back into the inbox",
             f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}",
         )
 
-    def tick(self, board: Status, listing: Listing | None) -> None:
-        """Say what is going on and, if everything gets on, that it does."""
+    def tick(self, status: Status, health: Health | None, stall_seconds: float) -> None:
+        """Send what the daemon is doing and, if all makes progress, a sign of life. `stall_seconds`: as set now."""
         if not self._address:
             return
         now = self._clock()
         if now - self._told >= STATUS_SECONDS:
             self._told = now
-            self._tell(status_line(board, self._per_hour(now, board.delivered)))
-        watched = bool(self._watchdog) and board.state == "watching"  # it is armed with READY=1
-        if watched and listing is not None and now - self._fed >= self._watchdog / 4:
-            self._feed(now, stuck(board, listing, now))
+            self._tell(status_line(status, now))
+        # a job in hand keeps the settings that it began with: the limit falls only while there is none
+        self._stall_seconds = max(stall_seconds, self._stall_seconds) if status.tasks() else stall_seconds
+        is_armed = bool(self._watchdog) and status.state == "watching"  # systemd arms it at READY=1
+        if is_armed and health is not None and now - self._fed >= self._watchdog / 4:
+            self._feed(now, stalled(status, health, now, self._stall_seconds))
 
     def _tell(self, status: str) -> None:
         if status != self._status:
@@ -96,40 +81,33 @@ class SystemdClient:
         if not problem:
             self._fed = now
             self.notify("WATCHDOG=1")
-        elif not self._stuck:
-            log.error("%s; unless that changes, systemd starts the daemon afresh", problem)
-        self._stuck = problem
-
-    def _per_hour(self, now: float, delivered: int) -> float:
-        """Paintings per hour lately; 0 before there are two to tell from."""
-        if not self._delivered or self._delivered[-1][1] != delivered:
-            self._delivered.append((now, delivered))
-        while len(self._delivered) > 1 and now - self._delivered[0][0] > RATE_SECONDS:
-            self._delivered.popleft()
-        since, before = self._delivered[0]
-        return (delivered - before) / (now - since) * 3600 if delivered - before >= 2 and now > since else 0.0
+        elif not self._problem:
+            log.error("%s; unless that changes, systemd restarts the daemon", problem, extra=about(Event.STALLED))
+        self._problem = problem
 
 
-def stuck(board: Status, listing: Listing, now: float) -> str:
-    """What does not get on as it should; empty if all does. `now`: by the monotonic clock."""
-    if not listing.is_fresh:
-        return f"the inbox has not been listed for {listing.scan_age:.0f} s"
-    for task in board.tasks():
-        # for a painter that does not start there is a report of its own, and waiting for it is no standstill
-        if task.stage != "waiting for a painter" and now - task.moved > STALL_SECONDS:
-            return f"{escape(task.name)} has not got on for more than {STALL_SECONDS:.0f} s ({task.stage})"
+def stalled(status: Status, health: Health, now: float, stall_seconds: float) -> str:
+    """What makes no progress, for longer than the daemon needs to notice and cure it by itself; "" if all does.
+    `now`: by the monotonic clock."""
+    if not health.is_fresh:
+        return f"the inbox has not been listed for {health.scan_age:.0f} s"
+    limit = max(stall_seconds, READER_SECONDS) + MARGIN_SECONDS
+    for task in status.tasks():
+        # the pool reports a painter that does not start, and a job may wait for painters as long as it takes
+        if task.stage != "waiting for a painter" and now - task.moved > limit:
+            return f"{escape(task.name)} has made no progress for more than {limit:.0f} s ({task.stage})"
     return ""
 
 
-def status_line(board: Status, per_hour: float = 0.0) -> str:
-    """What the daemon is doing, in one line."""
-    tasks = board.tasks()
+def status_line(status: Status, now: float) -> str:
+    """What the daemon is doing, in one line. `now`: by the monotonic clock."""
+    tasks = status.tasks()
     doing = "; ".join(_doing(task) for task in tasks) if tasks else "nothing in hand"
-    parts = [board.state if board.state != "watching" else doing]
-    parts.append(f"{sum(board.waiting.values())} waiting")
-    parts.append(f"{board.delivered} painted, {board.failed} failed")
-    if per_hour:
-        parts.append(f"{per_hour:.0f} an hour" if per_hour >= 10 else f"{per_hour:.1f} an hour")
+    parts = [status.state if status.state != "watching" else doing]
+    parts.append(f"{sum(status.waiting.values())} waiting")
+    parts.append(f"{status.delivered} painted, {status.failed} failed")
+    if rate := status.per_hour(now):
+        parts.append(f"{rate:.0f} an hour" if rate >= 10 else f"{rate:.1f} an hour")
     return "; ".join(parts)
 
 
@@ -139,32 +117,8 @@ def _doing(task: JobStatus) -> str:
     return f"{escape(task.name)} (step {task.step.step}/{task.step.steps})"
 
 
-class Restarts:
-    """Counts the starts in a row that did not end well, in a file, because each is another process. RestartSteps=,
-    with which systemd itself waits longer each time, is too new (254) to rely on."""
-
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
-        self._clock = clock
-
-    def begin(self) -> tuple[int, float]:
-        """How many starts came before this one in its row, and how many seconds to wait for that."""
-        number = 0
-        with contextlib.suppress(OSError, ValueError):
-            if abs(self._clock() - self._path.stat().st_mtime) < ROW_SECONDS:
-                number = int(self._path.read_text())
-        with contextlib.suppress(OSError):  # a full disk delays nothing
-            self._path.write_text(f"{number + 1}\n")
-            os.utime(self._path, (self._clock(), self._clock()))
-        return number, PAUSES[min(number, len(PAUSES) - 1)]
-
-    def ended_well(self) -> None:
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:
-    """Within how long systemd wants a sign of life from this very process; 0: never."""
+    """Within how long systemd wants a sign of life from this process; 0: never."""
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0.0
     usec = environment.get("WATCHDOG_USEC", "")

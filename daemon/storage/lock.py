@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daemon.errors import ConfigError
 
-BEATS = 10  # s, how long another host's daemon gets to show that it lives: a daemon rewrites status.json more often
+BEATS = 10  # seconds: an idle daemon writes its status every 5 s (status.HEARTBEAT_SECONDS)
 
 
 class Lock:

@@ -1,4 +1,4 @@
-"""What is told to systemd, containers and launchd agrees with itself and with the package."""
+"""The files for systemd, containers and launchd agree with one another and with the package."""
 
 import os
 import plistlib
@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from daemon.cli.app import app
 from daemon.config.load import load
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,6 +33,12 @@ def test_the_template_is_the_service_but_for_its_places() -> None:
         assert one in expected
         expected = expected.replace(one, each)
     assert "\n".join(lines(HOMES / "styled@.service")) == expected
+
+
+@pytest.mark.parametrize("unit", ["styled.service", "styled@.service", "user/styled.service"])
+def test_every_unit_restarts_without_limit_and_without_haste_but_not_for_wrong_settings(unit: str) -> None:
+    expected = {"StartLimitIntervalSec=0", "Restart=always", "RestartSec=5", "RestartPreventExitStatus=78"}
+    assert expected <= set(lines(HOMES / unit))
 
 
 @pytest.mark.parametrize("script", ["install.sh", "uninstall.sh"])
@@ -66,10 +74,6 @@ def test_the_launch_agent_is_a_property_list_that_runs_the_daemon() -> None:
 
 
 def test_the_manual_names_every_command() -> None:
-    from typer.main import get_command
-
-    from daemon.cli.app import app
-
     manual = (HOMES / "styled.1").read_text()
     commands = get_command(app).list_commands(None)  # type: ignore[attr-defined]
     assert [name for name in commands if f".B {name}\n" not in manual] == []

@@ -7,16 +7,16 @@ import pytest
 
 from daemon.service.counters import Counters
 from daemon.status import Counts
-from tests.service.test_hooks import DELIVERED, FAILED
+from tests.support.records import DELIVERED, FAILED
 
 
 def test_it_counts_today_and_in_all_over_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     day = ["2026-11-22"]
     monkeypatch.setattr("daemon.service.counters.time.strftime", lambda form: day[0])
-    tally = Counters(tmp_path / "tally.json")
-    assert tally.load() == Counts()
-    tally.count(DELIVERED)
-    tally.count(FAILED)
+    counters = Counters(tmp_path / "tally.json")
+    assert counters.load() == Counts()
+    counters.count(DELIVERED)
+    counters.count(FAILED)
     day[0] = "2026-11-23"
     again = Counters(tmp_path / "tally.json")
     assert again.load().delivered == 1

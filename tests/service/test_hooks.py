@@ -1,4 +1,4 @@
-"""The user's own commands after a picture: arguments stay arguments, time is limited, trouble is said."""
+"""The user's own commands after a photo: arguments stay arguments, time is limited, failures are reported."""
 
 import os
 import sys
@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 
 from daemon.config.models import HookCommands
-from daemon.jobs.record import JobResult
+from daemon.events import Event
 from daemon.service.hooks import Hooks, filled
 from tests.support.daemon import wait_until
-from tests.support.records import a_record
-
-DELIVERED = JobResult("1", "alpha/a; touch x $(y).jpg", "alpha", Path("/out/a; b.jpg"), "", 1.25, a_record())
-FAILED = JobResult("2", "alpha/b.jpg", "alpha", Path("/failed/b.jpg"), "It is\nblurred.")
+from tests.support.records import DELIVERED, FAILED
 
 
 @pytest.fixture
@@ -31,8 +28,8 @@ def commands(**settings: object) -> HookCommands:
 
 
 def test_each_argument_stays_one_argument_whatever_the_name() -> None:
-    said = filled(["echo", "{file} in {seconds} s", "{path}", "{unknown}", "{style}"], DELIVERED)
-    assert said == ["echo", "alpha/a; touch x $(y).jpg in 1.2 s", "/out/a; b.jpg", "{unknown}", "alpha"]
+    arguments = filled(["echo", "{file} in {seconds} s", "{path}", "{unknown}", "{style}"], DELIVERED)
+    assert arguments == ["echo", "alpha/a; touch x $(y).jpg in 1.2 s", "/out/a; b.jpg", "{unknown}", "alpha"]
     assert filled(["{reason}"], FAILED) == ["It is\\nblurred."]
 
 
@@ -66,7 +63,7 @@ def test_a_command_that_takes_too_long_is_ended_with_its_children(
     )
 
 
-def test_trouble_is_said_and_the_next_command_runs(
+def test_a_failure_is_reported_and_the_next_command_runs(
     hooks: Hooks, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     hooks.put(DELIVERED, commands(on_delivered=["no-such-program"]))
@@ -75,6 +72,7 @@ def test_trouble_is_said_and_the_next_command_runs(
     wait_until((tmp_path / "ran").exists)
     assert "no-such-program cannot be run: No such file" in caplog.text
     assert "ended with 4: the printer is out" in caplog.text
+    assert [record.event for record in caplog.records] == [Event.HOOK_FAILED] * 2  # type: ignore[attr-defined]
 
 
 def test_the_end_waits_for_no_command(hooks: Hooks) -> None:

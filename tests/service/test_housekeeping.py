@@ -1,15 +1,23 @@
-"""Retention: only what the journal knows as ours, unchanged, and kept for long enough."""
+"""Only files that the journal knows, unchanged, and kept for long enough are removed; and the thread lives on."""
 
+import dataclasses
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from daemon.config.live import LiveConfig
 from daemon.config.load import load
 from daemon.config.models import Config
-from daemon.service.housekeeping import DAY, sweep
+from daemon.events import Event
+from daemon.jobs.claims import JobStore
+from daemon.jobs.journal import Journal, line, read
+from daemon.service import housekeeping
+from daemon.service.housekeeping import DAY, Housekeeping, sweep
 from daemon.storage.layout import Folders
+from daemon.storage.lock import Lock
 from tests.support.daemon import Daemon, wait_until
 from tests.support.jobs import delivered, everything, failed
 from tests.support.samples import CONFIG, jpeg
@@ -56,15 +64,13 @@ def test_a_clock_that_was_set_back_removes_nothing(full: Path) -> None:
 
 
 def test_names_in_a_journal_that_lead_outside_are_not_followed(full: Path) -> None:
-    from daemon.jobs.journal import Journal
-
     victim = full.parent / "victim"
     victim.write_text("not ours")
-    its = (victim.stat().st_size, victim.stat().st_mtime_ns)
-    names = {"../victim": its, str(victim): its, f"done/../../{victim.name}": its}
+    stamp = (victim.stat().st_size, victim.stat().st_mtime_ns)
+    names = {"../victim": stamp, str(victim): stamp, f"done/../../{victim.name}": stamp}
     Journal(full / "work/journal").write("delivered", "x", files=names)
     (full / "done/link.jpg").symlink_to(victim)
-    Journal(full / "work/journal").write("delivered", "y", files={"done/link.jpg": its})
+    Journal(full / "work/journal").write("delivered", "y", files={"done/link.jpg": stamp})
     sweep(Folders(full), settings(full, keep_done_days=1), time.time() + 9 * DAY)
     assert victim.read_text() == "not ours"
     victim.unlink()
@@ -75,13 +81,39 @@ def test_the_daemon_sweeps_by_itself(root: Path, start: Callable[..., Daemon]) -
     Folders(root).prepare(["alpha"])
     delivered(root, "old.jpg")
     journal = root / "work/journal"
-    from daemon.jobs.journal import Event, line, read
-
-    events = [event for _, event in read(journal) if event]
-    journal.write_bytes(b"".join(line(Event(e.at - DAY, e.job, e.what, e.facts)) for e in events))
+    entries = [entry for _, entry in read(journal) if entry]
+    journal.write_bytes(b"".join(line(dataclasses.replace(each, at=each.at - DAY)) for each in entries))
     daemon = start(fast=True).ready()
     wait_until(lambda: not (root / "done/alpha/old.jpg").exists(), what=daemon.text)
     (root / "inbox/alpha/new.jpg").write_bytes(jpeg())
     wait_until((root / "done/alpha/new.jpg").exists, what=daemon.text)
     assert daemon.stop() == 0
     assert (root / "outbox/alpha/old.jpg").exists()
+
+
+def test_a_round_that_fails_is_reported_and_a_replaced_root_is_reported_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(housekeeping, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(housekeeping, "FAILED_SECONDS", 0.01)
+    folders, stopping, rounds = Folders(root), threading.Event(), 0
+    folders.prepare([])
+    lock, store = Lock(folders.work / "lock"), JobStore(folders)
+    lock.acquire()
+    (folders.work / "lock").unlink()
+
+    def tend() -> int:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            raise RuntimeError("a bug")
+        return 0
+
+    monkeypatch.setattr(store, "tend", tend)
+    live = LiveConfig(root / "config.yaml", load(root / "config.yaml"))
+    Housekeeping(folders, store, lock, live).start(stopping)
+    wait_until(lambda: rounds > 5)
+    stopping.set()
+    lock.release()
+    events = [record.event for record in caplog.records]  # type: ignore[attr-defined]
+    assert events == [Event.HOUSEKEEPING_FAILED, Event.ROOT_REPLACED]

@@ -236,7 +236,7 @@ def test_a_stop_in_the_middle_is_quick_and_the_job_is_painted_after_the_next_sta
 def test_a_broken_configuration_fails_with_78_is_not_started_again_and_says_why(service: Box) -> None:
     service.put("/etc/styled/config.yaml", SETTINGS.replace("settle_seconds: 0.3", "settle_seconds: soon").encode())
     service.sh("systemctl restart styled", check=False)
-    time.sleep(3)  # RestartSec= is one
+    time.sleep(8)  # RestartSec= is five
     state = service.show("ActiveState", "ExecMainStatus", "NRestarts")
     assert state == {"ActiveState": "failed", "ExecMainStatus": "78", "NRestarts": "0"}
     assert "settle_seconds: 'soon'" in service.sh("journalctl -u styled -p err -q -o cat --no-pager _COMM=styled")

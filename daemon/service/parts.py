@@ -1,0 +1,88 @@
+"""What a daemon consists of: the only place that knows all parts and puts them together."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from daemon.config.live import LiveConfig
+from daemon.config.models import Config
+from daemon.errors import ConfigError
+from daemon.jobs.claims import JobStore
+from daemon.jobs.pipeline import Pipeline
+from daemon.processes.painters import Painters
+from daemon.processes.ray_cluster import Cluster
+from daemon.processes.readers import Readers
+from daemon.service.housekeeping import Housekeeping
+from daemon.service.job_threads import JobThreads
+from daemon.service.listeners import Listeners
+from daemon.service.preflight import style_problems
+from daemon.status import Status
+from daemon.storage.files import Handle
+from daemon.storage.layout import Folders
+from daemon.storage.lock import Lock
+
+READERS = 2  # processes, to begin with
+
+
+class Parts:
+    """The objects behind a Service. Making them changes no file and starts nothing."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        stopping: threading.Event,
+        painter: Callable[..., Any] | None = None,
+        reader: Callable[..., Any] | None = None,
+    ) -> None:
+        """`path`: where `config` was read. `painter` and `reader` replace what the child processes hold."""
+        self.live = LiveConfig(path, config)
+        self.status = Status()
+        self.folders = Folders(config.root)
+        self.lock = Lock(self.folders.work / "lock")
+        self.store = JobStore(self.folders)
+        self.readers = Readers(READERS, reader)
+        is_alone = config.cluster == "off"
+        self.painters = Painters([config.device] if is_alone else [], config.weights, painter)
+        cluster = config.cluster, config.device, config.weights, config.thread_count, self.painters.pool, painter
+        self.cluster = None if is_alone else Cluster(*cluster)
+        self.listeners = Listeners(self.folders, self.readers, self.status, self.live)
+        pipeline = Pipeline(self.store, self.readers, self.painters, self.status, self.listeners.notify)
+        self.threads = JobThreads(self.folders, pipeline, self.live, stopping)
+        self.housekeeping = Housekeeping(self.folders, self.store, self.lock, self.live)
+
+    @property
+    def device(self) -> str:
+        """What is painted on, in words, such as "2 × NVIDIA H100"; "" before the first painter is ready."""
+        names = [child.hello.device_name for child in self.painters.pool.children if child.hello]
+        kinds = dict.fromkeys(names)
+        return ", ".join(f"{names.count(each)} × {each}" if len(names) > 1 else each for each in kinds)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is painted now although photos wait; "" if photos are painted."""
+        cluster = self.cluster.trouble if self.cluster else ""
+        return cluster or self.painters.pool.trouble or self.readers.pool.trouble or self.threads.backoff.paused
+
+    def start_processes(self) -> None:
+        self.readers.pool.start()
+        self.painters.pool.start()
+        if self.cluster is not None:
+            self.cluster.start()
+
+    def close_painters(self) -> None:
+        self.painters.pool.close()
+        if self.cluster is not None:
+            self.cluster.close()
+
+    def check_styles(self, config: Config) -> None:
+        """Wait for the first painter. Raises ConfigError for styles whose pictures no reader can read or whose preset
+        needs layers that the loaded weights lack, ShuttingDown at the stop."""
+
+        def probe(path: Path) -> None:
+            self.readers.probe(Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC)))
+
+        if problems := style_problems(config, self.painters.equipment().deepest_layer, probe):
+            raise ConfigError(problems)

@@ -1,0 +1,32 @@
+"""What would stop a start is found before it, all at once."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon.config.load import load
+from daemon.errors import ConfigError, JobError
+from daemon.service.preflight import check_all
+from tests.support.samples import CONFIG
+
+
+def test_every_problem_is_named_at_once(root: Path) -> None:
+    text = CONFIG.replace("preset: draft", "preset: gatys") + "cluster: 127.0.0.1:1\n"
+    (root / "config.yaml").write_text(text)
+
+    def probe(path: Path) -> None:
+        if path.name == "beta.png":
+            raise JobError("It is blurred.", "Hold still.")
+
+    with pytest.raises(ConfigError) as caught:
+        check_all(load(root / "config.yaml"), probe, deep=True)
+    names = [problem.partition(":")[0] for problem in caught.value.problems]
+    assert names == ["styles.alpha", "styles.beta", "styles.beta.picture", "cluster"]
+
+
+def test_settings_without_a_problem_touch_no_file(root: Path) -> None:
+    before = sorted(root.rglob("*"))
+    probed: list[str] = []
+    check_all(load(root / "config.yaml"), lambda path: probed.append(path.name), deep=False)
+    assert probed == ["alpha.png", "beta.png"]
+    assert sorted(root.rglob("*")) == before
