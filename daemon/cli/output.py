@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.config.models import Config
 from daemon.errors import JobError
-from daemon.inbox.scan import look
+from daemon.inbox.scan import describe
 from daemon.provenance import Provenance, own_settings, picture_name, summed, ways
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
@@ -18,7 +18,7 @@ from daemon.text import duration, escape
 def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
     """The path of each entry that lies in the inbox now, and its fate in words."""
     if Folders(config.root).inbox.is_dir():  # otherwise the first start makes it
-        yield from look(Folders(config.root).inbox, config.styles, config.default_style)
+        yield from describe(Folders(config.root).inbox, config.styles, config.default_style)
 
 
 def read_status(root: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from daemon.errors import JobError, ShuttingDown, WorkerDied
-from daemon.filenames import ENDINGS
+from daemon.filenames import OUTPUT_EXTENSIONS
 from daemon.gallery.page import Row, render
 from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
@@ -33,7 +33,7 @@ log = logging.getLogger("styled")
 
 REST_SECONDS = 2.0  # between two pages at least
 LOOK_SECONDS = 30.0  # how often to look whether paintings were taken away
-PAINTINGS = frozenset(ending for endings in ENDINGS.values() for ending in endings)
+PAINTINGS = frozenset(each for extensions in OUTPUT_EXTENSIONS.values() for each in extensions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,7 @@ class Service:
             self._posted = now
             self.board.upcoming = [escape(each.path) for each in self.inbox.upcoming(LISTED)]
             self.board.growing = [
-                {"file": escape(each.arrival.path), "why": each.why, "seconds": each.seconds}
+                {"file": escape(each.photo.path), "why": each.why, "seconds": each.seconds}
                 for each in self.inbox.growing()[:LISTED]
             ]
             with contextlib.suppress(OSError):  # a full disk hides the status but stops nothing

@@ -12,8 +12,6 @@ from daemon.cli.output import ALIKE, info_lines, status_lines, style_lines, tree
 from daemon.cli.why import why
 from daemon.config.load import load
 from daemon.errors import ConfigError, JobError
-from daemon.inbox.queue import SettleQueue
-from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.service.metrics import serve
 from daemon.status import Counts, Status
 from daemon.storage.layout import Folders
@@ -127,21 +125,6 @@ def test_why_follows_a_picture_that_has_left_the_inbox(folders: Folders) -> None
     assert explained("now.jpg", folders, {"state": "watching", "jobs": jobs}) == "in work: painting"
     with pytest.raises(JobError, match="nothing is known"):
         explained("../../etc/passwd", folders)
-
-
-def test_the_next_in_turn_are_told_as_they_will_be_handed_out() -> None:
-    waiting = SettleQueue(0.0)
-    arrivals = [
-        InboxPhoto(style, "", f"{n}.jpg", f"/inbox/{style}/{n}.jpg", Signature(1, n, 1, 1))
-        for style in "ab"
-        for n in range(3)
-    ]
-    waiting.update(arrivals, 0.0)
-    for each in waiting._candidates.values():
-        waiting._ready(each)
-    told = waiting.upcoming(5)
-    assert told == [waiting.pop() for _ in range(5)]
-    assert len(waiting.upcoming(5)) == 1
 
 
 def test_prometheus_gets_its_numbers_from_loopback_alone() -> None:
