@@ -109,7 +109,7 @@ def test_a_placeholder_that_is_filled_settles_like_any_other() -> None:
     assert look(queue, 32.0)
 
 
-def test_an_unreadable_photo_is_tried_again_and_keeps_nobody_from_finishing() -> None:
+def test_an_unreadable_photo_is_tried_again_and_does_not_keep_once_from_ending() -> None:
     queue = SettleQueue(2)
     queue.update([a_photo()], 0.0)
     look(queue, 2, State.UNREADABLE)
@@ -128,7 +128,7 @@ def test_a_photo_that_is_gone_is_forgotten() -> None:
     assert queue.is_idle()
 
 
-def test_a_look_at_what_a_rescan_has_replaced_meanwhile_is_void() -> None:
+def test_a_look_at_a_photo_that_a_scan_replaced_in_between_does_not_count() -> None:
     queue = SettleQueue(2)
     queue.update([a_photo()], 0.0)
     (old,) = queue.due(2)
@@ -164,7 +164,7 @@ def test_a_new_file_of_the_same_name_waits_until_the_old_one_is_released() -> No
     assert new.signature.inode == 2
 
 
-def test_a_photo_that_was_put_back_settles_anew_and_not_before_its_pause() -> None:
+def test_a_photo_that_was_put_back_settles_again_and_not_before_its_pause() -> None:
     queue = SettleQueue(2)
     settle(queue, a_photo())
     photo = queue.pop()

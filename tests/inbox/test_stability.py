@@ -83,7 +83,7 @@ def leases(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("leases")
-def test_a_look_sees_that_somebody_has_the_photo_or_its_sidecar_open_for_writing(file: Path) -> None:
+def test_a_look_sees_that_a_program_has_the_photo_or_its_sidecar_open_for_writing(file: Path) -> None:
     before = seen(file)
     with file.open("rb"):
         assert observe(before).state is State.STILL, "readers do not matter"
@@ -99,7 +99,9 @@ def test_a_look_sees_that_somebody_has_the_photo_or_its_sidecar_open_for_writing
 
 
 @pytest.mark.usefixtures("leases")
-def test_a_writer_that_comes_while_it_is_looked_at_ends_nobody(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_comes_during_a_look_does_not_end_this_process(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The kernel announces it by a signal, SIGIO unless told otherwise, whose default ends the process."""
     real = fcntl.fcntl
     signals: list[int] = []
