@@ -1,12 +1,26 @@
-"""What a name says, without looking at the file."""
+"""What a name says, without looking at the file, and the format of a painting."""
 
 import os
+import subprocess
+import sys
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.filenames import EXTENSIONS_IN, companion_of, extension, ignored_reason, is_photo, natural_sort_key
+from daemon.filenames import (
+    LONGEST_SIDE,
+    OUTPUT_EXTENSIONS,
+    PICTURE_EXTENSIONS,
+    companion_of,
+    extension,
+    extension_of,
+    ignored_reason,
+    is_photo,
+    natural_sort_key,
+    output_format,
+)
 from daemon.text import escape
 
 ODD_NAMES = st.binary(min_size=1, max_size=40).filter(lambda b: b"/" not in b and b"\0" not in b).map(os.fsdecode)
@@ -19,7 +33,7 @@ def test_pictures_are_photos_whatever_the_case_of_their_extension(name: str) -> 
     assert is_photo(name)
 
 
-@pytest.mark.parametrize("ending", sorted(EXTENSIONS_IN))
+@pytest.mark.parametrize("ending", sorted(PICTURE_EXTENSIONS))
 def test_every_extension_that_can_be_read_makes_a_photo(ending: str) -> None:
     assert is_photo(f"a{ending}")
     assert extension(f"a{ending.upper()}") == ending
@@ -111,3 +125,48 @@ def test_two_names_are_never_shown_alike(one: str, other: str) -> None:
 @given(ODD_NAMES)
 def test_every_name_is_judged_without_an_exception(name: str) -> None:
     assert not (is_photo(name) and (ignored_reason(name) or companion_of(name)))
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted", "result"),
+    [
+        ("JPEG", "keep", "jpeg"),
+        ("MPO", "keep", "jpeg"),
+        ("WEBP", "keep", "webp"),
+        ("PNG", "keep", "png"),
+        ("HEIF", "keep", "png"),
+        ("TIFF", "keep", "png"),
+        ("JPEG", "png", "png"),
+        ("PNG", "jpeg", "jpeg"),
+        ("GIF", "webp", "webp"),
+    ],
+)
+def test_a_painting_is_what_was_asked_for(source: str, wanted: str, result: str) -> None:
+    assert output_format(source, wanted) == result  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wanted", ["jpeg", "webp"])
+def test_a_painting_too_long_for_its_format_is_a_png(wanted: Literal["jpeg", "webp"]) -> None:
+    longest = LONGEST_SIDE[wanted]
+    assert output_format("PNG", wanted, (longest, 10)) == wanted
+    assert output_format("PNG", wanted, (10, longest + 1)) == "png"
+
+
+def test_every_output_has_an_ending() -> None:
+    assert [extension_of(output) for output in OUTPUT_EXTENSIONS] == [".png", ".jpg", ".webp"]
+
+
+@pytest.mark.parametrize(
+    ("output", "photo", "ending"),
+    [("jpeg", "IMG_1.JPG", ".JPG"), ("jpeg", "a.jpeg", ".jpeg"), ("jpeg", "a.heic", ".jpg"), ("png", "a.jpg", ".png")],
+)
+def test_a_photo_keeps_its_own_ending_where_that_is_true(
+    output: Literal["jpeg", "png"], photo: str, ending: str
+) -> None:
+    assert extension_of(output, photo) == ending
+
+
+def test_formats_are_known_without_a_decoder() -> None:
+    code = "import sys, daemon.filenames; print('PIL' in sys.modules, 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

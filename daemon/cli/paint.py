@@ -14,7 +14,7 @@ from daemon.config.load import builtin_picture, settings_from
 from daemon.config.models import Config, Output
 from daemon.console.console import painting
 from daemon.errors import ConfigError, JobError
-from daemon.filenames import ENDINGS, OutputFormat, output_format
+from daemon.filenames import OUTPUT_EXTENSIONS, OutputFormat, output_format
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
 from daemon.processes.painter_process import painter_info
@@ -58,7 +58,7 @@ def kind_of(out: Path, overwrite: bool) -> OutputFormat:
     """The format that the ending of `out` names. Raises JobError if there is none, or if `out` exists."""
     if out.exists() and not overwrite:
         raise JobError(f"{out} exists already.", "Choose another name, or add --overwrite.")
-    kinds = {ending: kind for kind, endings in ENDINGS.items() for ending in endings}
+    kinds = {ending: kind for kind, endings in OUTPUT_EXTENSIONS.items() for ending in endings}
     if out.suffix.lower() not in kinds:
         raise JobError(f"{out} does not end in .png, .jpg or .webp.", "Choose a name with one of these endings.")
     return kinds[out.suffix.lower()]

@@ -9,12 +9,12 @@ from typing import Any
 
 from daemon.config.models import Config
 from daemon.errors import JobError
-from daemon.filenames import ENDINGS
-from daemon.inbox.scan import Entry, Fate, InboxScan
+from daemon.filenames import OUTPUT_EXTENSIONS
+from daemon.inbox.scan import InboxScan, Kind, ScanEntry
 from daemon.storage.layout import Folders
 from daemon.text import escape
 
-PAINTINGS = [ending for endings in ENDINGS.values() for ending in endings]
+PAINTINGS = [each for extensions in OUTPUT_EXTENSIONS.values() for each in extensions]
 
 
 def why(file: str, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
@@ -51,10 +51,10 @@ def _in_inbox(wanted: set[str], folders: Folders, config: Config, status: Mappin
     with contextlib.suppress(OSError):
         for entry in InboxScan(folders.inbox, config.styles, config.default_style):
             if os.path.relpath(entry.path, folders.inbox) in wanted:
-                yield f"in the inbox: {_waits(entry, status) if entry.fate is Fate.PHOTO else entry.verdict}"
+                yield f"in the inbox: {_waits(entry, status) if entry.kind is Kind.PHOTO else entry.description}"
 
 
-def _waits(entry: Entry, status: Mapping[str, Any]) -> str:
+def _waits(entry: ScanEntry, status: Mapping[str, Any]) -> str:
     """What a photo in the inbox waits for."""
     if status["state"] == "not running":
         return f"{entry.why}, but no daemon runs: styled run"

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from daemon.errors import JobError, ShuttingDown, WorkerDied
 from daemon.events import Event, about
-from daemon.filenames import ENDINGS
+from daemon.filenames import OUTPUT_EXTENSIONS
 from daemon.gallery.page import Row, render
 from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
@@ -35,7 +35,7 @@ log = logging.getLogger("styled")
 
 REST_SECONDS = 2.0  # between two versions of the page at least
 LOOK_SECONDS = 30.0  # between two looks whether paintings are gone
-PAINTINGS = frozenset(ending for endings in ENDINGS.values() for ending in endings)
+PAINTINGS = frozenset(ending for endings in OUTPUT_EXTENSIONS.values() for ending in endings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,30 @@
-"""Which folders send no events: network, shared and user-space filesystems, by their type."""
+"""Which filesystems send no events: network, shared and user-space filesystems, by their type.
+
+Without this table, a photo on a network folder would wait for the scan every five seconds. inotify works there
+without an error and reports only what this machine itself changes, so that nothing but the type tells.
+"""
 
 import os
 import re
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mountinfo")
-# what another machine, a host or a program behind FUSE changes there, this kernel does not see happen
+# this kernel does not see what another machine, a host or a program behind FUSE changes there
 _SILENT = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "glusterfs", "lustre"}
 _SILENT |= {"gpfs", "beegfs", "ocfs2", "gfs2", "9p", "gofer", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs"}
 _SILENT |= {"fakeowner", "fuse"}
 
 
 def without_events(folder: str) -> str:
-    """The type of the filesystem that `folder` lies on if changes there may go unnoticed, otherwise ""."""
+    """The type of the folder's filesystem if it does not report every change; otherwise ""."""
     kind = filesystem(folder)
     return kind if kind in _SILENT or kind.startswith("fuse.") else ""
 
 
 def filesystem(folder: str, mounts: Path = _MOUNTS) -> str:
-    """Its filesystem's type, "" where the system does not say."""
+    """The type of the folder's filesystem, "" where the system does not say."""
     real = os.path.realpath(os.fsencode(folder))
-    best, kind = -1, b""
+    longest, kind = -1, b""
     try:
         lines = mounts.read_bytes().splitlines()
     except OSError:
@@ -31,7 +35,7 @@ def filesystem(folder: str, mounts: Path = _MOUNTS) -> str:
         if len(fields) < 5 or not tail:
             continue
         point = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), fields[4])
-        inside = real == point or real.startswith(point.rstrip(b"/") + b"/")
-        if inside and len(point) >= best:  # the later of two on one folder covers the earlier
-            best, kind = len(point), tail.split()[0]
+        is_below = real == point or real.startswith(point.rstrip(b"/") + b"/")
+        if is_below and len(point) >= longest:  # of two mounts on one folder the later covers the earlier
+            longest, kind = len(point), tail.split()[0]
     return kind.decode()

@@ -1,46 +1,51 @@
-"""What a person should know about the inbox, said once, and again only after it was different in between."""
+"""Warnings about the inbox, each logged once, and again only after things were different in between."""
 
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from daemon.inbox.scan import Entry, Fate
+from daemon.events import Event, about
+from daemon.inbox.scan import Kind, ScanEntry
 from daemon.text import escape
 
 log = logging.getLogger("styled")
 
 
 class InboxReporter:
-    """What was said so far about one inbox. One thread at a time."""
+    """Remembers what it has logged about one inbox. Not thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = escape(str(folder))
         self._missing = ""
-        self._said: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
         self._unreadable: set[str] = set()
 
-    def listed(self, entries: Iterable[Entry], missing: str) -> None:
-        """`missing` says what is wrong with inbox/ itself, "" when it could be listed."""
+    def report_scan(self, entries: Iterable[ScanEntry], missing: str) -> None:
+        """Report what a scan found. `missing` is what is wrong with inbox/ itself, "" when it was scanned."""
         if missing and missing != self._missing:
-            log.warning("%s %s; waiting for it", self._folder, missing)
+            log.warning("%s %s; waiting for it", self._folder, missing, extra=about(Event.INBOX_MISSING))
         elif self._missing and not missing:
-            log.warning("%s is back", self._folder)
+            log.warning("%s is back", self._folder, extra=about(Event.INBOX_BACK))
         self._missing = missing
-        news, photos = {}, set()
+        found, photos = {}, set()
         for entry in entries:
-            if entry.fate in (Fate.NO_STYLE, Fate.TROUBLE):
-                news[entry.path] = entry.verdict
-            elif entry.fate is Fate.PHOTO:
+            if entry.kind in (Kind.NO_STYLE, Kind.TROUBLE):
+                found[entry.path] = entry.description
+            elif entry.kind is Kind.PHOTO:
                 photos.add(entry.path)
-        for path in news.keys() - self._said.keys():
-            log.warning("%s: %s", escape(path), news[path])
-        self._said = news
+        for path in found.keys() - self._reported.keys():
+            log.warning("%s: %s", escape(path), found[path], extra=about(Event.LEFT_ALONE, path=escape(path)))
+        self._reported = found
         self._unreadable &= photos
 
-    def readable(self, path: str, is_so: bool) -> None:
-        """Whether a photo in the inbox may be read."""
-        if not is_so and path not in self._unreadable:
-            self._unreadable.add(path)
-            log.warning("%s: may not be read by the user that runs styled; it waits until it may", escape(path))
-        elif is_so:
+    def report_readable(self, path: str, is_readable: bool) -> None:
+        """Report whether styled has the right to read a photo in the inbox."""
+        if is_readable:
             self._unreadable.discard(path)
+        elif path not in self._unreadable:
+            self._unreadable.add(path)
+            log.warning(
+                "%s: may not be read by the user that runs styled; it waits until it may",
+                escape(path),
+                extra=about(Event.UNREADABLE, path=escape(path)),
+            )

@@ -16,7 +16,7 @@ from typing import Any
 from daemon.config.models import Config
 from daemon.errors import JobError
 from daemon.filenames import is_photo
-from daemon.inbox.scan import Fate, InboxScan
+from daemon.inbox.scan import InboxScan, Kind
 from daemon.jobs import journal
 from daemon.jobs.journal import Entry
 from daemon.jobs.record import RECORD, TEMPORARY, Job, parse
@@ -205,7 +205,7 @@ class _Examination:
             walk = list(InboxScan(self.folders.inbox, self.config.styles, self.config.default_style))
         except FileNotFoundError:
             return 0
-        return sum(entry.fate is Fate.PHOTO for entry in walk)
+        return sum(entry.kind is Kind.PHOTO for entry in walk)
 
     def _leftovers(self) -> None:
         for folder in self.folders.all:

@@ -205,8 +205,7 @@ def _photos(inbox: Inbox) -> tuple[list[str], list[dict[str, Any]]]:
     """For the status: the photos that come next, and those that are not complete with the reason."""
     upcoming = [escape(photo.path) for photo in inbox.upcoming(LISTED)]
     growing = [
-        {"file": escape(each.arrival.path), "why": each.why, "seconds": each.seconds}
-        for each in inbox.growing()[:LISTED]
+        {"file": escape(each.photo.path), "why": each.why, "seconds": each.seconds} for each in inbox.growing()[:LISTED]
     ]
     return upcoming, growing
 

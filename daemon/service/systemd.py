@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from daemon.events import Event, about
-from daemon.inbox.inbox import Health
+from daemon.inbox.scan_thread import Health
 from daemon.status import JobStatus, Status
 from daemon.text import escape
 

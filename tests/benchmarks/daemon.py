@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -137,14 +138,16 @@ def crowd(count: int, inbox: Path) -> dict[str, float]:
     (inbox / "starry").mkdir(parents=True)
     for number in range(count):
         (inbox / "starry" / f"{number}.jpg").write_bytes(b"\xff\xd8")
-    with Inbox(inbox, styles=["starry"], default_style="starry", settle_seconds=0.0) as listing:
-        start = time.perf_counter()
-        listing.scan()
-        listed = time.perf_counter() - start
-        assert sum(listing.waiting().values()) == count
-        first = listing.take_now()
-        ordered = time.perf_counter() - start
-        assert first is not None
+    listing = Inbox(inbox, styles=["starry"], default_style="starry", settle_seconds=0.0)
+    listing.start()
+    start = time.perf_counter()
+    listing.scan()
+    listed = time.perf_counter() - start
+    assert sum(listing.waiting().values()) == count
+    first = listing.take(threading.Event())
+    ordered = time.perf_counter() - start
+    assert first is not None
+    listing.close()
     return {"files": count, "seconds_to_list": listed, "seconds_to_first": ordered}
 
 

@@ -1,4 +1,4 @@
-"""What is said about the inbox, and how often."""
+"""What is reported about the inbox, and how often."""
 
 import logging
 from collections.abc import Callable
@@ -6,61 +6,66 @@ from pathlib import Path
 
 import pytest
 
+from daemon.events import Event
 from daemon.inbox.reporting import InboxReporter
-from daemon.inbox.scan import Entry, Fate
+from daemon.inbox.scan import Kind, ScanEntry
 
-UNKNOWN = Entry("/r/inbox/stary", Fate.NO_STYLE, "no style is called stary")
-LOCKED = Entry("/r/inbox/starry/locked", Fate.TROUBLE, "cannot be looked into: Permission denied")
-OTHER = Entry("/r/inbox/starry/notes.txt", Fate.LEFT_ALONE, "another kind of file")
+UNKNOWN = ScanEntry("/r/inbox/stary", Kind.NO_STYLE, "no style is called stary")
+LOCKED = ScanEntry("/r/inbox/starry/locked", Kind.TROUBLE, "cannot be looked into: Permission denied")
+OTHER = ScanEntry("/r/inbox/starry/notes.txt", Kind.LEFT_ALONE, "another kind of file")
+
+Logged = Callable[[], list[tuple[str, str]]]
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """What was said since the last call."""
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+    """The events and messages since the last call."""
     caplog.set_level(logging.INFO, "styled")
 
-    def since() -> list[str]:
-        lines = [record.getMessage() for record in caplog.records]
+    def since() -> list[tuple[str, str]]:
+        found = [(record.__dict__["event"], record.getMessage()) for record in caplog.records]
         caplog.clear()
-        return lines
+        return found
 
     return since
 
 
-def test_each_thing_is_said_once_until_it_was_different_in_between(said: Callable[[], list[str]]) -> None:
-    notices = InboxReporter(Path("/r/inbox"))
+@pytest.fixture
+def reporter() -> InboxReporter:
+    return InboxReporter(Path("/r/inbox"))
+
+
+def test_each_entry_is_reported_once_until_it_was_different_in_between(reporter: InboxReporter, logged: Logged) -> None:
     for _ in range(3):
-        notices.listed([UNKNOWN, LOCKED, OTHER], "")
-    assert sorted(said()) == [
-        "/r/inbox/starry/locked: cannot be looked into: Permission denied",
-        "/r/inbox/stary: left alone: no style is called stary",
+        reporter.report_scan([UNKNOWN, LOCKED, OTHER], "")
+    no_style = Event.LEFT_ALONE, "/r/inbox/stary: left alone: no style is called stary"
+    assert sorted(logged()) == [
+        (Event.LEFT_ALONE, "/r/inbox/starry/locked: cannot be looked into: Permission denied"),
+        no_style,
     ]
-    notices.listed([LOCKED], "")
-    notices.listed([UNKNOWN, LOCKED], "")
-    assert said() == ["/r/inbox/stary: left alone: no style is called stary"]
+    reporter.report_scan([LOCKED], "")
+    reporter.report_scan([UNKNOWN, LOCKED], "")
+    assert logged() == [no_style]
 
 
-def test_a_missing_inbox_is_said_once_and_so_is_its_return(said: Callable[[], list[str]]) -> None:
-    notices = InboxReporter(Path("/r/inbox"))
+def test_a_missing_inbox_is_reported_once_and_so_is_its_return(reporter: InboxReporter, logged: Logged) -> None:
     for _ in range(3):
-        notices.listed([], "is missing")
-    assert said() == ["/r/inbox is missing; waiting for it"]
+        reporter.report_scan([], "is missing")
+    assert logged() == [(Event.INBOX_MISSING, "/r/inbox is missing; waiting for it")]
     for _ in range(3):
-        notices.listed([], "")
-    assert said() == ["/r/inbox is back"]
+        reporter.report_scan([], "")
+    assert logged() == [(Event.INBOX_BACK, "/r/inbox is back")]
 
 
-def test_an_unreadable_photo_is_said_once_with_its_name_and_no_line_of_its_own(
-    said: Callable[[], list[str]],
-) -> None:
-    notices = InboxReporter(Path("/r/inbox"))
+def test_an_unreadable_photo_is_reported_once_in_a_single_line(reporter: InboxReporter, logged: Logged) -> None:
     for _ in range(3):
-        notices.readable("/r/inbox/a\nb.jpg", False)
-    (line,) = said()
-    assert line.startswith("/r/inbox/a\\nb.jpg: may not be read")
-    notices.readable("/r/inbox/a\nb.jpg", True)
-    notices.readable("/r/inbox/a\nb.jpg", False)
-    assert len(said()) == 1
-    notices.listed([], "")  # it was taken away …
-    notices.readable("/r/inbox/a\nb.jpg", False)
-    assert len(said()) == 1, "… and this is another one"
+        reporter.report_readable("/r/inbox/a\nb.jpg", False)
+    ((event, message),) = logged()
+    assert event == Event.UNREADABLE
+    assert message.startswith("/r/inbox/a\\nb.jpg: may not be read")
+    reporter.report_readable("/r/inbox/a\nb.jpg", True)
+    reporter.report_readable("/r/inbox/a\nb.jpg", False)
+    assert len(logged()) == 1
+    reporter.report_scan([], "")  # the photo was taken away …
+    reporter.report_readable("/r/inbox/a\nb.jpg", False)
+    assert len(logged()) == 1, "… and this is another photo"

@@ -1,4 +1,4 @@
-"""One walk over the inbox: what would become of every entry."""
+"""One scan of the inbox: what becomes of every entry."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.inbox.scan import DEEPEST, Entry, Fate, InboxPhoto, InboxScan, Signature, look
+from daemon.inbox.scan import DEEPEST, InboxPhoto, InboxScan, Kind, ScanEntry, Signature, describe
 
 STYLES = {"starry", "scream"}
 
@@ -27,14 +27,14 @@ def put(path: Path, content: bytes = b"x") -> Path:
     return path
 
 
-def walk(inbox: Path) -> dict[str, Entry]:
+def scan(inbox: Path) -> dict[str, ScanEntry]:
     found = {os.path.relpath(entry.path, inbox): entry for entry in InboxScan(inbox, STYLES, "starry")}
     assert len(found) == len(list(InboxScan(inbox, STYLES, "starry")))
     return found
 
 
 def photos(inbox: Path) -> dict[str, InboxPhoto]:
-    return {path: entry.arrival for path, entry in walk(inbox).items() if entry.arrival}
+    return {path: entry.photo for path, entry in scan(inbox).items() if entry.photo}
 
 
 def test_the_folder_decides_the_style_and_deeper_folders_are_kept_to_be_mirrored(inbox: Path) -> None:
@@ -56,11 +56,11 @@ def test_the_folder_decides_the_style_and_deeper_folders_are_kept_to_be_mirrored
 def test_companions_go_with_their_photo_and_are_never_photos(inbox: Path) -> None:
     for name in ("a.jpg", "a.jpg.yaml", "a.jpg.mask.png", "b.jpg", "c.jpg.yaml", "venice.mask.png", "b.jpg.YAML"):
         put(inbox / "starry" / name, name.encode())
-    found = walk(inbox)
-    a = found["starry/a.jpg"].arrival
+    found = scan(inbox)
+    a = found["starry/a.jpg"].photo
     assert a is not None
     assert a.companions == ("a.jpg.yaml", "a.jpg.mask.png")
-    assert [its.size for its in a.beside] == [len("a.jpg.yaml"), len("a.jpg.mask.png")]
+    assert [each.size for each in a.companion_signatures] == [len("a.jpg.yaml"), len("a.jpg.mask.png")]
     assert set(photos(inbox)) == {"starry/a.jpg", "starry/b.jpg", "starry/venice.mask.png"}
     assert photos(inbox)["starry/b.jpg"].companions == ()
     assert found["starry/a.jpg.yaml"].why == "goes with a.jpg"
@@ -74,8 +74,8 @@ def test_hidden_temporary_and_other_files_are_left_alone_and_their_folders_not_e
         put(inbox / "starry" / name)
     put(inbox / "@eaDir/a.jpg")
     put(inbox / ".trash/a.jpg")
-    found = walk(inbox)
-    assert {entry.fate for entry in found.values()} == {Fate.LEFT_ALONE}
+    found = scan(inbox)
+    assert {entry.kind for entry in found.values()} == {Kind.LEFT_ALONE}
     assert set(found) == {
         *("starry/.hidden.jpg", "starry/a.jpg~", "starry/a.jpg.part", "starry/Thumbs.db", "starry/notes.txt"),
         *("starry/.git", "starry/b.jpg.download", "@eaDir", ".trash"),
@@ -84,9 +84,9 @@ def test_hidden_temporary_and_other_files_are_left_alone_and_their_folders_not_e
 
 def test_a_top_folder_that_names_no_style_is_not_entered_and_the_nearest_style_is_named(inbox: Path) -> None:
     put(inbox / "stary/a.jpg")
-    found = walk(inbox)
+    found = scan(inbox)
     assert set(found) == {"stary"}
-    assert found["stary"].fate is Fate.NO_STYLE
+    assert found["stary"].kind is Kind.NO_STYLE
     assert "did you mean starry?" in found["stary"].why
 
 
@@ -102,7 +102,7 @@ def test_links_and_special_files_are_never_followed_or_opened(inbox: Path, tmp_p
         here = os.open(style, os.O_RDONLY)
         line.bind(f"/proc/self/fd/{here}/socket.jpg")
         os.close(here)
-        found = walk(inbox)
+        found = scan(inbox)
     assert not photos(inbox)
     assert {path.rpartition("/")[2] for path in found} == {
         *("file.jpg", "folder", "loop", "gone.jpg", "pipe.jpg", "socket.jpg")
@@ -127,7 +127,7 @@ def test_a_folder_called_like_a_photo_is_a_folder(inbox: Path) -> None:
     assert {path: each.folder for path, each in photos(inbox).items()} == {"starry/c.jpg/d.jpg": "c.jpg"}
 
 
-def test_a_folder_swapped_for_a_link_while_it_is_walked_is_not_followed(inbox: Path, tmp_path: Path) -> None:
+def test_a_folder_swapped_for_a_link_during_the_scan_is_not_followed(inbox: Path, tmp_path: Path) -> None:
     put(tmp_path / "outside/secret.jpg")
     put(inbox / "starry/a.jpg")
     (inbox / "starry/trap").mkdir()
@@ -159,8 +159,8 @@ def test_a_folder_without_permission_is_named_and_the_others_go_on(
         return real(path, flags, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", guarded)
-    found = walk(inbox)
-    assert found["starry/locked"].fate is Fate.TROUBLE
+    found = scan(inbox)
+    assert found["starry/locked"].kind is Kind.TROUBLE
     assert "Permission denied" in found["starry/locked"].why
     assert "starry/open/b.jpg" in found
 
@@ -169,7 +169,7 @@ def test_folders_that_lie_too_deep_are_named_and_not_entered(inbox: Path) -> Non
     put(inbox / "starry" / "/".join(["d"] * DEEPEST) / "a.jpg")
     put(inbox / "starry" / "/".join(["e"] * (DEEPEST + 1)) / "b.jpg")
     assert [each.name for each in photos(inbox).values()] == ["a.jpg"]
-    assert [entry.fate for entry in walk(inbox).values() if entry.arrival is None] == [Fate.TROUBLE]
+    assert [entry.kind for entry in scan(inbox).values() if entry.photo is None] == [Kind.TROUBLE]
 
 
 def test_another_filesystem_below_the_inbox_is_named_and_not_entered(
@@ -186,8 +186,8 @@ def test_another_filesystem_below_the_inbox_is_named_and_not_entered(
         return os.stat_result((*status[:2], status.st_dev + 1, *status[3:10]))
 
     monkeypatch.setattr(os, "fstat", elsewhere)
-    found = walk(inbox)
-    assert {entry.fate for entry in found.values()} == {Fate.TROUBLE}
+    found = scan(inbox)
+    assert {entry.kind for entry in found.values()} == {Kind.TROUBLE}
     assert "another filesystem" in found["starry"].why
 
 
@@ -196,7 +196,7 @@ def test_a_missing_inbox_is_an_error_and_no_empty_inbox(tmp_path: Path) -> None:
         list(InboxScan(tmp_path / "inbox", STYLES, "starry"))
 
 
-def test_a_walk_leaves_no_descriptor_open_even_when_it_is_broken_off(inbox: Path) -> None:
+def test_a_scan_leaves_no_descriptor_open_even_when_it_is_broken_off(inbox: Path) -> None:
     put(inbox / "starry/deep/a.jpg")
     put(inbox / "starry/deep/b.jpg")
     before = len(os.listdir("/proc/self/fd"))
@@ -206,12 +206,12 @@ def test_a_walk_leaves_no_descriptor_open_even_when_it_is_broken_off(inbox: Path
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_look_says_in_words_what_would_become_of_each_entry(inbox: Path) -> None:
+def test_each_entry_is_described_in_words(inbox: Path) -> None:
     put(inbox / "top.jpg")
     put(inbox / "scream/notes.txt")
     put(inbox / "unknown/a.jpg")
-    verdicts = {os.path.relpath(path, inbox): verdict for path, verdict in look(inbox, STYLES, "starry")}
-    assert verdicts == {
+    descriptions = {os.path.relpath(path, inbox): text for path, text in describe(inbox, STYLES, "starry")}
+    assert descriptions == {
         "top.jpg": "to be painted in the style starry",
         "scream/notes.txt": "left alone: another kind of file: its extension is no picture's",
         "unknown": "left alone: no style is called unknown; there are scream, starry",

@@ -1,47 +1,23 @@
-"""Watches die quietly; the doorbell must notice. Folders are real, the watch and the clock are the test's."""
+"""A watch that ends is noticed and armed again. Folders and watchdog are real, the clock is the test's."""
 
 import errno
 import logging
-import os
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from daemon.inbox import watch
-from daemon.inbox.watch import CHECK_SECONDS, RETRY_SECONDS, FolderWatch
-
-
-@dataclass
-class Hook:
-    """Where watches are hung: counts them, and fails as told."""
-
-    now: float = 1000.0
-    fails: OSError | RuntimeError | None = None
-    hung: list["Watch"] = field(default_factory=list)
-
-    def hang(self) -> "Watch":
-        if self.fails is not None:
-            raise self.fails
-        self.hung.append(Watch())
-        return self.hung[-1]
-
-
-@dataclass
-class Watch:
-    alive: bool = True
-    stopped: bool = False
-
-    def is_alive(self) -> bool:
-        return self.alive
-
-    def stop(self) -> None:
-        self.stopped = True
+from daemon.events import Event
+from daemon.inbox import watch as watch_module
+from daemon.inbox.watch import RETRY_SECONDS, FolderWatch
+from tests.support.daemon import wait_until
+from tests.support.inbox import SOON, Clock, put
 
 
 @pytest.fixture
-def hook() -> Hook:
-    return Hook()
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -51,62 +27,75 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bell(folder: Path, hook: Hook) -> FolderWatch:
-    return FolderWatch(str(folder), hook.hang, lambda: hook.now)
+def watch(folder: Path, clock: Clock) -> Iterator[FolderWatch]:
+    made = FolderWatch(str(folder), lambda: None, clock)
+    yield made
+    made.disarm()
 
 
-def listing(bell: FolderWatch, *fresh: str) -> None:
-    bell.tend()
-    bell.compare(fresh)
+@pytest.fixture(autouse=True)
+def _all_messages(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "styled")
 
 
-def test_it_is_hung_once_and_left_alone_while_it_works(bell: FolderWatch, hook: Hook) -> None:
-    for _ in range(3):
-        listing(bell)
-    assert len(hook.hung) == 1
-    assert (bell.how, bell.is_armed, bell.is_trusted(), bell.is_sound()) == ("watching", True, True, True)
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.event for record in caplog.records if hasattr(record, "event")]
 
 
-def test_a_dead_watch_is_noticed_between_listings_and_hung_anew(
-    bell: FolderWatch, hook: Hook, caplog: pytest.LogCaptureFixture
+def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the system have no watch left."""
+
+    def refused(folder: str, notify: object) -> None:
+        raise error
+
+    monkeypatch.setattr(watch_module, "FolderEvents", refused)
+
+
+def test_a_watch_is_armed_once_and_kept_while_it_works(watch: FolderWatch, caplog: pytest.LogCaptureFixture) -> None:
+    watch.ensure_armed()
+    first = watch._events
+    watch.ensure_armed()
+    assert watch._events is first
+    assert (watch.how, watch.is_armed, watch.has_ended()) == ("watching", True, False)
+    assert events(caplog) == [Event.WATCHING]
+
+
+def test_a_watch_with_a_dead_thread_has_ended_and_is_armed_again(
+    watch: FolderWatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    listing(bell)
-    hook.hung[0].alive = False
-    assert not bell.is_sound()
-    listing(bell)
-    assert hook.hung[0].stopped
-    assert len(hook.hung) == 2
-    assert bell.is_sound()
-    assert "watching anew" in caplog.text
+    watch.ensure_armed()
+    assert watch._events is not None
+    for emitter in watch._events._observer.emitters:  # watchdog's observer itself lives on
+        emitter.stop()
+    wait_until(watch.has_ended, SOON)
+    watch.ensure_armed()
+    assert not watch.has_ended()
+    assert events(caplog) == [Event.WATCHING, Event.WATCH_LOST, Event.WATCHING]
 
 
 @pytest.mark.parametrize("how", ["deleted", "renamed away"])
-def test_a_folder_made_again_under_the_same_name_is_watched_anew(
-    how: str, bell: FolderWatch, hook: Hook, folder: Path
-) -> None:
-    listing(bell)
+def test_a_folder_made_again_under_the_same_name_is_watched_again(how: str, watch: FolderWatch, folder: Path) -> None:
+    watch.ensure_armed()
     if how == "deleted":
         folder.rmdir()
-        hook.hung[0].alive = False  # as watchdog's emitter is, then; the new folder may get the old one's inode
     else:
         folder.rename(f"{folder}-old")
-    assert not bell.is_sound()
+    assert watch.has_ended()
     folder.mkdir()
-    assert not bell.is_sound()
-    listing(bell)
-    assert len(hook.hung) == 2
-    assert bell.is_sound()
+    wait_until(watch.has_ended, SOON)  # the new folder may get the old folder's inode: watchdog's thread ends
+    watch.ensure_armed()
+    assert watch.is_armed
+    assert not watch.has_ended()
 
 
-def test_without_a_folder_there_is_no_watch_until_it_is_back(bell: FolderWatch, hook: Hook, folder: Path) -> None:
-    listing(bell)
+def test_without_a_folder_there_is_no_watch_until_the_folder_is_back(watch: FolderWatch, folder: Path) -> None:
+    watch.ensure_armed()
     folder.rmdir()
-    listing(bell)
-    assert not bell.is_armed
-    assert hook.hung[0].stopped
+    watch.ensure_armed()
+    assert not watch.is_armed
     folder.mkdir()
-    listing(bell)
-    assert bell.is_armed
+    watch.ensure_armed()
+    assert watch.is_armed
 
 
 @pytest.mark.parametrize(
@@ -117,89 +106,74 @@ def test_without_a_folder_there_is_no_watch_until_it_is_back(bell: FolderWatch, 
         (RuntimeError("can't start new thread"), "can't start new thread"),
     ],
 )
-def test_without_a_watch_the_folder_is_polled_with_one_line_that_says_what_to_raise(
-    error: OSError | RuntimeError, words: str, bell: FolderWatch, hook: Hook, caplog: pytest.LogCaptureFixture
+def test_without_a_watch_the_folder_is_polled_with_one_message_that_says_what_to_raise(
+    error: OSError | RuntimeError,
+    words: str,
+    watch: FolderWatch,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hook.fails = error
+    refuse(monkeypatch, error)
     for _ in range(3):
-        listing(bell)
-        hook.now += RETRY_SECONDS + 1
+        watch.ensure_armed()
+        clock.now += RETRY_SECONDS + 1
     assert caplog.text.count(words) == 1
-    assert bell.how.startswith("polling: ")
-    assert not bell.is_trusted()
-    assert bell.is_sound(), "nothing to mend between listings"
+    assert events(caplog) == [Event.POLLING]
+    assert watch.how.startswith("polling: ")
+    assert not watch.is_armed
+    assert not watch.has_ended(), "there is nothing to mend between scans"
 
 
-def test_a_watch_that_could_not_be_had_is_asked_for_again_after_a_while(bell: FolderWatch, hook: Hook) -> None:
-    hook.fails = OSError(errno.ENOSPC, "inotify watch limit reached")
-    listing(bell)
-    hook.fails = None
-    listing(bell)
-    assert not bell.is_armed
-    hook.now += RETRY_SECONDS
-    listing(bell)
-    assert bell.how == "watching"
+def test_a_watch_that_was_refused_is_tried_again_after_a_while(watch: FolderWatch, clock: Clock) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        refuse(patched, OSError(errno.ENOSPC, "inotify watch limit reached"))
+        watch.ensure_armed()
+    watch.ensure_armed()
+    assert not watch.is_armed
+    clock.now += RETRY_SECONDS
+    watch.ensure_armed()
+    assert watch.how == "watching"
 
 
 def test_filesystems_without_events_are_polled_without_being_told(
-    bell: FolderWatch, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    watch: FolderWatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
-    monkeypatch.setattr(watch, "without_events", lambda folder: "nfs4")
+    monkeypatch.setattr(watch_module, "without_events", lambda folder: "nfs4")
     for _ in range(3):
-        listing(bell)
-    assert not hook.hung
-    assert bell.how == "polling: changes on nfs4 are not announced"
-    assert len(caplog.records) == 1
+        watch.ensure_armed()
+    assert not watch.is_armed
+    assert watch.how == "polling: the system does not report changes on nfs4"
+    assert events(caplog) == [Event.POLLING]
 
 
-def test_a_photo_that_nobody_announced_makes_it_mistrusted_for_a_while_and_hung_anew(
-    bell: FolderWatch, hook: Hook, folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    listing(bell, f"{folder}/backlog.jpg")  # what waited before is no fault of the bell
-    listing(bell, f"{folder}/starry/a.jpg")
-    assert bell.is_sound(), "the event may still be on its way"
-    hook.now += CHECK_SECONDS
-    assert not bell.is_sound()
-    listing(bell)
-    assert len(hook.hung) == 2
-    assert not bell.is_trusted()
-    assert "max_user_watches" in caplog.text
-    hook.now += RETRY_SECONDS
-    assert bell.is_trusted()
+def test_an_exception_in_the_handler_ends_nothing(folder: Path, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[str] = []
+    later = threading.Event()
+
+    def notify() -> None:
+        calls.append("event")
+        if len(calls) < 3:
+            raise OSError("the handler's own trouble")
+        later.set()
+
+    watch = FolderWatch(str(folder), notify, clock)
+    watch.ensure_armed()
+    for number in range(3):
+        put(folder / f"a{number}.jpg")
+    assert later.wait(SOON)
+    assert not watch.has_ended()
+    watch.disarm()
+    assert "the handler's own trouble" in caplog.text
 
 
-@pytest.mark.parametrize("when", ["before the listing", "during it", "late"])
-@pytest.mark.parametrize("where", ["starry/holiday", "starry", ""])
-def test_a_photo_whose_folder_or_one_above_it_rang_is_announced(
-    when: str, where: str, bell: FolderWatch, hook: Hook, folder: Path
-) -> None:
-    listing(bell)
-    rang = os.path.join(folder, where).rstrip("/")
-    if when == "before the listing":
-        bell.heard(rang)
-    bell.tend()
-    if when == "during it":
-        bell.heard(rang)
-    bell.compare([f"{folder}/starry/holiday/a.jpg"])
-    hook.now += CHECK_SECONDS
-    if when == "late":
-        bell.heard(rang)
-    assert bell.is_sound()
-
-
-def test_a_ring_from_another_folder_announces_nothing(bell: FolderWatch, hook: Hook, folder: Path) -> None:
-    listing(bell)
-    bell.heard(f"{folder}/starry")
-    bell.heard(f"{folder}/scream-2")
-    listing(bell, f"{folder}/scream/a.jpg")
-    hook.now += CHECK_SECONDS
-    assert not bell.is_sound()
-
-
-def test_new_settings_may_find_what_never_rang(bell: FolderWatch, hook: Hook, folder: Path) -> None:
-    listing(bell)
-    bell.excuse()
-    listing(bell, f"{folder}/new-style/a.jpg")
-    hook.now += CHECK_SECONDS
-    assert bell.is_sound()
+def test_reading_a_file_is_no_event(folder: Path, clock: Clock) -> None:
+    happened = threading.Event()
+    put(folder / "a.jpg")
+    watch = FolderWatch(str(folder), happened.set, clock)
+    watch.ensure_armed()
+    (folder / "a.jpg").read_bytes()
+    assert not happened.wait(0.5)
+    put(folder / "b.jpg")
+    assert happened.wait(SOON)
+    watch.disarm()

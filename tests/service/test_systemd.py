@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.events import Event
-from daemon.inbox.inbox import Health
+from daemon.inbox.scan_thread import Health
 from daemon.previews import Preview
 from daemon.service.systemd import SystemdClient, status_line
 from daemon.status import FinishedPainting, Status
@@ -28,7 +28,7 @@ class Clock:
 
 
 def listed(age: float = 1.0, *, is_fresh: bool = True) -> Health:
-    return Health(how="watching", watching=True, scan_age=age, scan_seconds=0.0, is_fresh=is_fresh)
+    return Health(is_fresh, age)
 
 
 class Systemd:

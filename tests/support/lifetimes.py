@@ -142,7 +142,7 @@ class Life:
         if disturbed and self.scenario == "changed":
             jobs.check_unchanged = _disturb(jobs.check_unchanged)  # type: ignore[method-assign]
         walk = InboxScan(self.folders.inbox, ["alpha"], "alpha")
-        for arrival in [entry.arrival for entry in walk if entry.arrival]:
+        for arrival in [entry.photo for entry in walk if entry.photo]:
             pipeline.run(arrival, self.config)
 
     def check_moment(self) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from daemon.config.load import load
 from daemon.errors import JobError
-from daemon.filenames import EXTENSIONS_IN
+from daemon.filenames import PICTURE_EXTENSIONS
 from daemon.jobs.audit import examine
 from daemon.processes.reader_process import BASE_BYTES, BYTES_PER_PIXEL
 from daemon.processes.readers import Readers
@@ -148,7 +148,7 @@ def test_every_format_under_a_wrong_name_and_cut_in_half_goes_its_way_through_th
     root: Path, start: Callable[..., Daemon]
 ) -> None:
     """Dropped into a real daemon: every file is painted or set aside in plain words, and the daemon lives."""
-    endings = itertools.cycle(sorted(EXTENSIONS_IN))
+    endings = itertools.cycle(sorted(PICTURE_EXTENSIONS))
     kinds = {kind: data for (kind, mode), data in written().items() if mode in ("RGB", "1", "P")}
     (root / "inbox/alpha").mkdir(parents=True)
     for kind, data in kinds.items():
