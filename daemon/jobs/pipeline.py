@@ -97,12 +97,8 @@ class Pipeline:
                 log.warning("%s goes back into the inbox and is painted again: %s", job, loss, extra=extra)
             else:
                 self.failures.painted(photo.signature)
-                self.status.count(delivered=1)
-                seconds = time.monotonic() - started
-                extra = about(Event.PAINTED, path=escape(str(path)), style=job.style, seconds=seconds)
-                log.info("painted %s", job, extra=extra)
-                pixels = content.pixels, result.painting
-                self.notify(JobResult(job.id, job.place, job.style, path, "", seconds, record, *pixels))
+                seconds, pixels = time.monotonic() - started, (content.pixels, result.painting)
+                self.report(JobResult(job.id, job.place, job.style, path, "", seconds, record, *pixels))
 
     @contextlib.contextmanager
     def _in_hand(self, job: Job) -> Iterator[None]:
@@ -197,6 +193,13 @@ class Pipeline:
         extension = extension_of(kind, job.name)
         return self.delivery.deliver(job, context.temporary, extension, delete_original=delete), record
 
+    def report(self, result: JobResult) -> None:
+        """A painting was delivered."""
+        self.status.count(delivered=1)
+        extra = about(Event.PAINTED, path=escape(str(result.path)), style=result.style, seconds=result.seconds)
+        log.info("painted %s", escape(result.place), extra=extra)
+        self.notify(result)
+
     def fail(self, job: Job, error: JobError, started: float) -> None:
         """Set the photo aside with its reason."""
         path = self.delivery.fail(job, error)
@@ -205,8 +208,8 @@ class Pipeline:
         self.notify(JobResult(job.id, job.place, job.style, path, str(error), time.monotonic() - started))
 
     def judge(self, job: Job, photo: Signature, death: WorkerDied | Unreadable, started: float, config: Config) -> None:
-        """A process died on the photo: put it back behind the photos that wait, or set it aside, as the failure policy
-        says. Raises ServicePaused if every photo would fare like this one."""
+        """A process died on the photo: the failure policy says whether the photo goes back behind the photos that wait
+        or is set aside. Raises ServicePaused if the device fails on every photo."""
         painter = death.painter if isinstance(death, PainterDied) else None
         alone = self.painters.count <= 1
         while (verdict := self.failures.record_death(photo, painter, alone=alone)) is Verdict.TEST_DEVICE:
