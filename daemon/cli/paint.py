@@ -18,7 +18,7 @@ from daemon.filenames import ENDINGS, OutputFormat, output_format
 from daemon.jobs.pipeline import AUTO_SIZE_CPU, AUTO_SIZE_GPU
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import JobTrace
-from daemon.processes.painter_process import painter_info
+from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
 from daemon.provenance import StyleSource, picture_name
 from daemon.storage.files import sha256
@@ -107,7 +107,7 @@ def paint(
                 sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
                 mixed.append((pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
         story.pictures = tuple(sources)
-        story.begin(painter_info(stylizer), stylizer.threads, recipe)
+        story.begin(PainterInfo.of(stylizer), stylizer.threads, recipe)
         with painting(story.source) as show:
 
             def on_step(step: Step) -> None:

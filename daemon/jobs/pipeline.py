@@ -19,10 +19,11 @@ from daemon.jobs.failures import TRIES, FailureTracker
 from daemon.jobs.record import Job, JobResult
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import JobTrace
+from daemon.previews import Thumbnails
 from daemon.processes.painters import Painters
 from daemon.processes.readers import Photo, Readers
 from daemon.processes.shared_array import SharedArray
-from daemon.processes.style_cache import Sources, StylePictures
+from daemon.processes.style_cache import StyleCache
 from daemon.status import Status
 from daemon.storage.files import Handle, sha256
 from daemon.text import escape
@@ -63,9 +64,8 @@ class Pipeline:
         self.readers = readers
         self.painters = painters
         self.board = board
-        self.styles = StylePictures(readers)
+        self.styles = StyleCache(readers)
         self.blame = FailureTracker()
-        self.sources = Sources()
 
     def run(self, arrival: InboxPhoto, config: Config) -> None:
         """Claim, read, paint, deliver; the original is archived with the delivery. JobError ends here; whatever
@@ -79,7 +79,7 @@ class Pipeline:
                 job = self.open(claim, arrival.signature, config)
                 photo = self.read(job)
                 painting = self.paint(job, photo)
-                path = self.deliver(job, photo, painting)
+                path, thumbnails = self.deliver(job, photo, painting)
             except JobError as error:
                 self.fail(claim, error, started)
             except (WorkerDied, Unreadable) as death:
@@ -95,7 +95,7 @@ class Pipeline:
                 self.board.count(delivered=1)
                 seconds, said = time.monotonic() - started, {"path": escape(str(path)), "style": claim.style}
                 log.info("painted %s", claim, extra={**said, "seconds": seconds})
-                self.tell(job.story.ended(claim.id, claim.place, path, seconds, photo.pixels, painting))
+                self.tell(job.story.ended(claim.id, claim.place, path, seconds, thumbnails))
 
     @contextlib.contextmanager
     def _in_hand(self, claim: Job) -> Iterator[None]:
@@ -155,7 +155,7 @@ class Pipeline:
         self.board.stage(claim.id, "trying the painter")
         settings = config.settings(claim.style)
         side = settings.size if isinstance(settings.size, int) else self._auto_size()
-        style = self.styles.load(config.styles[claim.style].all_pictures, side, config.max_megapixels)
+        style = self.styles.load(config.styles[claim.style].all_pictures, side, config.max_megapixels).pictures
         threads, patience = config.thread_count, config.stall_seconds
         try:
             with self.painters.take() as painter:
@@ -182,7 +182,7 @@ class Pipeline:
         return self.readers.read(job.file, max_megapixels=limit, size=wanted, enlarge=enlarge, location=location)
 
     def _auto_size(self) -> int:
-        return AUTO_SIZE_CPU if self.painters.equipment().device == "cpu" else AUTO_SIZE_GPU
+        return AUTO_SIZE_CPU if self.painters.info().device == "cpu" else AUTO_SIZE_GPU
 
     def paint(self, job: JobContext, photo: Photo) -> SharedArray:
         """The painting, of the photo's shape, by whichever painter is free first; of several, by one that has the
@@ -191,7 +191,7 @@ class Pipeline:
         long_side = max(photo.size) * job.settings.recipe.style_scale
         pictures = job.config.styles[job.claim.style].all_pictures
         style = self.styles.load(pictures, max(round(long_side), 1), job.config.max_megapixels)
-        job.story.pictures = self.sources.of(pictures)
+        job.story.pictures = style.sources
 
         def on_step(step: Step) -> None:
             job.story.step(step)
@@ -202,9 +202,9 @@ class Pipeline:
             config = job.config
 
             def attempt(recipe: Recipe) -> SharedArray:
-                job.story.begin(painter.equipment, config.thread_count, recipe)
+                job.story.begin(painter.info, config.thread_count, recipe)
                 patience = config.stall_seconds
-                return painter.paint(photo.pixels, style, recipe, config.thread_count, on_step, patience)
+                return painter.paint(photo.pixels, style.pictures, recipe, config.thread_count, on_step, patience)
 
             painting = paint_with_safe_retry(attempt, job.settings.recipe, job.claim)
         mask = self.claims.companion(job.claim, MASK)
@@ -213,25 +213,26 @@ class Pipeline:
         job.story.mask_sha256 = sha256(mask.fd)
         return self.readers.masked(painting, photo.pixels, mask, job.config.max_megapixels)
 
-    def deliver(self, job: JobContext, photo: Photo, painting: SharedArray) -> Path:
+    def deliver(self, job: JobContext, photo: Photo, painting: SharedArray) -> tuple[Path, Thumbnails]:
         """Written, fsynced, reopened, decoded; the photo looked at once more; and only then given its name."""
         self.board.stage(job.claim.id, "delivering")
         output = job.config.output
         kind = output_format(photo.format, output.format, photo.size)
         record = job.story.told(job.claim.style, photo.size, kind, output.quality)
-        self.readers.write(
-            self.claims.canvas(job.claim),
+        thumbnails = self.readers.store(
             painting,
-            photo.alpha,
+            photo,
+            self.claims.canvas(job.claim),
+            self.claims.easel(job.claim),
             format=kind,
             quality=output.quality,
             metadata=photo.metadata,
             record=record.to_json(),
         )
-        self.readers.verify(Handle.open(self.claims.easel(job.claim), os.O_RDONLY), photo.size)
         self.claims.check_unchanged(job.claim, job.signature)
         delete = job.config.originals == "delete"
-        return self.claims.deliver(job.claim, extension_of(kind, job.claim.name), delete_original=delete)
+        path = self.claims.deliver(job.claim, extension_of(kind, job.claim.name), delete_original=delete)
+        return path, thumbnails
 
 
 def _text(file: Handle) -> bytes:

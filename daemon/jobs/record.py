@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from daemon.processes.shared_array import SharedArray
+from daemon.previews import Thumbnails
 from daemon.provenance import Provenance
 from daemon.storage.files import sync, write_atomically
 from daemon.text import escape
@@ -146,7 +146,7 @@ def _is_plain(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """Delivered, with its record and pixels, or failed, with its reason. `place`: the photo's path below inbox/."""
+    """Delivered, with its record and thumbnails, or failed, with its reason. `place`: the photo's path below inbox/."""
 
     job: str
     place: str
@@ -155,8 +155,7 @@ class JobResult:
     reason: str = ""
     seconds: float = 0.0  # of the whole way
     record: Provenance | None = None
-    photo: SharedArray | None = field(default=None, repr=False)
-    painting: SharedArray | None = field(default=None, repr=False)
+    thumbnails: Thumbnails | None = field(default=None, repr=False)
 
     @property
     def delivered(self) -> bool:

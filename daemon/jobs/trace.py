@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.jobs.record import JobResult
+from daemon.previews import Thumbnails
 from daemon.processes.painters import PainterInfo
-from daemon.processes.shared_array import SharedArray
 from daemon.provenance import Provenance, StyleSource, thinned
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
@@ -70,9 +70,7 @@ class JobTrace:
         )
         return self.record
 
-    def ended(
-        self, job: str, place: str, path: Path, seconds: float, photo: SharedArray, painting: SharedArray
-    ) -> JobResult:
+    def ended(self, job: str, place: str, path: Path, seconds: float, thumbnails: Thumbnails) -> JobResult:
         """The painting was delivered to `path`, `seconds` after the photo was claimed."""
         assert self.record is not None, "it was told"
-        return JobResult(job, place, self.record.style, path, "", seconds, self.record, photo, painting)
+        return JobResult(job, place, self.record.style, path, "", seconds, self.record, thumbnails)
