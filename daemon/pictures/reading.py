@@ -22,9 +22,9 @@ class Picture:
     alpha: NDArray[np.float32] | None
     """(H, W) in [0, 1]; None where all is opaque."""
     format: str
-    """"JPEG", "PNG" … as the file itself says."""
+    """"JPEG", "PNG" …, by the file's content."""
     metadata: bytes
-    """EXIF to carry over, without orientation, thumbnail, serial numbers and, unless asked for, location."""
+    """EXIF for the painting, without orientation, thumbnail, serial numbers and, unless asked for, location."""
     original_size: tuple[int, int]
     """(width, height), upright, before scaling."""
 
@@ -32,10 +32,11 @@ class Picture:
 def read(
     file: BinaryIO, *, max_megapixels: float, size: int | None = None, enlarge: bool = True, location: bool = False
 ) -> Picture:
-    """The first picture in `file`, its long side scaled to `size` pixels, or smaller ones left alone.
+    """The first picture in `file`, its long side scaled to `size` pixels; None: not scaled. Without `enlarge` a
+    smaller picture keeps its size. `location`: keep the place in the metadata.
 
-    JobError: it is no picture, is damaged, or has more than `max_megapixels`, which is known before it is
-    decoded. OSError: the disk's. Nothing else, whatever the bytes.
+    Raises JobError if the file is not a picture, is damaged, or has more than `max_megapixels`, which is checked
+    before decoding. Raises OSError if the disk fails. Raises nothing else, for any bytes.
     """
     with decoding(file) as data:
         refuse_unfilled(data)
