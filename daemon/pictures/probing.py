@@ -19,7 +19,8 @@ def probe(file: BinaryIO) -> tuple[str, int, int]:
         # Pillow would decode a PNG to look for EXIF behind its pixels
         has_exif = "exif" in image.info or image.format != "PNG"
         turn = metadata.orientation(image, metadata.exif_of(image)) if has_exif else 1
-        return (image.format or "", *turned(image.size, turn))
+        width, height = reversed(image.size) if turn in metadata.ON_THEIR_SIDE else image.size
+        return image.format or "", width, height
 
 
 def open_picture(data: BinaryIO) -> Image.Image:
@@ -27,8 +28,3 @@ def open_picture(data: BinaryIO) -> Image.Image:
     image = Image.open(data, formats=FORMATS)
     refuse_raw(image)
     return image
-
-
-def turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
-    """`size` (width, height) after the EXIF orientation `turn`."""
-    return (size[1], size[0]) if turn in metadata.ON_THEIR_SIDE else size

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.pictures import colour, metadata
-from daemon.pictures.probing import open_picture, turned
+from daemon.pictures.probing import open_picture
 from daemon.pictures.profiles import implied_profile
 from daemon.pictures.refusals import check_megapixels, decoding, refuse_unfilled
 from daemon.pictures.scaling import draft, scaled, target_size
@@ -25,8 +25,6 @@ class Picture:
     """"JPEG", "PNG" …, by the file's content."""
     metadata: bytes
     """EXIF for the painting, without orientation, thumbnail, serial numbers and, unless asked for, location."""
-    original_size: tuple[int, int]
-    """(width, height), upright, before scaling."""
 
 
 def read(
@@ -58,4 +56,4 @@ def read(
         if turn in metadata.TURNS:
             image = image.transpose(metadata.TURNS[turn])
         pixels, alpha = colour.to_srgb(image, profile)
-        return Picture(pixels, alpha, kind, keep, turned(whole, turn))
+        return Picture(pixels, alpha, kind, keep)
