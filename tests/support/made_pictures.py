@@ -100,7 +100,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, depth: int, kind: int, rows: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
-    """A PNG from its parts: bit depth, colour type (0 grey, 2 RGB, 3 palette, 6 RGBA), filtered rows, chunks around them."""
+    """A PNG: bit depth, colour type (0 grey, 2 RGB, 3 palette, 6 RGBA), filtered rows, chunks around them."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
     pixels = chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + header + before + pixels + after + chunk(b"IEND", b"")
