@@ -10,7 +10,6 @@ from daemon.config.models import Config
 from daemon.errors import JobError, ShuttingDown, WorkerDied
 from daemon.gallery.gallery import Gallery
 from daemon.jobs.record import JobResult
-from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
 from daemon.service.counters import Counters
 from daemon.service.hooks import Hooks
@@ -28,7 +27,6 @@ class Listeners:
         self.gallery = Gallery(folders, readers)
         self.hooks = Hooks()
         self.tally = Counters(folders.work / "tally.json")
-        self._readers = readers
         self._board = board
         self._settings = settings
 
@@ -57,10 +55,10 @@ class Listeners:
         self._board.counts = self.tally.count(finished)
 
     def _draw(self, finished: JobResult) -> None:
-        """For the gallery and for the console, by a reader, from the pixels that are in memory still."""
-        if finished.painting is None or finished.photo is None or finished.record is None:
+        """For the gallery and for the console."""
+        sketch = finished.thumbnails
+        if sketch is None or finished.record is None:
             return
-        sketch: Thumbnails = self._readers.sketch(finished.painting, finished.photo)
         self._board.show(FinishedPainting(finished.place, finished.style, finished.record.seconds, sketch.preview))
         if self._settings().gallery:
             self.gallery.add(finished.job, finished.path, finished.record, sketch)

@@ -7,6 +7,7 @@ from daemon.assets import STYLES
 from daemon.config.models import Config
 from daemon.errors import ConfigError, JobError, WorkerDied
 from daemon.jobs.failures import TRIES
+from daemon.processes.ray_checks import not_installed, unreachable
 from daemon.storage.layout import Folders
 from daemon.transfer.errors import RecipeError, WeightsError
 from daemon.transfer.network.layers import LAYERS
@@ -68,8 +69,6 @@ def _probe(path: Path, probe: Callable[[Path], object]) -> None:
 
 
 def _cluster_problems(address: str) -> list[str]:
-    from daemon.processes.ray_cluster import not_installed, unreachable
-
     why = not_installed() or unreachable(address)
     return [why] if why else []
 

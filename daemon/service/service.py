@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from daemon.config.changes import describe_changes
 from daemon.config.load import load
@@ -24,6 +23,7 @@ from daemon.errors import ConfigError, ShuttingDown
 from daemon.inbox.inbox import Inbox
 from daemon.jobs.claims import JobStore
 from daemon.jobs.pipeline import Pipeline
+from daemon.processes.messages import Factory
 from daemon.processes.painters import PainterInfo, Painters
 from daemon.processes.ray_cluster import Cluster
 from daemon.processes.readers import Readers
@@ -58,8 +58,8 @@ class Service:
         config: Config,
         on_tick: Callable[[Status], None] = lambda board: None,
         *,
-        painter: Callable[..., Any] | None = None,
-        reader: Callable[..., Any] | None = None,
+        painter: Factory | None = None,
+        reader: Factory | None = None,
     ) -> None:
         """`painter` and `reader`: what lives in those processes, if it is not to be the usual."""
         self.path = path
@@ -87,7 +87,7 @@ class Service:
         self.supervisor = SystemdClient()
         self._restarts = Restarts(self.folders.work / "restarts")
 
-    def _joined(self, config: Config, painter: Callable[..., Any] | None) -> Cluster | None:
+    def _joined(self, config: Config, painter: Factory | None) -> Cluster | None:
         if config.cluster == "off":
             return None
         of = config.cluster, config.device, config.weights, config.thread_count
@@ -161,7 +161,7 @@ class Service:
     def _get_ready(self) -> None:
         """In a thread of its own, so that signals and the console go on while the model loads."""
         with contextlib.suppress(ShuttingDown), self.workers.crash_ends_all():
-            equipment = self.painters.equipment()
+            equipment = self.painters.info()
             self._check_styles(self.config, equipment)
             self.board.device, self.board.weights = self._device(), equipment.weights
             while not (self.inbox and self.inbox.health().is_fresh):  # watched, and listed once
@@ -222,7 +222,7 @@ class Service:
 
     def _device(self) -> str:
         """What is painted on, as a person calls it; empty before the first painter is ready."""
-        names = [child.hello.device_name for child in self.painters.pool.children if child.hello]
+        names = [child.ready_info.device_name for child in self.painters.pool.children if child.ready_info]
         kinds = dict.fromkeys(names)
         return ", ".join(f"{names.count(each)} × {each}" if len(names) > 1 else each for each in kinds)
 
@@ -238,7 +238,7 @@ class Service:
         self.supervisor.reloading()
         try:
             new = load(self.path)
-            self._check_styles(new, self.painters.equipment())
+            self._check_styles(new, self.painters.info())
             Folders(self.config.root).prepare(new.styles)  # last: until its style is taken, a new folder names none
         except ConfigError as error:
             for problem in error.problems:

@@ -172,7 +172,7 @@ def test_a_photo_that_grows_while_it_is_painted_goes_back(
     assert not list((root / "outbox").rglob("*.png"))
 
 
-@pytest.mark.parametrize("step", ["read", "write", "verify"])
+@pytest.mark.parametrize("step", ["read", "store"])
 def test_a_reader_that_dies_once_is_not_the_pictures_fault(
     root: Path, config: Config, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -3,7 +3,7 @@ process or cut its power. Only the pixels are not real.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from daemon.jobs.delivery import file_stamp
 from daemon.jobs.journal import Journal
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.jobs.pipeline import Pipeline
+from daemon.previews import Preview, Thumbnails
 from daemon.processes.painters import PainterInfo
 from daemon.processes.readers import Photo
 from daemon.processes.shared_array import SharedArray
+from daemon.processes.style_cache import LoadedStyle
 from daemon.status import Status
 from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
@@ -35,22 +37,21 @@ class QuickReaders:
     def read(self, file: Handle, **limits: Any) -> Photo:
         if os.pread(file.fd, 100, 0) != PHOTO:
             raise JobError("It is blurred.", "Hold still.")
-        return Photo(_pixels(), None, "JPEG", b"", (4, 3))
+        return Photo(_pixels(), None, "JPEG", b"")
 
-    def write(self, file: Handle, pixels: SharedArray, alpha: SharedArray | None, **settings: Any) -> None:
+    def store(self, painting: SharedArray, photo: Photo, file: Handle, path: Path, **settings: Any) -> Thumbnails:
         for part in (PAINTING[:4], PAINTING[4:]):
             os.write(file.fd, part)
         os.fsync(file.fd)
-
-    def verify(self, file: Handle, size: tuple[int, int]) -> None:
-        if os.pread(file.fd, 100, 0) != PAINTING:
+        if os.pread(Handle.open(path, os.O_RDONLY).fd, 100, 0) != PAINTING:
             raise OSError(5, "it does not read back")
+        return Thumbnails((4, 3), b"", b"", Preview(1, 1, b"rgb"))
 
 
 class QuickPainter:
     """Returns the photo."""
 
-    equipment = PainterInfo("cpu", "a test", "embedded", "", "relu3_1")
+    info = PainterInfo("cpu", "a test", "embedded", "", "relu3_1")
 
     def paint(self, content: SharedArray, *arguments: object) -> SharedArray:
         return content
@@ -59,8 +60,8 @@ class QuickPainter:
 class QuickPainters:
     """One painter that is always free."""
 
-    def equipment(self) -> PainterInfo:
-        return QuickPainter.equipment
+    def info(self) -> PainterInfo:
+        return QuickPainter.info
 
     @contextmanager
     def take(self, style: str) -> Iterator[QuickPainter]:
@@ -68,8 +69,8 @@ class QuickPainters:
 
 
 class NoStyles:
-    def load(self, *arguments: object) -> Sequence[object]:
-        return []
+    def load(self, *arguments: object) -> LoadedStyle:
+        return LoadedStyle([], ())
 
 
 def _pixels() -> SharedArray:
