@@ -17,7 +17,7 @@ from daemon.errors import ConfigError, JobError
 from daemon.filenames import OUTPUT_EXTENSIONS, OutputFormat, output_format
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
-from daemon.processes.painter_process import painter_info
+from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
 from daemon.provenance import StyleSource, picture_name
 from daemon.storage.files import sha256, write_atomically
@@ -122,7 +122,7 @@ def paint(
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
     if checked:
         check(pixels, content.pixels, mixed, recipe, steps.losses[-1])
-    return steps.result(pixels, recipe, painter_info(stylizer), stylizer.threads, sources)
+    return steps.result(pixels, recipe, PainterInfo.of(stylizer), stylizer.threads, sources)
 
 
 def write(out: Path, result: Pixels, content: pictures.Picture, kind: OutputFormat, quality: int, record: str) -> None:

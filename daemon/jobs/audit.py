@@ -198,7 +198,7 @@ class _Examination:
                 self.report.gone += 1
             elif list(stamp) == photo and _digest(path) != entry.facts.get("sha256"):
                 advice = f"Check the disk and restore it from a copy; its SHA-256 is {entry.facts.get('sha256')}."
-                self._found(path, "its content has changed although nobody wrote to it", advice)
+                self._found(path, "its content has changed although no program wrote to it", advice)
 
     def _waiting(self) -> int:
         try:

@@ -1,7 +1,7 @@
 """Where the files of a job end up: the painting in outbox/, the original in done/ or, with its reason, in failed/.
 
 The outcome is written into the job's record before it is carried out, so that a crash in between is finished and not
-repeated. One suffix serves all folders, and no file of anybody else is ever overwritten.
+repeated. One suffix serves all folders, and no user's file is ever overwritten.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ class Delivery:
         outcome, temporary = job.outcome, self.temporary_path(job)
         assert outcome is not None
         if outcome.kind == "delivered" and os.path.lexists(temporary):
-            # The temporary file goes away only by its delivery, for nobody else knows its name. The painting was whole
+            # Only its delivery takes the temporary file away, for only this job knows its name. The painting was whole
             # and durable before the outcome was written. A user may have taken a delivered painting away since.
             extension = os.path.splitext(outcome.painting)[1]
             self.deliver(job, temporary, extension, delete_original=outcome.delete_original)

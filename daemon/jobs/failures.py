@@ -13,7 +13,7 @@ from daemon.config.models import Config, auto_size
 from daemon.errors import JobError, PainterDied
 from daemon.inbox.scan import Signature
 from daemon.processes.painters import Painters
-from daemon.processes.style_cache import StylePictures
+from daemon.processes.style_cache import StyleCache
 from daemon.transfer.steps import Step
 
 TRIES = 3  # a photo that ends its painter or reader so often, alone, is set aside
@@ -89,16 +89,16 @@ def last_line(death: Exception) -> str:
 
 
 def device_works(
-    painters: Painters, styles: StylePictures, config: Config, style: str, on_step: Callable[[Step], None]
+    painters: Painters, styles: StyleCache, config: Config, style: str, on_step: Callable[[Step], None]
 ) -> bool:
     """Whether a painter paints the style's own picture, as large as photos are painted in this style, to the end.
 
     If it does, the photos that ended their painter were bad, each by itself. Raises what `Painters.take` and
-    `StylePictures.load` raise.
+    `StyleCache.load` raise.
     """
-    settings, device = config.settings(style), painters.equipment().device
+    settings, device = config.settings(style), painters.info().device
     side = settings.long_side(device) or auto_size(device)
-    pictures = styles.load(config.styles[style].all_pictures, side, config.max_megapixels)
+    pictures = styles.load(config.styles[style].all_pictures, side, config.max_megapixels).pictures
     threads, patience = config.thread_count, config.stall_seconds
     try:
         with painters.take() as painter:

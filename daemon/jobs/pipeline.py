@@ -21,10 +21,11 @@ from daemon.jobs.failures import TRIES, FailureTracker, Verdict, device_works, l
 from daemon.jobs.record import Job, JobResult
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
+from daemon.previews import Thumbnails
 from daemon.processes.painters import Painters
 from daemon.processes.readers import Photo, Readers
 from daemon.processes.shared_array import SharedArray
-from daemon.processes.style_cache import Sources, StylePictures
+from daemon.processes.style_cache import StyleCache
 from daemon.provenance import Provenance
 from daemon.status import Status
 from daemon.storage.files import Handle, sha256
@@ -66,8 +67,7 @@ class Pipeline:
         self.painters = painters
         self.status = status
         self.notify = notify
-        self.styles = StylePictures(readers)
-        self.sources = Sources()
+        self.styles = StyleCache(readers)
         self.failures = FailureTracker()
 
     def run(self, photo: InboxPhoto, config: Config) -> None:
@@ -82,7 +82,7 @@ class Pipeline:
                 context = self.open(job, photo.signature, config)
                 content = self.read(context)
                 result = self.paint(context, content)
-                path, record = self.deliver(context, content, result)
+                path, record, thumbnails = self.deliver(context, content, result)
             except JobError as error:
                 self.fail(job, error, started)
             except (WorkerDied, Unreadable) as death:
@@ -97,12 +97,8 @@ class Pipeline:
                 log.warning("%s goes back into the inbox and is painted again: %s", job, loss, extra=extra)
             else:
                 self.failures.painted(photo.signature)
-                self.status.count(delivered=1)
                 seconds = time.monotonic() - started
-                extra = about(Event.PAINTED, path=escape(str(path)), style=job.style, seconds=seconds)
-                log.info("painted %s", job, extra=extra)
-                pixels = content.pixels, result.painting
-                self.notify(JobResult(job.id, job.place, job.style, path, "", seconds, record, *pixels))
+                self.report(JobResult(job.id, job.place, job.style, path, "", seconds, record, thumbnails))
 
     @contextlib.contextmanager
     def _in_hand(self, job: Job) -> Iterator[None]:
@@ -130,7 +126,7 @@ class Pipeline:
         if os.fstat(context.file.fd).st_size == 0:
             raise JobError("The file is empty.", "Copy the picture again; its transfer may have been broken off.")
         is_auto = context.settings.size == "auto"
-        device = self.painters.equipment().device if is_auto else ""  # only `auto` has to wait for a painter
+        device = self.painters.info().device if is_auto else ""  # only `auto` has to wait for a painter
         return self.readers.read(
             context.file,
             max_megapixels=context.config.max_megapixels,
@@ -147,7 +143,6 @@ class Pipeline:
         long_side = max(1, round(max(content.size) * context.settings.recipe.style_scale))
         files = config.styles[job.style].all_pictures
         style = self.styles.load(files, long_side, config.max_megapixels)
-        sources = self.sources.of(files)
         with self.painters.take(job.style) as painter:
             self.status.stage(job.id, "painting")
 
@@ -158,8 +153,8 @@ class Pipeline:
                     steps.add(step)
                     self.status.step(job.id, step)
 
-                painting = painter.paint(content.pixels, style, recipe, threads, on_step, config.stall_seconds)
-                return steps.result(painting, recipe, painter.equipment, threads or painter.equipment.threads, sources)
+                painting = painter.paint(content.pixels, style.pictures, recipe, threads, on_step, config.stall_seconds)
+                return steps.result(painting, recipe, painter.info, threads or painter.info.threads, style.sources)
 
             result = paint_with_safe_retry(attempt, context.settings.recipe, job)
         mask = self.jobs.companion(job, MASK)
@@ -168,9 +163,11 @@ class Pipeline:
         masked = self.readers.masked(result.painting, content.pixels, mask, config.max_megapixels)
         return dataclasses.replace(result, painting=masked, mask_sha256=sha256(mask.fd))
 
-    def deliver(self, context: JobContext, content: Photo, result: PaintResult[SharedArray]) -> tuple[Path, Provenance]:
+    def deliver(
+        self, context: JobContext, content: Photo, result: PaintResult[SharedArray]
+    ) -> tuple[Path, Provenance, Thumbnails]:
         """Write, fsync, reopen and decode the painting, look at the photo once more, and only then give the painting
-        its name. Returns its path and its record."""
+        its name. Returns its path, its record and thumbnails."""
         job, output = context.job, context.config.output
         self.status.stage(job.id, "delivering")
         kind = output_format(content.format, output.format, content.size)
@@ -182,20 +179,28 @@ class Pipeline:
             kind=kind,
             quality=output.quality,
         )
-        self.readers.write(
-            self.delivery.open_temporary(context.temporary),
+        thumbnails = self.readers.store(
             result.painting,
-            content.alpha,
+            content,
+            self.delivery.open_temporary(context.temporary),
+            context.temporary,
             format=kind,
             quality=output.quality,
             metadata=content.metadata,
             record=record.to_json(),
         )
-        self.readers.verify(Handle.open(context.temporary, os.O_RDONLY), content.size)
         self.jobs.check_unchanged(job, context.signature)
         delete = context.config.originals == "delete"
         extension = extension_of(kind, job.name)
-        return self.delivery.deliver(job, context.temporary, extension, delete_original=delete), record
+        path = self.delivery.deliver(job, context.temporary, extension, delete_original=delete)
+        return path, record, thumbnails
+
+    def report(self, result: JobResult) -> None:
+        """A painting was delivered."""
+        self.status.count(delivered=1)
+        extra = about(Event.PAINTED, path=escape(str(result.path)), style=result.style, seconds=result.seconds)
+        log.info("painted %s", escape(result.place), extra=extra)
+        self.notify(result)
 
     def fail(self, job: Job, error: JobError, started: float) -> None:
         """Set the photo aside with its reason."""
@@ -205,8 +210,8 @@ class Pipeline:
         self.notify(JobResult(job.id, job.place, job.style, path, str(error), time.monotonic() - started))
 
     def judge(self, job: Job, photo: Signature, death: WorkerDied | Unreadable, started: float, config: Config) -> None:
-        """A process died on the photo: put it back behind the photos that wait, or set it aside, as the failure policy
-        says. Raises ServicePaused if every photo would fare like this one."""
+        """A process died on the photo: the failure policy says whether the photo goes back behind the photos that wait
+        or is set aside. Raises ServicePaused if the device fails on every photo."""
         painter = death.painter if isinstance(death, PainterDied) else None
         alone = self.painters.count <= 1
         while (verdict := self.failures.record_death(photo, painter, alone=alone)) is Verdict.TEST_DEVICE:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from daemon.events import Event, about
 from daemon.jobs.journal import Journal
-from daemon.processes.shared_array import SharedArray
+from daemon.previews import Thumbnails
 from daemon.provenance import Provenance
 from daemon.storage.files import sync, write_atomically
 from daemon.storage.layout import Folders
@@ -71,7 +71,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """A delivered photo with its record and pixels, or a failed one with its reason. `place`: see Job."""
+    """A delivered photo with its record and thumbnails, or a failed one with its reason. `place`: see Job."""
 
     job: str
     place: str
@@ -80,8 +80,7 @@ class JobResult:
     reason: str = ""
     seconds: float = 0.0  # from the claim to the end
     record: Provenance | None = None
-    photo: SharedArray | None = field(default=None, repr=False)
-    painting: SharedArray | None = field(default=None, repr=False)
+    thumbnails: Thumbnails | None = field(default=None, repr=False)
 
     @property
     def delivered(self) -> bool:

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from daemon.errors import DegeneratePainting, JobError
 from daemon.events import Event, about
-from daemon.processes.painting_check import ADVICE
 from daemon.transfer.recipe import Recipe
 
 log = logging.getLogger("styled")
@@ -29,7 +28,7 @@ def paint_with_safe_retry(paint: Callable[[Recipe], Painted], recipe: Recipe, na
     try:
         return paint(safe(recipe))
     except DegeneratePainting as flaw:
-        raise JobError(f"{flaw.reason} A second try with safe settings did no better.", ADVICE) from None
+        raise JobError(f"{flaw.reason} A second try with safe settings did no better.", flaw.advice) from None
 
 
 def safe(recipe: Recipe) -> Recipe:

@@ -1,7 +1,8 @@
-"""Pictures: open file ↔ array (H, W, 3) in [0, 1] sRGB, plus alpha, orientation, profile, metadata.
+"""Pictures: open file ↔ array (H, W, 3), sRGB in [0, 1], with alpha, orientation, colour profile and metadata.
 
-It runs in reader processes that are given open files, never paths. Pillow's own limits and warnings are set
-aside here: `max_megapixels` decides, from the header, and every refusal is a JobError.
+Runs in reader processes, and in commands that work without a daemon. Imports `errors`, `events`, `filenames` and
+`previews` of the daemon; Pillow, pillow-heif and numpy. The functions get open files, never paths. Pillow's own limits
+and warnings are switched off here: `max_megapixels` decides, from the header, and every refusal is a JobError.
 """
 
 import logging
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from daemon.pictures.xmp import read_record
 
 __all__ = ["Picture", "masked", "probe", "read", "read_record", "sheet", "sketch", "sketch_file", "verify", "write"]
-_HOMES = {  # loaded with their first use: what only looks at headers needs no numpy
+_HOMES = {  # loaded at their first use, because a command that only looks at headers needs no numpy
     "masks": ("masked",),
     "probing": ("probe",),
     "reading": ("Picture", "read"),
@@ -32,7 +33,7 @@ _HOMES = {  # loaded with their first use: what only looks at headers needs no n
     "writing": ("verify", "write"),
 }
 Image.MAX_IMAGE_PIXELS = None
-logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # it reports odd tags that harm nobody
+logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # it reports odd tags that do no harm
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # an older pillow-heif does not know every option
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)

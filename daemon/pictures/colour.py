@@ -1,4 +1,4 @@
-"""Any of Pillow's modes and any colour profile → sRGB in [0, 1]."""
+"""Pictures in any mode of Pillow and with any colour profile → sRGB in [0, 1]."""
 
 import io
 import logging
@@ -8,17 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 
+from daemon.events import Event, about
+
 log = logging.getLogger("styled")
 
 Floats = NDArray[np.float32]
-BAND = 256  # rows converted at once, so that a large picture is never held twice at full precision
-SPACES = {"RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab", "L": "GRAY"}  # mode → what its profile calls itself
-# What Pillow multiplies PNG's grey levels by, and leaves alone in the one that tRNS declares transparent.
+BAND = 256  # rows that are converted at a time, so that memory never holds a large picture twice at full precision
+SPACES = {"RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab", "L": "GRAY"}  # mode → the space that its profile names
+# Pillow multiplies PNG's grey levels by these, but not the level that tRNS declares transparent.
 GREY_STEPS = {"L;2": 85, "L;4": 17}
 
 
 def mend_transparency(image: Image.Image) -> None:
-    """Bring PNG's transparent colour to the 8 bits that the pixels will have. Before the picture is decoded."""
+    """Scale a PNG's transparent colour to the 8 bits that its pixels will have. Call this before `image.load()`."""
     key = image.info.get("transparency")
     tiles = getattr(image, "tile", None)
     if image.format != "PNG" or not tiles:
@@ -30,11 +32,11 @@ def mend_transparency(image: Image.Image) -> None:
 
 
 def to_working_mode(image: Image.Image) -> Image.Image:
-    """`image` in a mode that can be scaled and that `to_srgb` knows: L, LA, F (in [0, 1]), RGB, RGBA, CMYK, LAB."""
+    """`image` in a mode that can be scaled and that `to_srgb` takes: L, LA, F (in [0, 1]), RGB, RGBA, CMYK, LAB."""
     if image.mode == "F" or image.mode.startswith("I"):
         return _deep_grey(image)
     if image.mode == "CMYK":
-        # Pillow takes every CMYK JPEG for inverted, as Adobe's are; one without Adobe's mark is not.
+        # Pillow inverts every CMYK JPEG, as Adobe's files need; a file without Adobe's mark must be inverted back.
         inverted = image.format in ("JPEG", "MPO") and "adobe" not in image.info
         return ImageChops.invert(image) if inverted else image
     if image.mode == "LAB":
@@ -45,14 +47,14 @@ def to_working_mode(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:
-    """Grey of 12, 16 or 32 bits, or floats, in [0, 1] as mode F; as LA where one level is transparent."""
+    """Grey levels of 12, 16 or 32 bits, or floats, as mode F in [0, 1]; as LA if one level is transparent."""
     values = np.asarray(image)
     grey = values.astype(np.float32)
     np.nan_to_num(grey, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     grey /= _white(image, float(grey.max()))
     np.clip(grey, 0, 1, out=grey)
     tags = getattr(image, "tag_v2", {})
-    if tags.get(262) == 0:  # TIFF's PhotometricInterpretation "white is zero", which Pillow minds in 8 bits only
+    if tags.get(262) == 0:  # TIFF's PhotometricInterpretation "white is zero", which Pillow handles in 8 bits only
         np.subtract(1, grey, out=grey)
     key = image.info.get("transparency")
     if not isinstance(key, int):
@@ -63,10 +65,8 @@ def _deep_grey(image: Image.Image) -> Image.Image:
 
 
 def _white(image: Image.Image, peak: float) -> float:
-    """The value that is white: by the file's own word for 16 bits; for wider ones by the brightest pixel.
-
-    Nothing in a file of 32-bit numbers says what white is: the least of the usual scales that holds them all.
-    """
+    """The value of white: from the file's own tag for 16 bits; for 32 bits, where no tag says it, the smallest usual
+    scale that holds the brightest pixel, `peak`."""
     if image.mode.startswith("I;16"):
         bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]
         return float(2 ** min(max(bits, 1), 16) - 1)
@@ -75,9 +75,9 @@ def _white(image: Image.Image, peak: float) -> float:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Floats, Floats | None]:
-    """(H, W, 3) sRGB in [0, 1], and alpha (H, W), or None where all is opaque, of an image made by `plain`.
+    """Pixels (H, W, 3), sRGB in [0, 1], and alpha (H, W), or None if all is opaque; of an image by `to_working_mode`.
 
-    Where alpha is 0 the colour is the mean of what can be seen, so that no hidden colour is painted.
+    Where alpha is 0, the colour is the mean of the visible colours, so that no hidden colour is painted.
     """
     alpha = None
     if image.mode in ("LA", "RGBA"):
@@ -94,7 +94,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Floats, Floats |
 
 
 def _unit(image: Image.Image) -> Floats:
-    """8-bit channels as floats in [0, 1], a band of rows at a time."""
+    """8-bit channels as floats in [0, 1], converted a band of rows at a time."""
     width, height = image.size
     bands = len(image.getbands())
     out = np.empty((height, width, bands) if bands > 1 else (height, width), np.float32)
@@ -105,7 +105,7 @@ def _unit(image: Image.Image) -> Floats:
 
 
 def _grey(image: Image.Image, table: Floats) -> Floats:
-    """Grey levels (mode L, or F in [0, 1]) through `table` (256, 3), between whose entries F is interpolated."""
+    """The colours of grey levels (mode L, or F in [0, 1]) by `table` (256, 3); F is interpolated between entries."""
     levels = np.asarray(image)
     if image.mode == "L":
         return np.take(table, levels, axis=0)
@@ -118,7 +118,7 @@ def _grey(image: Image.Image, table: Floats) -> Floats:
 
 
 def _grey_table(profile: bytes | None) -> Floats:
-    """(256, 3): the sRGB colour of each grey level. A profile for RGB on a grey picture is common, and meant."""
+    """(256, 3): the sRGB colour of each grey level. Many grey pictures carry a profile for RGB, which counts."""
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     source = _parsed(profile)
     if source is not None and _space(source) == SPACES["RGB"]:
@@ -134,10 +134,10 @@ def _fill_hidden(pixels: Floats, alpha: Floats) -> None:
 
 
 def _convert(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """L, RGB, CMYK or LAB → RGB in sRGB. A broken profile, or one for another kind of picture, is ignored."""
+    """L, RGB, CMYK or LAB → RGB in sRGB. A profile that is broken or for another kind of picture is ignored."""
     source: Any = _parsed(profile)
     if source is not None and _space(source) != SPACES[image.mode]:
-        log.warning("its colour profile is for %s, the picture is %s: ignored", _space(source), image.mode)
+        _note(f"its colour profile is for {_space(source)}, but the picture is {image.mode}; the profile is ignored")
         source = None
     if source is None and image.mode == "LAB":
         source = ImageCms.createProfile("LAB")
@@ -148,7 +148,7 @@ def _convert(image: Image.Image, profile: bytes | None) -> Image.Image:
         srgb = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(source, srgb, image.mode, "RGB", intent, flags)
     except ImageCms.PyCMSError as error:
-        log.warning("its colour profile cannot be used and is ignored: %s", error)
+        _note(f"its colour profile cannot be used and is ignored: {error}")
         return image.convert("RGB")
     return ImageCms.applyTransform(image, transform) or image
 
@@ -159,8 +159,12 @@ def _parsed(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
     try:
         return ImageCms.ImageCmsProfile(io.BytesIO(profile))
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError) as error:
-        log.warning("its colour profile is broken and is ignored: %s", error)
+        _note(f"its colour profile is broken and is ignored: {error}")
         return None
+
+
+def _note(text: str) -> None:
+    log.warning("%s", text, extra=about(Event.PICTURE_NOTE))
 
 
 def _space(profile: ImageCms.ImageCmsProfile) -> str:

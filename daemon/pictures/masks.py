@@ -13,14 +13,12 @@ Pixels = NDArray[np.float32]
 
 
 def masked(painting: Pixels, photo: Pixels, mask: BinaryIO, *, max_megapixels: float) -> Pixels:
-    """painting and photo (H, W, 3) → (H, W, 3); the mask is scaled to them, whatever its size.
-
-    JobError: the mask is no picture. What is transparent in it counts as black.
-    """
+    """painting and photo (H, W, 3) → their blend (H, W, 3). The mask, of any size, is scaled to them; its transparent
+    parts count as black. Raises JobError if the mask is not a picture."""
     try:
         picture = read(mask, max_megapixels=max_megapixels)
     except JobError as error:
-        raise JobError(f"Its mask cannot be used: {error.reason}", "Save the mask anew as PNG.") from None
+        raise JobError(f"Its mask cannot be used: {error.reason}", "Save the mask again as PNG.") from None
     grey = picture.pixels.mean(axis=2)
     if picture.alpha is not None:
         grey = grey * picture.alpha

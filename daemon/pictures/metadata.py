@@ -1,4 +1,4 @@
-"""EXIF: which way is up, and what a painting may keep of it."""
+"""EXIF: the orientation of a photo, and the tags that a painting keeps."""
 
 import logging
 from collections.abc import Mapping
@@ -7,18 +7,20 @@ from typing import Any
 from PIL import ExifTags, Image
 from PIL.ExifTags import IFD, Base
 
+from daemon.events import Event, about
+
 log = logging.getLogger("styled")
 
-LARGEST_VALUE = 4096  # bytes or numbers; more is no word about a photograph
+LARGEST_VALUE = 4096  # bytes or numbers; a longer value is no description of a photograph
 LARGEST_EXIF = 60_000  # bytes: JPEG holds 65,533 in one block
 
-# Of the first directory only what is about the photograph: in a TIFF it also says where the pixels are.
+# Of the first directory, only the tags about the photograph: in a TIFF others say where the pixels are.
 DESCRIPTION = frozenset(
     {Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright}
     | {Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject, Base.Rating}
 )
-# Of the second, all that EXIF itself defines but this: makers' own data and serial numbers; what would be wrong
-# of the painting (its size, places in the photo, its colour space, files that go with it).
+# Of the second directory, all tags that EXIF itself defines except these: makers' own data, serial numbers, and tags
+# that would be wrong for the painting (its size, places in the photo, its colour space, files that go with it).
 LEFT_OUT = frozenset(
     {Base.MakerNote, Base.BodySerialNumber, Base.LensSerialNumber, Base.CameraOwnerName, Base.ImageUniqueID}
     | {Base.ExifImageWidth, Base.ExifImageHeight, Base.ExifInteroperabilityOffset, Base.RelatedSoundFile}
@@ -43,16 +45,16 @@ ON_THEIR_SIDE = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 def exif_of(image: Image.Image) -> Image.Exif:
-    """The picture's EXIF, empty if there is none or it is broken."""
+    """The picture's EXIF; empty if the picture has no EXIF or a broken one."""
     try:
         return image.getexif()
     except Exception as error:  # struct.error, SyntaxError, ValueError …
-        log.warning("its EXIF data is broken and is ignored: %s", error)
+        log.warning("its EXIF data is broken and is ignored: %s", error, extra=about(Event.PICTURE_NOTE))
         return Image.Exif()
 
 
 def orientation(image: Image.Image, exif: Image.Exif) -> int:
-    """EXIF's 1 … 8; 1 where the decoder has turned the pixels already."""
+    """EXIF's number, 1 … 8; 1 for formats whose decoder turns the pixels itself."""
     if image.format in ("TIFF", "HEIF"):
         return 1
     turn = exif.get(Base.Orientation, 1)
@@ -60,7 +62,7 @@ def orientation(image: Image.Image, exif: Image.Exif) -> int:
 
 
 def kept(exif: Image.Exif, location: bool) -> bytes:
-    """What a painting carries over of `exif`, without orientation and thumbnail; b"" if that is nothing."""
+    """The EXIF that a painting keeps of `exif`, without orientation and thumbnail; b"" if nothing is left."""
     out = Image.Exif()
     try:
         out_details = _storable(exif.get_ifd(IFD.Exif), EXPOSURE, IFD.Exif)
@@ -72,13 +74,13 @@ def kept(exif: Image.Exif, location: bool) -> bytes:
                 out[group] = values
         data = out.tobytes() if len(out) else b""
     except Exception as error:  # its directories may point anywhere
-        log.warning("its EXIF data is broken and is left out: %s", error)
+        log.warning("its EXIF data is broken and is left out: %s", error, extra=about(Event.PICTURE_NOTE))
         return b""
     return data if len(data) <= LARGEST_EXIF else b""
 
 
 def upright(metadata: bytes) -> bytes:
-    """`metadata` with the word that the picture stands upright, for a file that is written."""
+    """`metadata` with the orientation 1, for a file that is written."""
     if not metadata:
         return b""
     exif = Image.Exif()
@@ -88,7 +90,7 @@ def upright(metadata: bytes) -> bytes:
 
 
 def _storable(values: Mapping[int, Any], tags: frozenset[int], group: int | None) -> dict[int, Any]:
-    """Those `tags` of `values` that can be written again; a damaged file's may hold anything."""
+    """Those `tags` of `values` that can be written again; in a damaged file a tag may hold anything."""
     found = {}
     for tag in sorted(tags & set(values)):
         value = values[tag]

@@ -1,4 +1,4 @@
-"""Colour profiles that pictures declare without embedding them."""
+"""Colour profiles that pictures name without embedding them."""
 
 import struct
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# The chromaticities of red, green and blue, all with daylight (D65) as white; HEIF calls them by the numbers of
-# ITU-T H.273.
+# The chromaticities (x, y) of red, green and blue, all with daylight (D65) as white; HEIF names them by the numbers
+# of ITU-T H.273.
 ADOBE_RGB = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
 H273_PRIMARIES = {
     9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),  # BT.2020
@@ -24,9 +24,9 @@ TRC_TAGS = (b"rTRC", b"gTRC", b"bTRC")
 
 
 def implied_profile(image: Image.Image, exif: Image.Exif) -> bytes | None:
-    """The profile that a picture embeds, or that its other words come to; None: sRGB.
+    """The ICC profile that a picture embeds, or a profile that follows from its tags; None: sRGB.
 
-    Cameras set to Adobe RGB often say so by the mark "R03" (DCF 2.0) alone, HEIF by three numbers (nclx).
+    Cameras set to Adobe RGB often write only the mark "R03" (DCF 2.0); HEIF writes three numbers (nclx).
     """
     embedded = image.info.get("icc_profile")
     if isinstance(embedded, bytes) and embedded:
@@ -35,7 +35,7 @@ def implied_profile(image: Image.Image, exif: Image.Exif) -> bytes | None:
     if isinstance(nclx, dict) and nclx.get("color_primaries") in H273_PRIMARIES:
         return matrix_profile(H273_PRIMARIES[nclx["color_primaries"]], CURVE_SRGB)
     try:
-        details = exif.get_ifd(0x8769)  # Exif; ColorSpace 2 is Adobe RGB to the cameras that write it
+        details = exif.get_ifd(0x8769)  # Exif; some cameras write ColorSpace 2 for Adobe RGB
         index = exif.get_ifd(0xA005).get(1) if 0xA005 in details else None  # InteroperabilityIndex
         is_adobe = details.get(0xA001) == 2 or index == "R03"
     except Exception:  # the tags of a damaged EXIF may hold anything

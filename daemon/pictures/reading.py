@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.pictures import colour, metadata
-from daemon.pictures.probing import open_picture, turned
+from daemon.pictures.probing import open_picture
 from daemon.pictures.profiles import implied_profile
 from daemon.pictures.refusals import check_megapixels, decoding, refuse_unfilled
 from daemon.pictures.scaling import draft, scaled, target_size
@@ -22,20 +22,19 @@ class Picture:
     alpha: NDArray[np.float32] | None
     """(H, W) in [0, 1]; None where all is opaque."""
     format: str
-    """"JPEG", "PNG" … as the file itself says."""
+    """"JPEG", "PNG" …, by the file's content."""
     metadata: bytes
-    """EXIF to carry over, without orientation, thumbnail, serial numbers and, unless asked for, location."""
-    original_size: tuple[int, int]
-    """(width, height), upright, before scaling."""
+    """EXIF for the painting, without orientation, thumbnail, serial numbers and, unless asked for, location."""
 
 
 def read(
     file: BinaryIO, *, max_megapixels: float, size: int | None = None, enlarge: bool = True, location: bool = False
 ) -> Picture:
-    """The first picture in `file`, its long side scaled to `size` pixels, or smaller ones left alone.
+    """The first picture in `file`, its long side scaled to `size` pixels; None: not scaled. Without `enlarge` a
+    smaller picture keeps its size. `location`: keep the place in the metadata.
 
-    JobError: it is no picture, is damaged, or has more than `max_megapixels`, which is known before it is
-    decoded. OSError: the disk's. Nothing else, whatever the bytes.
+    Raises JobError if the file is not a picture, is damaged, or has more than `max_megapixels`, which is checked
+    before decoding. Raises OSError if the disk fails. Raises nothing else, for any bytes.
     """
     with decoding(file) as data:
         refuse_unfilled(data)
@@ -57,4 +56,4 @@ def read(
         if turn in metadata.TURNS:
             image = image.transpose(metadata.TURNS[turn])
         pixels, alpha = colour.to_srgb(image, profile)
-        return Picture(pixels, alpha, kind, keep, turned(whole, turn))
+        return Picture(pixels, alpha, kind, keep)

@@ -1,4 +1,4 @@
-"""What goes wrong with a picture's bytes, in words for a photographer, and told apart from a sick disk."""
+"""Errors of decoders as JobErrors in words for a photographer, told apart from errors of the disk."""
 
 import io
 import logging
@@ -16,10 +16,10 @@ log = logging.getLogger("styled")
 
 EXPORT = "Open it in the program that made it and export it as JPEG, PNG or TIFF; drop that."
 COPY_AGAIN = "Copy it again from the camera, card or phone."
-SAVE_ANEW = f"{COPY_AGAIN} If that does not help, open it in a photo editor and save it anew."
+SAVE_ANEW = f"{COPY_AGAIN} If that does not help, open it in a photo editor and save it again."
 KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC and AVIF are painted."
 
-# (pattern of the first bytes, what such a file is, what to do)
+# (pattern of the first bytes, the kind of file, advice)
 OTHER_KINDS = (
     (rb"%PDF", "a PDF document", EXPORT),
     (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript file", EXPORT),
@@ -49,16 +49,16 @@ OUR_KINDS = (
     (rb"....ftypavi", "AVIF"),
     (rb"....ftyp", "HEIC"),
 )
-BLANK = 4096  # zeros in a row, that no compressed picture has
+BLANK = 4096  # zeros in a row; no compressed picture has so many
 UNFILLABLE = rb"\xff\xd8|RIFF....WEBP|....ftyp"
 BREAKS_OFF = re.compile(r"truncat|end of file|unexpected end|EOF", re.IGNORECASE)
 
 
 @contextmanager
 def decoding(file: BinaryIO) -> Iterator[BinaryIO]:
-    """`file` to decode from; whatever a decoder raises or warns of becomes a JobError.
+    """`file`, buffered, to decode from. Every exception of a decoder becomes a JobError.
 
-    Errors of the disk under the file pass as they are, even those that a decoder swallowed.
+    An OSError of the disk under the file is raised as it is, even if the decoder swallowed the error.
     """
     disk = _Disk(file)
     try:
@@ -77,29 +77,29 @@ def decoding(file: BinaryIO) -> Iterator[BinaryIO]:
 
 @contextmanager
 def warnings_silenced() -> Iterator[None]:
-    """Decoders' warnings speak of odd tags to programmers; nobody here can act on them."""
+    """Silence decoders' warnings, which tell programmers of odd tags; a user cannot act on them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def check_megapixels(size: tuple[int, int], limit: float) -> None:
-    """JobError: a picture of `size` (width, height) has more than `limit` million pixels."""
+    """Raises JobError if a picture of `size` (width, height) has more than `limit` million pixels."""
     megapixels = size[0] * size[1] / 1e6
     if megapixels > limit:
         raise JobError(
-            f"It is too large: {size[0]} x {size[1]} pixels are {_plain(megapixels)} megapixels,"
-            f" and the limit is {_plain(limit)}.",
+            f"It is too large: {size[0]} x {size[1]} pixels are {_figure(megapixels)} megapixels,"
+            f" and the limit is {_figure(limit)}.",
             "Drop a smaller version of it, or raise max_megapixels in config.yaml.",
         )
 
 
-def _plain(number: float) -> str:
+def _figure(number: float) -> str:
     return f"{number:,.2f}".rstrip("0").rstrip(".")
 
 
 def refuse_raw(image: Image.Image) -> None:
-    """JobError: a TIFF that is a camera's RAW file, whose first picture is only a thumbnail."""
+    """Raises JobError if a TIFF is a camera's RAW file, whose first picture is only a thumbnail."""
     tags = getattr(image, "tag_v2", {})
     is_dng, is_reduced, has_more = 50706 in tags, tags.get(254) == 1, 330 in tags
     if is_dng or (is_reduced and has_more):
@@ -107,10 +107,10 @@ def refuse_raw(image: Image.Image) -> None:
 
 
 def refuse_unfilled(data: BinaryIO) -> None:
-    """JobError: a compressed picture ends in zeros. Its space was made beforehand and the rest of it never came.
+    """Raises JobError if a compressed picture ends in zeros: its space was allocated, and the rest was never written.
 
-    Some decoders go on in grey without a word. Zeros behind the end of a JPEG, and in a part of a HEIC or AVIF
-    that is made to be free, are harmless.
+    Some decoders fill the rest with grey without an error. Zeros behind the end of a JPEG, and in a part of a HEIC or
+    AVIF that is marked as free, are harmless.
     """
     head = data.read(12)
     length = data.seek(0, io.SEEK_END)
@@ -133,12 +133,12 @@ def _end(data: BinaryIO, length: int) -> bytes:
         block = data.read(length - start).rstrip(b"\0")
         if len(block) > 1:
             return block[-2:]
-        length = start + 1  # a lone byte is looked at again with the one before it
+        length = start + 1  # a single byte is read again, with the byte before it
     return b""
 
 
 def _last_part(data: BinaryIO, length: int) -> tuple[bytes, int]:
-    """The kind and the end of the last part of a HEIC or AVIF, as the lengths of the parts have it."""
+    """The kind and the end of the last part of a HEIC or AVIF, by the lengths of its parts."""
     kind, end = b"", 0
     for _ in range(1000):
         data.seek(end)
@@ -151,7 +151,7 @@ def _last_part(data: BinaryIO, length: int) -> tuple[bytes, int]:
 
 
 class _Disk(io.RawIOBase):
-    """A file without a descriptor to take it by, that remembers what the disk did to it."""
+    """A file that remembers an error of the disk, and hides its descriptor, so that decoders read through it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -163,7 +163,7 @@ class _Disk(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what BufferedReader gives
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the type that BufferedReader passes
         try:
             data = self._file.read(len(buffer))
         except OSError as error:
@@ -181,7 +181,7 @@ class _Disk(io.RawIOBase):
 
 
 def _refusal(file: BinaryIO, error: Exception) -> JobError:
-    """What is wrong with the picture in `file` that made a decoder raise `error`."""
+    """The JobError for the picture in `file`, whose decoder raised `error`."""
     if isinstance(error, MemoryError):
         return JobError(
             "There is not enough memory to decode it.", "Drop a smaller version of it, or close other programs."
@@ -204,7 +204,7 @@ def _refusal(file: BinaryIO, error: Exception) -> JobError:
 
 
 def _is_short(file: BinaryIO, kind: str) -> bool:
-    """Whether a file that says how long its parts are is shorter than they."""
+    """Whether a file is shorter than the lengths of its parts say."""
     length = file.seek(0, io.SEEK_END)
     file.seek(0)
     if kind == "WebP":

@@ -1,17 +1,17 @@
-"""The long side of a picture, brought to the size wanted, in as little memory as that takes."""
+"""Scale a picture to a size, in little memory."""
 
 import numpy as np
 from PIL import Image
 
 Size = tuple[int, int]  # (width, height)
 Box = tuple[float, float, float, float]  # (left, top, right, bottom)
-DRAFT = 2  # a JPEG is decoded at no less than twice the size wanted: what the decoder skips is not seen
+DRAFT = 2  # a JPEG is decoded at twice the wanted size at least, so that skipped detail cannot be seen
 REDUCING_GAP = 3.0  # Pillow: from here on "indistinguishable from fair resampling"
 FILTER = Image.Resampling.LANCZOS
 
 
 def target_size(whole: Size, size: int | None, enlarge: bool) -> Size:
-    """`whole` with its long side scaled to `size`; no side is less than 1."""
+    """`whole` with its long side scaled to `size` pixels (None: as it is); no side is less than 1."""
     long_side = max(whole)
     if size is None or (size > long_side and not enlarge):
         return whole
@@ -19,7 +19,8 @@ def target_size(whole: Size, size: int | None, enlarge: bool) -> Size:
 
 
 def draft(image: Image.Image, size: Size) -> Box | None:
-    """Let a JPEG be decoded at a half, quarter or eighth, if that is far from `size`: then its box in there."""
+    """Let a JPEG be decoded at a half, a quarter or an eighth, if it is far larger than `size`. Returns the box of the
+    picture within the decoded image, or None if the picture is decoded in full."""
     width, height = size
     if image.format not in ("JPEG", "MPO") or min(image.width // width, image.height // height) < 2 * DRAFT:
         return None
@@ -28,7 +29,7 @@ def draft(image: Image.Image, size: Size) -> Box | None:
 
 
 def scaled(image: Image.Image, size: Size, box: Box | None) -> Image.Image:
-    """`image` at `size` by Lanczos; `box` is where in it the picture is, None: it is all of it."""
+    """`image` at `size` by Lanczos. `box`: the part of the image to scale; None: all of it."""
     if image.size == size and box is None:
         return image
     if image.mode in ("LA", "RGBA"):
@@ -37,9 +38,9 @@ def scaled(image: Image.Image, size: Size, box: Box | None) -> Image.Image:
 
 
 def _scaled_by_alpha(image: Image.Image, size: Size) -> Image.Image:
-    """Colours weigh by their alpha, so that none leaks out of pixels that cannot be seen.
+    """Weigh colours by their alpha, so that no colour of an invisible pixel leaks out.
 
-    Pillow does that in 8 bits, where the filter's overshoot is cut off and leaves a bright rim: floats here.
+    Pillow weighs in 8 bits, which cut off the filter's overshoot and leave a bright rim; floats do not.
     """
     factor = max(1, int(min(image.width / size[0], image.height / size[1]) / REDUCING_GAP))
     box = (0, 0, image.width / factor, image.height / factor)
@@ -48,7 +49,7 @@ def _scaled_by_alpha(image: Image.Image, size: Size) -> Image.Image:
     mode, channels = image.mode, image.split()
     cover = np.asarray(channels[-1], np.float32)
     alpha = np.asarray(Image.fromarray(cover).resize(size, FILTER, box))
-    weight = np.maximum(alpha, 0.5)  # less is rounded to nothing
+    weight = np.maximum(alpha, 0.5)  # a smaller alpha is rounded to 0
     out = []
     for channel in channels[:-1]:
         weighted = Image.fromarray(np.asarray(channel, np.float32) * cover).resize(size, FILTER, box)

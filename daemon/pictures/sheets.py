@@ -1,4 +1,4 @@
-"""Pictures side by side on one sheet, for a person to look at."""
+"""Pictures side by side on one sheet."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,8 @@ GAP = 12  # pixels
 
 
 def sheet(rows: Sequence[Sequence[Path]], file: BinaryIO) -> None:
-    """Write a JPEG into `file` with the pictures of each row side by side, on white. JobError, OSError."""
+    """Write a JPEG into `file` with the pictures of each row side by side, on white. Raises JobError or OSError if one
+    cannot be read."""
     pictures = [[_picture(path) for path in row] for row in rows]
     width = max(sum(picture.shape[1] + GAP for picture in row) for row in pictures) + GAP
     paper = np.ones((len(rows) * (HEIGHT + GAP) + GAP, width, 3), np.float32)

@@ -1,4 +1,4 @@
-"""Small copies of a painting and its photo: for the gallery's cards and slider, and for a terminal."""
+"""Small copies of a painting and its photo, for the gallery's cards and slider and for a terminal."""
 
 import io
 from dataclasses import replace
@@ -17,7 +17,7 @@ QUALITY = 82  # of WebP
 
 
 def sketch(painting: Floats, photo: Floats | None) -> Thumbnails:
-    """Of a painting (H, W, 3) and its photo of the same shape, sRGB in [0, 1]."""
+    """Thumbnails of a painting (H, W, 3) and its photo of the same shape, sRGB in [0, 1]."""
     image = _image(painting)
     tiny = _reduced(image, TERMINAL)
     before = _webp(_reduced(_image(photo), SLIDER)) if photo is not None else b""
@@ -25,7 +25,7 @@ def sketch(painting: Floats, photo: Floats | None) -> Thumbnails:
 
 
 def sketch_file(painting: BinaryIO, photo: BinaryIO | None) -> Thumbnails:
-    """Of a painting that was delivered before, with its photo at its size. JobError, OSError as `read`."""
+    """Thumbnails and record of a painting's file, with its photo at the painting's size. Raises as `reading.read`."""
     record = read_record(painting)
     painting.seek(0)
     pixels = read(painting, max_megapixels=1000).pixels
@@ -40,7 +40,7 @@ def _image(pixels: Floats) -> Image.Image:
 
 
 def _reduced(image: Image.Image, long_side: int) -> Image.Image:
-    """Never enlarged."""
+    """`image` with a long side of `long_side` pixels; a smaller image keeps its size."""
     share = min(1.0, long_side / max(image.size))
     size = (max(1, round(image.width * share)), max(1, round(image.height * share)))
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0) if share < 1 else image

@@ -1,4 +1,4 @@
-"""A painting → an open file, and the proof that it is there."""
+"""A painting → an open file, and the check that the file reads back."""
 
 import errno
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from daemon.pictures.probing import open_picture
 from daemon.pictures.refusals import decoding, warnings_silenced
 from daemon.pictures.xmp import PNG_KEY, packet
 
-ICC_DATE = slice(24, 36)  # where a profile says when it was made: the same painting, the same bytes
+ICC_DATE = slice(24, 36)  # bytes of a profile's date, which is fixed: the same painting gives the same bytes
 
 
 def write(
@@ -27,16 +27,16 @@ def write(
     pixels: Floats,
     alpha: Floats | None,
     *,
-    format: OutputFormat,  # noqa: A002  (what everybody calls it)
+    format: OutputFormat,  # noqa: A002  (the usual name)
     quality: int,
     metadata: bytes = b"",
     record: str = "",
 ) -> None:
-    """Encode `pixels` (H, W, 3) sRGB in [0, 1] and `alpha` (H, W) at the end of what `file` holds.
+    """Append `pixels` (H, W, 3), sRGB in [0, 1], and `alpha` (H, W) to `file`, encoded.
 
-    JPEG has no alpha: the picture is laid on white. `quality` (1 … 100) is JPEG's and WebP's. `record`: how the
-    painting came to be, see records.py. ValueError: a pixel
-    is no number, or a side is longer than the format holds (see formats.output_format). OSError: the disk's.
+    JPEG has no alpha, so the picture is laid on white. `quality`: 1 … 100, of JPEG and WebP. `metadata`: EXIF, see
+    metadata.kept. `record`: how the painting was made, see xmp.py. Raises ValueError if a pixel is not finite or a side
+    is longer than the format allows (see filenames.output_format), and OSError if the disk fails.
     """
     height, width = pixels.shape[:2]
     if max(width, height) > LONGEST_SIDE[format]:
@@ -59,7 +59,7 @@ def write(
 
 
 def verify(file: BinaryIO, size: tuple[int, int]) -> None:
-    """Decode `file` whole. OSError (EIO): it is not a picture of `size` (width, height), so the disk failed."""
+    """Decode the whole `file`. Raises OSError (EIO) if it is no picture of `size` (width, height): the disk failed."""
     try:
         with decoding(file) as data:
             image = open_picture(data)
@@ -72,14 +72,14 @@ def verify(file: BinaryIO, size: tuple[int, int]) -> None:
 
 @cache
 def srgb_profile() -> bytes:
-    """The profile that says sRGB."""
+    """The ICC profile of sRGB."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[ICC_DATE] = bytes.fromhex("07d0 0001 0001 0000 0000 0000")
     return bytes(profile)
 
 
 def _eight_bit(pixels: Floats, alpha: Floats | None, *, on_white: bool) -> NDArray[np.uint8]:
-    """(H, W, 3 or 4), rounded to the nearest of 0 … 255; what is outside [0, 1] is clipped."""
+    """(H, W, 3 or 4), clipped to [0, 1] and rounded to 0 … 255."""
     height, width = pixels.shape[:2]
     channels = 3 if alpha is None or on_white else 4
     out = np.empty((height, width, channels), np.uint8)
@@ -97,10 +97,8 @@ def _eight_bit(pixels: Floats, alpha: Floats | None, *, on_white: bool) -> NDArr
 
 @contextmanager
 def _room_for_jpeg(pixels: int) -> Iterator[None]:
-    """An optimised JPEG is encoded in one piece, for which Pillow's guess is short at high qualities.
-
-    4 bytes per pixel hold the worst (noise of full contrast at quality 100 takes 3.3).
-    """
+    """Let Pillow encode a JPEG of so many `pixels`: an optimised JPEG is encoded in one block, for which Pillow's own
+    guess is too small at high qualities. 4 bytes per pixel are enough (noise of full contrast at quality 100: 3.3)."""
     before = ImageFile.MAXBLOCK
     ImageFile.MAXBLOCK = max(before, 4 * pixels + 65_536)
     try:

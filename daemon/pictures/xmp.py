@@ -23,18 +23,18 @@ PACKET = """\
 </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="w"?>"""
-# As we write it, and as programs that rewrite metadata may: an attribute instead of an element.
+# The element that `packet` writes, or the attribute that a program may rewrite the element to.
 RECORD = re.compile(r"<styled:record>(.*?)</styled:record>|styled:record=(?:\"(.*?)\"|'(.*?)')", re.DOTALL)
 
 
 def packet(record: str) -> bytes:
-    """XMP that holds `record`; b"" for none and for one that no file could hold."""
+    """XMP that holds `record`; b"" for an empty record and for a record that is too long for a file."""
     data = PACKET.format(escape(record)).encode() if record else b""
     return data if len(data) <= LARGEST else b""
 
 
 def read_record(file: BinaryIO) -> str:
-    """The record that `file` carries, "" if it has none. JobError: it is no picture. OSError: the disk's."""
+    """The record in `file`, or "". Raises JobError if `file` is not a picture, and OSError if the disk fails."""
     with decoding(file) as data:
         return _found(open_picture(data))
 

@@ -1,7 +1,7 @@
-"""Child processes that answer calls: start, call, progress, death and replacement.
+"""The daemon's side of a child process: start it, call it, notice its death.
 
-They are spawned, never forked, so that they inherit no lock and no thread; they ignore the terminal's Ctrl+C,
-which is the daemon's to handle; and they end when their parent does, however it ends.
+A child is spawned, never forked, so that it inherits no lock and no thread. It ignores the terminal's Ctrl+C, which is
+for the daemon. It ends when the daemon ends, in whatever way the daemon ends.
 """
 
 import contextlib
@@ -13,21 +13,21 @@ from typing import Any
 
 from daemon.errors import WorkerDied
 from daemon.processes.child_process import serve
-from daemon.processes.messages import CrashError, Factory, GoneError, Progress, SilentError, answered, send
+from daemon.processes.messages import CrashError, Factory, GoneError, Progress, SilentError, answer_of, send
 
 _spawn = get_context("spawn")
 
 
 class Child:
-    """One child process around one resident object: `factory(*arguments)` is made in the child and stays there.
+    """One child process that holds one resident object, made in the child by `factory(*arguments)`.
 
-    The object's `hello` attribute comes back with the first answer; `call` runs one of its methods, which may
-    report through the `progress` keyword it is given. One caller at a time; `kill` may come from any thread.
+    The object's `ready_info` attribute is the child's first answer; `call` runs a method of the object. Only one
+    thread at a time may call; any thread may `kill`.
     """
 
     def __init__(self, name: str, factory: Factory, *arguments: object) -> None:
         self.name = name
-        self.hello: Any = None
+        self.ready_info: Any = None
         self._is_up = False
         self._factory = factory
         self._arguments = arguments
@@ -35,7 +35,7 @@ class Child:
         self._connection: Connection | None = None
 
     def start(self) -> None:
-        """Start the process without waiting for it; a no-op while it runs."""
+        """Start the process, if it does not run, without waiting until it is ready."""
         if self.running:
             return
         self._is_up = False
@@ -45,7 +45,7 @@ class Child:
             target=serve, args=(theirs, self._factory, self._arguments), name=self.name, daemon=True
         )
         resource_tracker.ensure_running()
-        with _ctrl_c_held():  # until the child ignores it by itself
+        with _ctrl_c_held():  # until the child ignores the signal
             self._process.start()
         theirs.close()
 
@@ -58,32 +58,39 @@ class Child:
         return self._process.pid if self._process is not None else None
 
     def ready(self) -> Any:
-        """Start if need be and wait for `hello`. Errors: what the factory raised, or WorkerDied."""
+        """Start the process if it does not run, and wait for its `ready_info`.
+
+        Raises WorkerDied if the process ends before, and ConfigError if its factory does.
+        """
         self.start()
         if not self._is_up:
-            self.hello = self._answer(None, None)
+            self.ready_info = self._answer(None, None)
             self._is_up = True
-        return self.hello
+        return self.ready_info
 
     def call(
         self, method: str, *arguments: object, progress: Progress | None = None, patience: float | None = None
     ) -> Any:
-        """Run `method` in the child. `patience`: seconds without a sign of life after which it is killed."""
+        """Run `method` in the child. A method that reports gets `progress` as a keyword; each report is a sign of life.
+
+        Raises WorkerDied if the child ends, or is killed after `patience` seconds without a sign of life, and the
+        JobError, ConfigError or error of the resident's `answers_with` that the method raises.
+        """
         self.ready()
         assert self._connection is not None
         try:
-            send(self._connection, (method, arguments))
+            send(self._connection, (method, arguments, progress is not None))
         except OSError:
             raise WorkerDied(self._obituary()) from None
         return self._answer(progress, patience)
 
     def kill(self) -> None:
-        """End the process at once; a call in hand raises WorkerDied."""
+        """End the process at once; a call that is running raises WorkerDied."""
         if self._process is not None and self._process.is_alive():
             self._process.kill()
 
     def close(self) -> None:
-        """Kill the process, wait for its end and give its descriptors back."""
+        """Kill the process, wait for its end and close its descriptors."""
         self.kill()
         if self._process is not None:
             self._process.join()
@@ -96,7 +103,7 @@ class Child:
     def _answer(self, progress: Progress | None, patience: float | None) -> Any:
         assert self._connection is not None
         try:
-            return answered(self._connection, progress, patience)
+            return answer_of(self._connection, progress, patience)
         except SilentError:
             self.kill()
             raise WorkerDied(f"the {self.name} gave no sign of life for {patience:.0f} s") from None
@@ -111,7 +118,7 @@ class Child:
         code = self._process.exitcode
         if code is None:
             self.kill()
-            return f"the {self.name} closed its line"
+            return f"the {self.name} closed its connection"
         if code < 0:
             return f"the {self.name} was ended by {signal.Signals(-code).name}"
         return f"the {self.name} ended with exit code {code}"

@@ -1,4 +1,4 @@
-"""The child's side of a child process: answer calls, forward log lines, end with the parent."""
+"""The child's side of a child process: answer calls, forward log records, end with the parent."""
 
 import contextlib
 import logging
@@ -19,20 +19,30 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
+Answer = Callable[[str, object], None]  # (kind, value), see messages.answer_of
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
 
 class LogForwarder(logging.Handler):
-    """A child's log lines are the daemon's: they go up the same line as its answers."""
+    """Sends log records, with their event and its fields, to the daemon's log by the way of the answers."""
 
-    def __init__(self, answer: Callable[[str, object], None]) -> None:
+    def __init__(self, answer: Answer) -> None:
         super().__init__()
         self._answer = answer
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._answer("log", (record.levelno, "%s", record.getMessage()))
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        self._answer("log", (record.levelno, record.getMessage(), fields))
+
+    def install(self) -> None:
+        """Be the only handler of this process's records."""
+        log.addHandler(self)
+        log.setLevel(logging.DEBUG)
+        log.propagate = False
 
 
 def serve(connection: Connection, factory: Factory, arguments: tuple[object, ...]) -> None:
-    """The child's life: make the object, answer calls, end with the parent or at the first surprise."""
+    """The child's life: make the resident object, answer calls, end with the parent or at the first bug."""
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -43,39 +53,38 @@ def serve(connection: Connection, factory: Factory, arguments: tuple[object, ...
         with lock:
             send(connection, (kind, value))
 
-    log.addHandler(LogForwarder(answer))
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
+    LogForwarder(answer).install()
     try:
         try:
             make = pkgutil.resolve_name(factory) if isinstance(factory, str) else factory
             resident = make(*arguments)
-            answer("result", resident.hello)
+            answer("result", resident.ready_info)
         except ConfigError as error:
             answer("error", error)
             return
         while True:
             _serve_once(connection, resident, answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the daemon is gone
+        return  # the daemon has gone
     except BaseException:
         with contextlib.suppress(OSError):
             answer("crash", traceback.format_exc(limit=-8))
         os._exit(1)
 
 
-def _serve_once(connection: Connection, resident: Any, answer: Callable[[str, object], None]) -> None:
-    """One call. A function of its own, so that nothing of it, canvases above all, is held until the next one."""
-    method, parameters = receive(connection)
+def _serve_once(connection: Connection, resident: Any, answer: Answer) -> None:
+    """Answer one call. This is a function so that its variables, shared arrays above all, are freed before the next."""
+    method, parameters, reports = receive(connection)
+    keywords = {"progress": lambda *report: answer("progress", report)} if reports else {}
     try:
-        result = getattr(resident, method)(*parameters, progress=lambda *p: answer("progress", p))
+        result = getattr(resident, method)(*parameters, **keywords)
         answer("result", result)
     except (ConfigError, JobError, *getattr(resident, "answers_with", ())) as error:
         answer("error", error)
 
 
 def catch_output(who: str) -> None:
-    """Libraries in C complain on the standard streams, in words for programmers: into the log with that."""
+    """Send what C libraries print on the standard streams to the log, as `who` said it, at level debug."""
     ours, theirs = os.pipe()
     os.dup2(theirs, 1)
     os.dup2(theirs, 2)
@@ -93,5 +102,5 @@ def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
-    time.sleep(0.2)  # let an answer in hand get out of the way
+    time.sleep(0.2)  # an answer that is being written may end first
     os._exit(0)

@@ -14,7 +14,9 @@ from daemon.storage.files import Handle
 log = logging.getLogger("styled")
 
 Progress = Callable[..., None]
-Factory = str | Callable[..., Any]  # makes what lives in a child: itself, or by name, "package.module:Class"
+Factory = (
+    str | Callable[..., Any]
+)  # makes the object that a child holds; a name, "package.module:Class", is resolved there
 
 
 class _Pickler(pickle.Pickler):
@@ -41,7 +43,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def send(connection: Connection, message: object) -> None:
-    """Send any picklable message; a Handle in it arrives as a descriptor of the receiver's own."""
+    """Send any picklable message; the receiver gets a descriptor of its own for each Handle in the message."""
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     pickler.dump(message)
@@ -51,7 +53,7 @@ def send(connection: Connection, message: object) -> None:
 
 
 def receive(connection: Connection) -> Any:
-    """The next message. EOFError or OSError: the other side is gone."""
+    """The next message. Raises EOFError or OSError if the other side has gone."""
     data = connection.recv_bytes()
     count = int.from_bytes(data[:2], "big")
     handles = [Handle(reduction.recv_handle(connection)) for _ in range(count)]
@@ -59,19 +61,22 @@ def receive(connection: Connection) -> Any:
 
 
 class SilentError(Exception):
-    """No sign of life for as long as there was patience."""
+    """The other side gave no sign of life for as long as the caller waits."""
 
 
 class GoneError(Exception):
-    """The other side of a connection is."""
+    """The other side has closed the connection."""
 
 
 class CrashError(Exception):
-    """A child's last words: its traceback."""
+    """The child ended with this traceback."""
 
 
-def answered(connection: Connection, progress: Progress | None, patience: float | None) -> Any:
-    """What comes back for a call. _SilentError, _GoneError, _CrashError, or the error that was the answer."""
+def answer_of(connection: Connection, progress: Progress | None, patience: float | None) -> Any:
+    """The answer to a call. `patience`: seconds to wait for each message; None: for ever.
+
+    Raises SilentError, GoneError, CrashError, or the error that is the answer.
+    """
     while True:
         if not wait([connection], patience):
             raise SilentError
@@ -84,7 +89,8 @@ def answered(connection: Connection, progress: Progress | None, patience: float 
         if kind == "progress" and progress is not None:
             progress(*value)
         elif kind == "log":
-            log.log(*value)
+            level, message, fields = value
+            log.log(level, "%s", message, extra=fields)
         elif kind == "error":
             raise value
         elif kind == "crash":

@@ -1,50 +1,35 @@
-"""What runs in a painter process: the resident model, arrays in, arrays out."""
-
-from __future__ import annotations
+"""The child's side of a painter: the resident model, arrays in, arrays out. Runs in painter processes."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from daemon.errors import ConfigError, JobError
 from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
 from daemon.processes.shared_array import SharedArray
+from daemon.transfer import DeviceError, Stylizer, WeightsError, every_device
 from daemon.transfer.errors import RecipeError, TooLargeError
-from daemon.transfer.recipe import Recipe
+from daemon.transfer.recipe import Recipe, recipe
 from daemon.transfer.steps import Step
-
-if TYPE_CHECKING:
-    from daemon.transfer import Stylizer
-
-
-def painter_info(stylizer: Stylizer) -> PainterInfo:
-    used = stylizer.weights
-    weights = str(used.path) if used.kind == "file" else used.kind
-    return PainterInfo(stylizer.device, stylizer.device_name, weights, used.sha256, used.deepest, stylizer.threads)
 
 
 class PainterProcess:
-    """What lives in a painter process."""
+    """The object that a painter process holds."""
 
     def __init__(self, device: str, weights: str) -> None:
-        from daemon.transfer import DeviceError, Stylizer, WeightsError, every_device
-
+        """Raises ConfigError if the device or the weights cannot be used."""
         try:
             first, *others = every_device() if device == "all" else [device]
-            self.stylizer: Stylizer = Stylizer(device=first, weights=weights)
+            self.stylizer = Stylizer(device=first, weights=weights)
         except DeviceError as error:
             raise ConfigError([f"device: {error}"]) from None
         except WeightsError as error:
             raise ConfigError([f"weights: {error}"]) from None
-        self.hello = replace(painter_info(self.stylizer), others=tuple(others))
+        self.ready_info = PainterInfo.of(self.stylizer, others)
 
     def try_out(self, progress: Callable[..., None]) -> None:
-        """A painting as small and quick as they come: whatever this device breaks down on, it is no picture."""
-        import numpy as np
-
-        from daemon.transfer.recipe import recipe
-
+        """Paint the smallest and quickest painting: if the device breaks down on this, no photo is at fault."""
         y, x = np.mgrid[0:48, 0:64].astype(np.float32) / 64
         picture = np.stack([x, y, 1 - x], -1)
         self.stylizer.paint(picture, [(picture[::-1].copy(), 1.0)], recipe("draft"), on_step=progress)
@@ -55,9 +40,10 @@ class PainterProcess:
         style: tuple[tuple[SharedArray, float], ...],
         recipe: Recipe,
         threads: int | None,
-        progress: Callable[..., None],
+        progress: Callable[[Step], None],
     ) -> SharedArray:
-        self.stylizer.threads = threads or self.hello.threads
+        """See Painter.paint."""
+        self.stylizer.threads = threads or self.ready_info.threads
         photo, pictures = content.array(), [(picture.array(), weight) for picture, weight in style]
         loss = 0.0
 

@@ -1,7 +1,7 @@
-"""Painter processes: the VGG19 and the style targets stay resident, one process per device.
+"""The daemon's side of the painters: VGG19 and the styles' targets stay in one painter process per device.
 
-A painter gets arrays and gives arrays and knows no folder. It ends itself at anything that is not the picture's
-or the settings' fault, because a device that failed once cannot be trusted; the pool replaces it.
+A painter gets arrays and gives arrays and knows no folder. The process ends itself at any error that is neither the
+photo's nor the settings' fault, because a device that failed once cannot be trusted; the pool replaces the process.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from daemon.errors import PainterDied, WorkerDied
 from daemon.processes.child import Child
@@ -19,21 +20,44 @@ from daemon.processes.shared_array import SharedArray
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
 
+if TYPE_CHECKING:
+    from daemon.transfer import Stylizer
+
 OnStep = Callable[[Step], None]
 PAINTER = "daemon.processes.painter_process:PainterProcess"
 
 
 @dataclass(frozen=True, slots=True)
 class PainterInfo:
-    """What a painter paints with, as it says when it is ready."""
+    """What a painter paints with: the `ready_info` of a painter process."""
 
     device: str  # "cpu", "cuda:0"
-    device_name: str
+    device_name: str  # as a person calls the device
     weights: str  # "embedded", "imagenet" or a path
     weights_sha256: str
-    deepest_layer: str  # the last one that the weights have
+    deepest_layer: str  # the last layer that the weights have
     threads: int = 1  # of the CPU, unless a job says otherwise
-    others: tuple[str, ...] = ()  # devices of its kind beside it that are to be painted on, too
+    others: tuple[str, ...] = ()  # with `device: all`: the other devices to paint on
+
+    @classmethod
+    def of(cls, stylizer: Stylizer, others: Sequence[str] = ()) -> PainterInfo:
+        used = stylizer.weights
+        weights = str(used.path) if used.kind == "file" else used.kind
+        device, name = stylizer.device, stylizer.device_name
+        return cls(device, name, weights, used.sha256, used.deepest, stylizer.threads, tuple(others))
+
+
+class PainterChild(Child):
+    """A painter process of this machine, started by its `device` and `weights`. A replacement gets the device and the
+    weights that its predecessor reported: "auto" must not find another device, or other weights, the second time."""
+
+    def __init__(self, name: str, resident: Factory, device: str, weights: str) -> None:
+        super().__init__(name, resident, device, weights)
+
+    def ready(self) -> PainterInfo:
+        info: PainterInfo = super().ready()
+        self._arguments = (info.device, info.weights)
+        return info
 
 
 class Painter:
@@ -43,9 +67,9 @@ class Painter:
         self._child = child
 
     @property
-    def equipment(self) -> PainterInfo:
-        found: PainterInfo = self._child.hello
-        return found
+    def info(self) -> PainterInfo:
+        info: PainterInfo = self._child.ready_info
+        return info
 
     def paint(
         self,
@@ -56,8 +80,12 @@ class Painter:
         on_step: OnStep,
         patience: float,
     ) -> SharedArray:
-        """A painting of `content`'s shape. `style`: pictures and their weights. `patience`: seconds without a step
-        after which the painter counts as hung. DegeneratePainting, JobError, PainterDied, WorkerLost, ShuttingDown."""
+        """The painting of `content` (H, W, 3), of the same shape, sRGB in [0, 1].
+
+        `style`: pictures (h, w, 3) and their weights. `threads`: None for the painter's own choice. `patience`:
+        seconds without a step after which the painter is killed. Raises JobError (DegeneratePainting) if the photo
+        cannot be painted, PainterDied, WorkerLost, ShuttingDown.
+        """
         parts = (content, tuple(style), recipe, threads)
         try:
             painting: SharedArray = self._child.call("paint", *parts, progress=on_step, patience=patience)
@@ -67,49 +95,51 @@ class Painter:
 
 
 class Painters:
-    """One painter per device: processes of this host, or whoever else joins the pool. One that died must paint a
-    small trial before it gets a picture."""
+    """One painter per device: processes of this machine, and those of a cluster that join the pool. A replacement of a
+    dead painter must paint a small trial before it gets a photo."""
 
     def __init__(self, devices: Sequence[str], weights: str, resident: Factory | None = None) -> None:
-        """The painters that there are from the start; of `all` devices the first, which knows of the others.
-        `resident` makes what lives in each process; what it must have, see PainterProcess."""
+        """`devices`: of the painters at the start; "all" is the first device, whose painter reports the others.
+        `resident`: makes the object in each process, see PainterProcess."""
         self._weights = weights
         self._resident = resident or PAINTER
         self.pool: Pool[Member] = Pool([self._painter(device) for device in devices], trial="try_out")
-        self._equipment: PainterInfo | None = None
-        self._meeting = threading.Lock()
+        self._info: PainterInfo | None = None  # of the first painter that was ready
+        self._first = threading.Lock()
 
     @contextmanager
     def take(self, style: str = "") -> Iterator[Painter]:
-        """A painter that is ready, for this job alone; rather one that painted in this style lately. ConfigError: its
-        device or weights cannot be had."""
+        """A painter that is ready, for this job alone; if several are, one that painted in this style lately.
+
+        Raises ConfigError if the device or the weights cannot be used, and ShuttingDown.
+        """
         with self.pool.take(style) as child:
-            self._meet(child)
+            self._first_ready(child)
             yield Painter(child)
 
-    def equipment(self) -> PainterInfo:
-        """What the first painter that was ready paints with; waits for it. Errors as `take`."""
-        while self._equipment is None:
+    def info(self) -> PainterInfo:
+        """What the first painter that was ready paints with; waits for that painter. Raises as `take`."""
+        while self._info is None:
             with self.take():
                 pass
-        return self._equipment
+        return self._info
 
     @property
     def count(self) -> int:
         return len(self.pool.children)
 
-    def _meet(self, child: Member) -> None:
-        """The first one that is ready says whether there is room for more."""
-        with self._meeting:
-            if self._equipment is not None:
+    def _first_ready(self, child: Member) -> None:
+        """Start a painter on each other device that the first painter reports."""
+        with self._first:
+            if self._info is not None:
                 return
-            self._equipment = child.hello
-            if child.hello.others:
-                child.name = f"painter {child.hello.device}"
-            for device in child.hello.others:
+            self._info = child.ready_info
+            if child.ready_info.others:
+                child.name = f"painter {child.ready_info.device}"
+            for device in child.ready_info.others:
                 another = self._painter(device, f"painter {device}")
                 another.start()
                 self.pool.add(another)
 
-    def _painter(self, device: str, name: str = "painter") -> Child:
-        return Child(name, self._resident, device, self._weights)
+    def _painter(self, device: str, name: str = "painter") -> PainterChild:
+        return PainterChild(name, self._resident, device, self._weights)

@@ -1,4 +1,4 @@
-"""A few like child processes: whoever needs one takes it for a while, and a dead one is replaced."""
+"""A pool of child processes of one kind: a job takes a child for a while, and a dead child is replaced."""
 
 import contextlib
 import logging
@@ -6,19 +6,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from daemon.backoff import pause
 from daemon.errors import ConfigError, ShuttingDown, WorkerDied, WorkerLost
+from daemon.events import Event, about
 
 log = logging.getLogger("styled")
-WARM = 8  # of what a child did last, so much is taken to be at hand in it still
+RECENT = 8  # affinities that a child is taken to hold still: its last ones
 
 
 class Member(Protocol):
-    """What answers calls: a process of ours (processes.Child), or the line to one elsewhere (processes.Line)."""
+    """What a pool holds: a Child of this process, or a RemoteChild."""
 
     name: str
-    hello: Any
+    ready_info: Any
 
     @property
     def running(self) -> bool: ...
@@ -32,112 +35,137 @@ class Member(Protocol):
 Kind = TypeVar("Kind", bound=Member)
 
 
+@dataclass(eq=False, slots=True)
+class _Slot(Generic[Kind]):
+    """A child and what the pool knows of it. While a slot is taken, only its taker changes it."""
+
+    child: Kind
+    failures: int = 0  # in a row
+    rests_until: float = 0.0  # by the monotonic clock; the pool does not give a resting child away
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT))  # affinities, oldest first
+    is_suspect: bool = False  # it died in a call, and no replacement has come up since
+    is_proven: bool = False  # it came up at least once
+    is_reported: bool = False  # its failure is in the log
+
+    @property
+    def is_sound(self) -> bool:
+        return self.child.running and self.is_proven and not self.is_suspect
+
+    def back_off(self, ladder: Sequence[float]) -> None:
+        """Let the child rest for a time that grows with its failures."""
+        self.failures += 1
+        self.rests_until = time.monotonic() + pause(ladder, self.failures)
+
+    def used_for(self, affinity: str) -> None:
+        if affinity in self.recent:
+            self.recent.remove(affinity)
+        self.recent.append(affinity)
+
+
 class Pool(Generic[Kind]):
-    """A few like children; whoever needs one takes it for a while. A dead one is replaced by the next taker.
-    Children may join and leave at any time."""
+    """Children of one kind, each for one taker at a time. The next taker replaces a dead child. Children may join and
+    leave at any time. Thread-safe."""
 
-    RETRY_SECONDS: tuple[float, ...] = (1.0, 5.0, 30.0)  # between attempts to start a child that does not come up
-
-    TRIAL_SECONDS = 120.0  # … for a sign of life in its trial
+    RETRY_SECONDS: tuple[float, ...] = (1.0, 5.0, 30.0)  # between two attempts to start a child
+    TRIAL_SECONDS = 120.0  # for a sign of life in a trial
 
     def __init__(self, children: Sequence[Kind] = (), trial: str = "") -> None:
-        """`trial`: the method by which a child that replaces a dead one shows that it works."""
-        self.trouble = ""  # why none of them works
+        """`trial`: the method by which a child that replaces a dead child shows that it works; "" for none."""
+        self.trouble = ""  # why no child works; written by takers, any thread may read it
         self._trial = trial
-        self._changed = threading.Condition()  # guards all down to the blank line
-        self._members = list(children)
-        self._idle = list(children)  # the one that has been idle longest is the first
-        self._rests: dict[Kind, float] = {}  # until when a sick one is left alone
-        self._failures: dict[Kind, int] = {}  # in a row
-        self._warm: dict[Kind, deque[str]] = {}  # what each did last
-        self._refused: ConfigError | None = None
-
-        self._suspect: set[Kind] = set()  # died in a call, and nothing was heard of it since
-        self._proven: set[Kind] = set()  # came up once
-        self._reported: set[Kind] = set()  # was said to be sick
         self._closed = threading.Event()
+        self._changed = threading.Condition()  # guards all below, and every slot that is idle
+        self._slots = [_Slot(child) for child in children]
+        self._idle = list(self._slots)  # the slot that has been idle longest is the first
+        self._refused: ConfigError | None = None
 
     @property
     def children(self) -> tuple[Kind, ...]:
         with self._changed:
-            return tuple(self._members)
+            return tuple(slot.child for slot in self._slots)
 
     def start(self) -> None:
-        """Start all of them, so that they load side by side."""
+        """Start all children, so that they load side by side."""
         for child in self.children:
             child.start()
 
     def add(self, child: Kind) -> None:
-        """It joins, and is taken like the others from now on."""
+        """Let `child` join."""
+        slot = _Slot(child)
         with self._changed:
-            self._members.append(child)
-            self._idle.append(child)
+            self._slots.append(slot)
+            self._idle.append(slot)
             self._changed.notify()
-        if self._closed.is_set():  # `close` may have missed it
+        if self._closed.is_set():  # `close` may have missed the child
             child.kill()
 
     def remove(self, child: Kind) -> None:
-        """It leaves: at once if nobody has it, and otherwise when what it does is done."""
+        """Let `child` leave: at once if it is idle, otherwise when its taker gives it back."""
         with self._changed:
-            if child in self._members:
-                self._members.remove(child)
-            is_idle = child in self._idle
+            slot = next((slot for slot in self._slots if slot.child is child), None)
+            if slot is None:
+                return
+            self._slots.remove(slot)
+            is_idle = slot in self._idle
             if is_idle:
-                self._idle.remove(child)
+                self._idle.remove(slot)
         if is_idle:
-            self._part_with(child)
+            child.close()
 
     def refuse(self, error: ConfigError) -> None:
-        """There will be no children by these settings: whoever takes one is told so."""
+        """Let every taker fail with `error`: by these settings there will be no children."""
         with self._changed:
             self._refused = error
             self._changed.notify_all()
 
     @contextlib.contextmanager
-    def take(self, wish: str = "") -> Iterator[Kind]:
-        """A child that is up, for this caller alone; of several, one that was taken for the same `wish` lately. One
-        that is Lost leaves the pool. ShuttingDown: the pool is closing. ConfigError: from its start."""
-        child = self._one_that_is_up(wish)
+    def take(self, affinity: str = "") -> Iterator[Kind]:
+        """A child that is up, for this caller alone; if several are, a child that was taken for the same `affinity`
+        lately. A child whose call raises WorkerLost leaves the pool.
+
+        Raises ShuttingDown if the pool closes, and ConfigError if the settings allow no child.
+        """
+        slot = self._take_ready(affinity)
         try:
-            yield child
+            yield slot.child
         except WorkerDied:
-            self._suspect.add(child)
+            slot.is_suspect = True
             if self._closed.is_set():
                 raise ShuttingDown from None
-            if self._trial and len(self._members) > 1:  # the others get on meanwhile
-                self._let_rest(child)
+            if self._trial and len(self.children) > 1:  # the others go on meanwhile
+                slot.back_off(self.RETRY_SECONDS)
             raise
         except WorkerLost:
-            self.remove(child)
+            self.remove(slot.child)
             if self._closed.is_set():
                 raise ShuttingDown from None
             raise
         else:
-            self._failures.pop(child, None)
+            slot.failures = 0
         finally:
-            self._give_back(child)
+            self._give_back(slot)
 
     def close(self) -> None:
-        """Kill all children; every call in hand ends with ShuttingDown."""
+        """Kill all children; every call that is running ends with ShuttingDown."""
         self._closed.set()
         with self._changed:
             self._changed.notify_all()
         for child in self.children:
             child.kill()
 
-    def _one_that_is_up(self, wish: str) -> Kind:
+    def _take_ready(self, affinity: str) -> _Slot[Kind]:
         while True:
-            child = self._pick(wish)
+            slot = self._pick(affinity)
             try:
-                if self._comes_up(child):
-                    return child
+                if self._ensure_started(slot):
+                    return slot
             except BaseException:
-                self._give_back(child)
+                self._give_back(slot)
                 raise
-            self._give_back(child)
+            self._give_back(slot)
 
-    def _pick(self, wish: str) -> Kind:
-        """Take one off the idle: rather a sound one than a sick one, rather one that is warm for the wish."""
+    def _pick(self, affinity: str) -> _Slot[Kind]:
+        """Wait for an idle slot that does not rest, and take it: a sound child first, then one with the affinity."""
         with self._changed:
             while True:
                 if self._closed.is_set():
@@ -145,83 +173,78 @@ class Pool(Generic[Kind]):
                 if self._refused is not None:
                     raise self._refused
                 now = time.monotonic()
-                awake = [child for child in self._idle if self._rests.get(child, 0.0) <= now]
+                awake = [slot for slot in self._idle if slot.rests_until <= now]
                 if awake:
-                    child = min(awake, key=lambda each: (not self._is_sound(each), wish not in self._warm_in(each)))
-                    self._idle.remove(child)
-                    if wish:
-                        warm = self._warm_in(child)
-                        if wish in warm:
-                            warm.remove(wish)
-                        warm.append(wish)
-                    return child
-                soonest = min((self._rests[child] for child in self._idle), default=None)
+                    slot = min(awake, key=lambda each: (not each.is_sound, affinity not in each.recent))
+                    self._idle.remove(slot)
+                    if affinity:
+                        slot.used_for(affinity)
+                    return slot
+                soonest = min((slot.rests_until for slot in self._idle), default=None)
                 self._changed.wait(None if soonest is None else soonest - now)
 
-    def _warm_in(self, child: Kind) -> deque[str]:
-        return self._warm.setdefault(child, deque(maxlen=WARM))
-
-    def _is_sound(self, child: Kind) -> bool:
-        return child.running and child in self._proven and child not in self._suspect
-
-    def _give_back(self, child: Kind) -> None:
+    def _give_back(self, slot: _Slot[Kind]) -> None:
         with self._changed:
-            stays = child in self._members
+            stays = slot in self._slots
             if stays:
-                self._idle.append(child)
+                self._idle.append(slot)
                 self._changed.notify()
         if not stays:
-            self._part_with(child)
+            slot.child.close()
 
-    def _part_with(self, child: Kind) -> None:
-        child.close()
-        for about in (self._rests, self._failures, self._warm):
-            about.pop(child, None)
-        for among in (self._suspect, self._proven, self._reported):
-            among.discard(child)
-
-    def _let_rest(self, child: Kind) -> None:
-        tries = self._failures[child] = self._failures.get(child, 0) + 1
-        self._rests[child] = time.monotonic() + self.RETRY_SECONDS[min(tries, len(self.RETRY_SECONDS)) - 1]
-
-    def _comes_up(self, child: Kind) -> bool:
-        """One attempt. False: it is left alone for a while, and said to be sick if it was not yet."""
+    def _ensure_started(self, slot: _Slot[Kind]) -> bool:
+        """Start the child of a taken slot if it does not run, and try it out if it is suspect. False: it rests now."""
+        child = slot.child
         if not child.running:
             child.close()
-            self._warm_in(child).clear()
+            slot.recent.clear()
         try:
             child.ready()
-            if self._closed.is_set():  # closed while it was starting: `close` may have missed it
+            if self._closed.is_set():  # `close` may have missed the child while it was starting
                 child.kill()
                 raise ShuttingDown
-            if self._trial and child in self._suspect:
-                child.call(self._trial, patience=self.TRIAL_SECONDS)
-        except (WorkerDied, ConfigError) as death:
-            if isinstance(death, ConfigError) and not self._proven:
-                raise  # at the first start: the settings are wrong, and not the device that they name
-            self._suspect.add(child)
-            self._let_rest(child)
-            if not self._closed.is_set():
-                self._report(child, death)
-            return False
+            if self._trial and slot.is_suspect:
+                child.call(self._trial, progress=_sign_of_life, patience=self.TRIAL_SECONDS)
         except WorkerLost:
             self.remove(child)
             return False
-        self._suspect.discard(child)
-        self._proven.add(child)
-        self._failures.pop(child, None)
-        if self.trouble or child in self._reported:
-            log.warning("the %s works again", child.name)
-            self.trouble = ""
-            self._reported.discard(child)
+        except (WorkerDied, ConfigError) as failure:
+            if isinstance(failure, ConfigError) and not self._has_worked():
+                raise  # at the first start the settings are wrong, and not the device that they name
+            slot.is_suspect = True
+            slot.back_off(self.RETRY_SECONDS)
+            if not self._closed.is_set():
+                self._report_failure(slot, failure)
+            return False
+        slot.is_suspect, slot.is_proven, slot.failures = False, True, 0
+        self._report_recovery(slot)
         return True
 
-    def _report(self, child: Kind, death: Exception) -> None:
-        """Said once, however often it is tried."""
-        if any(self._is_sound(each) for each in self.children if each is not child):
-            if child not in self._reported:
-                log.error("the %s cannot work; the others go on without it: %s", child.name, death)
-        elif not self.trouble:
-            log.error("the %s cannot work, and nothing goes on until it can: %s", child.name, death)
-            self.trouble = f"the {child.name} cannot work: {str(death).strip().splitlines()[-1]}"
-        self._reported.add(child)
+    def _has_worked(self) -> bool:
+        with self._changed:
+            return any(slot.is_proven for slot in self._slots)
+
+    def _report_failure(self, slot: _Slot[Kind], failure: Exception) -> None:
+        """Log the failure once, however often the child is tried again."""
+        name = slot.child.name
+        with self._changed:
+            others_work = any(each.is_sound for each in self._slots if each is not slot)
+        if others_work and not slot.is_reported:
+            text = "the %s cannot work; the others go on without it: %s"
+            log.error(text, name, failure, extra=about(Event.WORKER_FAILED, worker=name))
+        elif not others_work and not self.trouble:
+            text = "the %s cannot work, and nothing goes on until it can: %s"
+            log.error(text, name, failure, extra=about(Event.WORKER_FAILED, worker=name))
+            self.trouble = f"the {name} cannot work: {str(failure).strip().splitlines()[-1]}"
+        slot.is_reported = True
+
+    def _report_recovery(self, slot: _Slot[Kind]) -> None:
+        if self.trouble or slot.is_reported:
+            name = slot.child.name
+            log.warning("the %s works again", name, extra=about(Event.WORKER_RECOVERED, worker=name))
+            self.trouble = ""
+            slot.is_reported = False
+
+
+def _sign_of_life(*report: object) -> None:
+    """Take a report of a trial, which only has to arrive."""

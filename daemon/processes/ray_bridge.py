@@ -1,88 +1,107 @@
-"""What runs in the bridge process: the connection to a Ray cluster and one line per painter in it."""
+"""What runs in the bridge process: the connection to a Ray cluster, with one thread and one socket per painter."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import ray
+from cachetools import LRUCache
+from ray._private.state import state  # Ray's own libraries ask there, too; there is no public way
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from daemon.backoff import pause
 from daemon.errors import ConfigError, WorkerDied, WorkerLost
 from daemon.processes.child_process import catch_output
 from daemon.processes.messages import Connection, Factory, Progress, receive, send
 from daemon.processes.painters import PainterInfo
-from daemon.processes.ray_actor import RayActor
-from daemon.processes.ray_cluster import RETRY_SECONDS, not_installed, unfit, unreachable
+from daemon.processes.ray_actor import Message, RayActor
+from daemon.processes.ray_checks import unfit
 from daemon.processes.remote_child import socket_pair
 from daemon.processes.shared_array import SharedArray
 from daemon.transfer.network.weights import describe
+from daemon.transfer.steps import Step
 
-log = logging.getLogger("styled")
-
-RAY = {
+ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing of ours calls home
-    "RAY_worker_niceness": "0",  # in a cluster of our own; as painters of this host
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do by itself one day
+    "RAY_worker_niceness": "0",  # in a cluster of this machine alone: as painters of this machine
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do by itself in a later version
 }
-LOOK_SECONDS = 1.0  # between two looks at who is there
-READY_SECONDS = 300.0  # for an actor to find its place and load its model
-STYLES_KEPT = 32  # pictures that are in the cluster
+LOOK_SECONDS = 1.0  # between two looks at the cluster's machines
+READY_SECONDS = 300.0  # for an actor to get its device and load its model
+RETRY_SECONDS = (1.0, 5.0, 15.0, 60.0)  # between two attempts to start a painter
+STYLES_KEPT = 32  # pictures that stay in the cluster
 
 
 class Place(NamedTuple):
-    """Where a painter is to be: one device of one machine."""
+    """Where a painter can be: one device of one machine."""
 
     node: str
     host: str
     number: int  # among the devices of its machine
-    cpus: float  # that its machine has
+    cpus: float  # of its machine
 
     def __str__(self) -> str:
         return f"painter {self.host} {self.node[:6]}" + (f":{self.number}" if self.number else "")
 
+    def named(self, step: Step) -> Step:
+        """`step` with this machine's name before the device: each actor calls its only GPU cuda:0."""
+        if step.memory is None:
+            return step
+        kind = step.memory.device.partition(":")[0]
+        device = kind if kind == "cpu" else f"{kind}:{self.number}"
+        return step._replace(memory=step.memory._replace(device=f"{self.host} {self.node[:6]} {device}"))
+
+
+@dataclass(slots=True)
+class _Post:
+    """What the bridge knows of a place."""
+
+    is_running: bool = False  # a thread starts a painter there or serves it
+    has_joined: bool = False
+    failures: int = 0  # in a row
+    rests_until: float = 0.0  # by the monotonic clock
+    why: str = ""  # of the last failure
+
 
 class _UnfitError(Exception):
-    """There is an actor, and it cannot paint for us."""
+    """The actor cannot paint for us."""
 
 
 class RayBridge:
-    """What lives in the bridge process."""
+    """The object that the bridge process holds."""
 
-    hello = None
+    ready_info = None
     answers_with = (WorkerDied,)
 
     def __init__(self, address: str, device: str, weights: str, threads: int | None, resident: Factory) -> None:
-        for name, value in RAY.items():
+        for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        self._address, self._device, self._threads, self._resident = address, device, threads, resident
-        if why := not_installed():
-            raise ConfigError([why])
         catch_output("Ray")
+        self._address, self._device, self._threads, self._resident = address, device, threads, resident
         self._weights, self._sha256 = weights, ""
-        if weights == "auto":  # by what this host has, and not by what each of the others happens to
+        if weights == "auto":  # the weights of this machine, so that all machines paint with the same
             here = describe(weights)
             self._weights, self._sha256 = here.kind, here.sha256
-        self._told: Progress = lambda *about: None
+        self._tell: Progress = lambda *details: None
         self._trouble = ""
-        self._lock = threading.Lock()  # guards all below
-        self._taken: set[Place] = set()
-        self._up: set[Place] = set()
-        self._failed: dict[Place, tuple[int, float, str]] = {}  # in a row, until when it is left alone, why
-        self._styles: OrderedDict[tuple[int, int], tuple[SharedArray, Any]] = OrderedDict()
+        self._lock = threading.Lock()  # guards all below, and `_sha256`
+        self._posts: dict[Place, _Post] = {}
+        self._styles: LRUCache[tuple[int, int], tuple[SharedArray, Any]] = LRUCache(STYLES_KEPT)
 
     def tend(self, progress: Progress) -> None:
-        """Have a painter on every device, until the cluster is lost: WorkerDied. ConfigError. Reports who joins
-        (with our end of its line and its PainterInfo), who leaves, and why nobody is there."""
-        if why := unreachable(self._address):
-            raise WorkerDied(why)
-        self._told = progress
-        self._connect()
-        import ray
+        """Keep a painter on every device until the cluster is lost. Reports ("size", machines, device), ("joined",
+        name, the daemon's end of a socket, PainterInfo), ("left", name) and ("trouble", why there is no painter).
 
+        Raises WorkerDied if the cluster is lost, and ConfigError if it cannot be used.
+        """
+        self._tell = progress
+        self._connect()
         own = ray.get_runtime_context().get_node_id()
         while True:
             nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -92,11 +111,9 @@ class RayBridge:
             time.sleep(LOOK_SECONDS)
 
     def _connect(self) -> None:
-        import ray
-
-        at = {"address": self._address}
+        at: dict[str, Any] = {"address": self._address}
         if self._address == "local":
-            at["include_dashboard"] = False  # type: ignore[assignment]
+            at["include_dashboard"] = False
         try:
             ray.init(**at, log_to_driver=False, logging_level="error", namespace="styled")
         except Exception as error:  # Ray has no class for any of these
@@ -108,34 +125,42 @@ class RayBridge:
                 raise WorkerDied(f"cluster: this host is no part of it; run `{start}` here, too ({said})") from None
             raise WorkerDied(f"cluster: {self._address} cannot be used: {said or type(error).__name__}") from None
 
-    # who is there
+    # the machines
 
     def _settle(self, nodes: Sequence[dict[str, Any]]) -> None:
-        """Painters for what is new, a farewell to what has gone, and why there is nobody."""
-        if self._device in ("auto", "all"):  # once and for all: a GPU paints larger, if size is auto, and not the same
+        """Start painters on new devices, dismiss those whose devices have gone, and tell why there is no painter."""
+        if self._device in ("auto", "all"):  # once: with `size: auto` a GPU paints larger, so the kinds do not mix
             self._device = "cuda" if any(_gpus(node) for node in nodes) else "cpu"
-            log.info("the cluster has %d machines; they paint by %s", len(nodes), self._device)
-        leaving = _leaving()
-        wanted = {place for node in nodes if node["NodeID"] not in leaving for place in self._places(node)}
-        now = time.monotonic()
-        with self._lock:
-            begin = [p for p in wanted - self._taken if self._failed.get(p, (0, 0.0, ""))[1] <= now]
-            gone = self._up - wanted
-            self._taken |= set(begin)
-            self._up -= gone
-            self._failed = {place: failed for place, failed in self._failed.items() if place in wanted}
-            whys = sorted({failed[2] for failed in self._failed.values()})
-            trouble = "" if self._up or (wanted and not whys) else "; ".join(whys)
+            self._tell("size", len(nodes), self._device)
+        draining = _draining()
+        wanted = {place for node in nodes if node["NodeID"] not in draining for place in self._places(node)}
+        starting, leaving, trouble = self._changes(wanted)
         if not wanted:
             what = "GPU" if self._device == "cuda" else "CPU"
             trouble = f"cluster: none of its {len(nodes)} machines has a {what} for a painter"
-        for place in gone:
-            self._told("left", str(place))
+        for place in leaving:
+            self._tell("left", str(place))
         if trouble != self._trouble:
             self._trouble = trouble
-            self._told("trouble", trouble)
-        for place in begin:
-            threading.Thread(target=self._paint_at, args=(place,), name=str(place), daemon=True).start()
+            self._tell("trouble", trouble)
+        for place in starting:
+            threading.Thread(target=self._run, args=(place,), name=str(place), daemon=True).start()
+
+    def _changes(self, wanted: set[Place]) -> tuple[list[Place], list[Place], str]:
+        """The places where a painter is to start, those whose painter is to leave, and why there is no painter."""
+        now = time.monotonic()
+        with self._lock:
+            posts = {place: self._posts.get(place) or _Post() for place in wanted}
+            starting = [place for place, post in posts.items() if not post.is_running and post.rests_until <= now]
+            leaving = [place for place, post in self._posts.items() if post.has_joined and place not in wanted]
+            for place in starting:
+                posts[place].is_running = True
+            for place in leaving:
+                self._posts[place].has_joined = False
+            whys = {post.why for post in posts.values()} - {""}
+            has_painter = any(post.has_joined for post in posts.values())
+            self._posts = {place: post for place, post in self._posts.items() if post.is_running} | posts
+        return starting, leaving, "" if has_painter else "; ".join(sorted(whys))
 
     def _places(self, node: dict[str, Any]) -> Iterator[Place]:
         cpus = float(node["Resources"].get("CPU", 0))
@@ -145,77 +170,73 @@ class RayBridge:
 
     # one painter
 
-    def _paint_at(self, place: Place) -> None:
-        """The life of one actor, from its start until it is lost or let go."""
-        import ray
+    def _run(self, place: Place) -> None:
+        """The thread of a place: run a painter there, and note why if it does not start."""
+        why = self._paint_at(place)
+        with self._lock:
+            post = self._posts[place]
+            post.is_running = post.has_joined = False
+            if why:
+                post.failures, post.why = post.failures + 1, why
+                post.rests_until = time.monotonic() + pause(RETRY_SECONDS, post.failures)
 
+    def _paint_at(self, place: Place) -> str:
+        """The life of an actor, until it is lost or the daemon lets it go. Returns why it did not start, or ""."""
         actor = None
-        why = ""
         here, there = socket_pair()
         try:
             actor = self._actor(place)
-            equipment = self._examined(actor, place)
+            info = self._examined(actor, place)
             with self._lock:
-                self._up.add(place)
-                self._failed.pop(place, None)
-            self._told("joined", str(place), there, equipment)
+                post = self._posts[place]
+                post.has_joined, post.failures, post.why = True, 0, ""
+            self._tell("joined", str(place), there, info)
             there.close()
             self._serve(actor, place, here)
         except _UnfitError as unfit:
-            why = str(unfit)
+            return str(unfit)
         except ray.exceptions.RayError as error:
-            why = f"the {place} does not start: {described(error)}"
+            return f"the {place} does not start: {described(error)}"
         except (EOFError, OSError):
-            pass  # the daemon has let it go
+            pass  # the daemon has let the painter go
         finally:
             here.close()
             with contextlib.suppress(Exception):
                 ray.kill(actor)
-            with self._lock:
-                self._taken.discard(place)
-                self._up.discard(place)
-                if why:
-                    row = self._failed.get(place, (0, 0.0, ""))[0]
-                    pause = RETRY_SECONDS[min(row, len(RETRY_SECONDS) - 1)]
-                    self._failed[place] = (row + 1, time.monotonic() + pause, why)
+        return ""
 
     def _actor(self, place: Place) -> Any:
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         device = self._device
-        if device == "cuda":  # Ray shows each actor its own alone
+        if device == "cuda":  # Ray shows each actor only its own GPU
             cores = min(self._threads or 1, place.cpus)
             resources: dict[str, float] = {"num_gpus": 1, "num_cpus": cores}
         else:
-            resources = {"num_cpus": min(self._threads or place.cpus, place.cpus)}  # and as many threads, by Ray
+            resources = {"num_cpus": min(self._threads or place.cpus, place.cpus)}  # Ray sets as many threads
         there = NodeAffinitySchedulingStrategy(place.node, soft=False)
         made = ray.remote(RayActor).options(scheduling_strategy=there, **resources)
         return made.remote(self._resident, device, self._weights)
 
     def _examined(self, actor: Any, place: Place) -> PainterInfo:
-        """What it paints with. _UnfitError: not what we would."""
-        import ray
-
+        """What the actor paints with. Raises _UnfitError if it cannot paint with the others."""
         try:
-            version, equipment, problems = ray.get(actor.hello.remote(), timeout=READY_SECONDS)
+            version, info, problems = ray.get(actor.ready_info.remote(), timeout=READY_SECONDS)
         except ray.exceptions.GetTimeoutError:
             raise _UnfitError(f"the {place} finds no room: other work of the cluster has its device") from None
         with self._lock:
-            if why := unfit(version, equipment, problems, self._sha256):
+            if why := unfit(version, info, problems, self._sha256):
                 raise _UnfitError(f"the {place} cannot paint for us: {why}")
-            found: PainterInfo = equipment
+            found: PainterInfo = info
             self._sha256 = found.weights_sha256
         return found
 
     def _serve(self, actor: Any, place: Place, here: Connection) -> None:
-        """Answer the daemon's calls. EOFError, OSError: it has let go."""
-        import ray
-
+        """Answer the daemon's calls. Raises EOFError or OSError when the daemon lets the painter go."""
         while True:
             method, arguments, patience = receive(here)
             try:
                 for kind, value in self._messages(actor, method, arguments, patience, here):
+                    if kind == "progress":
+                        value = tuple(place.named(each) if isinstance(each, Step) else each for each in value)
                     send(here, (kind, value))
             except (ray.exceptions.RayError, StopIteration) as error:
                 send(here, ("error", WorkerLost(f"the {place} was lost ({described(error)})")))
@@ -223,37 +244,30 @@ class RayBridge:
 
     def _messages(
         self, actor: Any, method: str, arguments: tuple[Any, ...], patience: float | None, here: Connection
-    ) -> Iterator[tuple[str, Any]]:
-        """What the actor says to a call, in order; the last is the result, or an error. RayError: it is lost."""
-        import ray
-
+    ) -> Iterator[Message]:
+        """The actor's answers to a call, in order; the last is a result or an error. Raises RayError if it is lost."""
         if method == "paint":
             content, style, recipe, threads = arguments
-            shares = tuple(share for _, share in style)
+            weights = tuple(weight for _, weight in style)
             pictures = [self._style(picture) for picture, _ in style]
-            stream = actor.paint.remote(recipe, threads, patience, shares, ray.put(content.array()), *pictures)
+            stream = actor.paint.remote(recipe, threads, patience, weights, ray.put(content.array()), *pictures)
         else:
             stream = actor.try_out.remote(patience)
         kind = ""
         while kind not in ("result", "error"):
             while not ray.wait([stream], timeout=1.0)[0]:
                 if here.poll():
-                    raise EOFError  # nothing is ever said during a call: the daemon has hung up
+                    raise EOFError  # the daemon sends nothing during a call, so it has closed the socket
             for kind, value in ray.get(next(stream)):
                 yield kind, SharedArray.of(value) if kind == "result" and value is not None else value
 
     def _style(self, picture: SharedArray) -> Any:
-        """The reference by which the actors get it: each picture travels once to each machine."""
-        import ray
-
-        status = os.fstat(picture.handle.fd)  # no other has the same as long as it is held open
+        """Ray's reference to a style picture, by which each picture travels once to each machine."""
+        status = os.fstat(picture.handle.fd)  # no other array has this inode as long as the cache holds this one open
         key = (status.st_dev, status.st_ino)
         with self._lock:
             if key not in self._styles:
                 self._styles[key] = (picture, ray.put(picture.array()))
-            self._styles.move_to_end(key)
-            while len(self._styles) > STYLES_KEPT:
-                self._styles.popitem(last=False)
             return self._styles[key][1]
 
 
@@ -261,16 +275,14 @@ def _gpus(node: dict[str, Any]) -> int:
     return int(node["Resources"].get("GPU", 0))
 
 
-def _leaving() -> set[str]:
-    """The machines that are being drained: they go on with what they have and get nothing new."""
-    from ray._private.state import state  # Ray's own libraries ask there, too; there is no public way
-
+def _draining() -> set[str]:
+    """The machines that the cluster gives up: they finish what they have and get nothing new."""
     ask = getattr(state, "get_draining_nodes", None)
     return set(ask()) if ask else set()
 
 
 def described(error: BaseException) -> str:
-    """Ray's reason, of all that it says, in one line."""
+    """Ray's reason in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith("The actor is dead because")] or lines[-1:]
     return telling[0].split(". ")[0][:300] if telling else type(error).__name__

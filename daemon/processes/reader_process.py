@@ -1,11 +1,16 @@
-"""What runs in a reader process: decode, encode and verify, given open files."""
+"""The child's side of a reader: decode photos, store paintings. Runs in reader processes, alone with Pillow."""
 
 import contextlib
 import os
 import resource
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from daemon.pictures.masks import masked
+from daemon.pictures.probing import probe
+from daemon.pictures.reading import read
+from daemon.pictures.thumbnails import sketch, sketch_file
+from daemon.pictures.writing import verify, write
 from daemon.previews import Thumbnails
 from daemon.processes.child_process import catch_output
 from daemon.processes.readers import Photo
@@ -13,86 +18,54 @@ from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
 
 BASE_BYTES = 1 << 30  # of address space; the interpreter and its libraries take 172 MiB
-BYTES_PER_PIXEL = 48  # … and for each pixel; measured: 15 (HEIC, scaled) to 30 (WebP with alpha, in full)
+BYTES_PER_PIXEL = 48  # of address space; measured: 15 (HEIC, scaled) to 30 (WebP with alpha, in full)
 
 
 class ReaderProcess:
-    """What lives in a reader process."""
+    """The object that a reader process holds. For its methods see Readers."""
 
-    hello = None
-    answers_with = (OSError,)  # the disk's trouble, which is no reason to end
+    ready_info = None
+    answers_with = (OSError,)  # the disk's fault, after which the process goes on
 
     def __init__(self) -> None:
         catch_output("a decoder")  # libtiff, libjpeg and the like
 
-    def read(self, file: Handle, limits: dict[str, Any], progress: Callable[..., None]) -> Photo:
-        from daemon import pictures
+    def probe(self, file: Handle) -> tuple[str, int, int]:
+        with file.file() as stream:
+            return probe(stream)
 
+    def read(self, file: Handle, limits: dict[str, Any]) -> Photo:
         _limit_memory(limits["max_megapixels"])
         with file.file() as stream:
-            picture = pictures.read(stream, **limits)
+            picture = read(stream, **limits)
         alpha = SharedArray.of(picture.alpha) if picture.alpha is not None else None
-        pixels = SharedArray.of(picture.pixels)
-        return Photo(pixels, alpha, picture.format, picture.metadata, picture.original_size)
+        return Photo(SharedArray.of(picture.pixels), alpha, picture.format, picture.metadata)
 
-    def masked(
-        self,
-        painting: SharedArray,
-        photo: SharedArray,
-        mask: Handle,
-        max_megapixels: float,
-        progress: Callable[..., None],
-    ) -> SharedArray:
-        from daemon import pictures
-
+    def masked(self, painting: SharedArray, photo: SharedArray, mask: Handle, max_megapixels: float) -> SharedArray:
         _limit_memory(max_megapixels)
         with mask.file() as stream:
-            blend = pictures.masked(painting.array(), photo.array(), stream, max_megapixels=max_megapixels)
-        return SharedArray.of(blend)
+            return SharedArray.of(masked(painting.array(), photo.array(), stream, max_megapixels=max_megapixels))
 
-    def probe(self, file: Handle, progress: Callable[..., None]) -> tuple[str, int, int]:
-        from daemon import pictures
-
-        with file.file() as stream:
-            return pictures.probe(stream)
-
-    def write(
-        self,
-        file: Handle,
-        pixels: SharedArray,
-        alpha: SharedArray | None,
-        settings: dict[str, Any],
-        progress: Callable[..., None],
-    ) -> None:
-        from daemon import pictures
-
+    def store(
+        self, painting: SharedArray, photo: Photo, file: Handle, path: Path, settings: dict[str, Any]
+    ) -> Thumbnails:
+        pixels, alpha = painting.array(), photo.alpha.array() if photo.alpha else None
         with file.file("wb") as stream:
-            pictures.write(stream, pixels.array(), alpha.array() if alpha else None, **settings)
-            stream.flush()
+            write(stream, pixels, alpha, **settings)
             os.fsync(stream.fileno())
+        with Handle.open(path, os.O_RDONLY).file() as stored:
+            verify(stored, photo.size)
+        return sketch(pixels, photo.pixels.array())
 
-    def verify(self, file: Handle, size: tuple[int, int], progress: Callable[..., None]) -> None:
-        from daemon import pictures
-
-        with file.file() as stream:
-            pictures.verify(stream, size)
-
-    def sketch(self, painting: SharedArray, photo: SharedArray, progress: Callable[..., None]) -> Thumbnails:
-        from daemon import pictures
-
-        return pictures.sketch(painting.array(), photo.array())
-
-    def sketch_file(self, painting: Handle, photo: Handle | None, progress: Callable[..., None]) -> Thumbnails:
-        from daemon import pictures
-
+    def sketch_file(self, painting: Handle, photo: Handle | None) -> Thumbnails:
         with contextlib.ExitStack() as files:
             stream = files.enter_context(painting.file())
-            return pictures.sketch_file(stream, files.enter_context(photo.file()) if photo else None)
+            return sketch_file(stream, files.enter_context(photo.file()) if photo else None)
 
 
 def _limit_memory(max_megapixels: float) -> None:
-    """No picture within `max_megapixels` needs more; a file that claims so is refused for want of memory, and the
-    machine does not notice."""
-    with contextlib.suppress(ValueError, OSError):  # under a lower limit of the user's own
+    """Limit this process's memory to what a photo of `max_megapixels` needs. A file that claims to be larger is then
+    refused for want of memory, and the machine does not notice."""
+    with contextlib.suppress(ValueError, OSError):  # the user's own limit is lower
         most = BASE_BYTES + int(max_megapixels * 1e6 * BYTES_PER_PIXEL)
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))

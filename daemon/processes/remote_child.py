@@ -1,4 +1,4 @@
-"""A child process on another machine, called through a pair of sockets."""
+"""The daemon's side of a child process on another machine, called through a pair of sockets."""
 
 import contextlib
 import os
@@ -8,20 +8,20 @@ from multiprocessing.connection import Connection as Connection
 from typing import Any
 
 from daemon.errors import WorkerLost
-from daemon.processes.messages import GoneError, Progress, SilentError, answered, send
+from daemon.processes.messages import GoneError, Progress, SilentError, answer_of, send
 from daemon.storage.files import Handle
 
 
 class RemoteChild:
-    """The line to what answers calls elsewhere, by the same few calls as a Child. It is up as long as it holds, and
-    never again after that. One caller at a time; `kill` may come from any thread."""
+    """A child of another process, which is called through a socket with the methods of Child. It runs until the
+    socket is closed and cannot start again. Only one thread at a time may call; any thread may `kill`."""
 
-    GRACE_SECONDS = 60.0  # beyond a caller's patience: whoever is at the other end has patience of its own
+    GRACE_SECONDS = 60.0  # beyond the caller's patience, because the other side watches that patience itself
 
-    def __init__(self, name: str, end: Handle, hello: object) -> None:
-        """`end`: our end of a pair of connected sockets, see `pair`. `hello`: of what is at the other."""
+    def __init__(self, name: str, end: Handle, ready_info: object) -> None:
+        """`end`: the daemon's end of a `socket_pair`."""
         self.name = name
-        self.hello: Any = hello
+        self.ready_info: Any = ready_info
         self._connection = Connection(os.dup(end.fd))
         self._closing = threading.Lock()
         self._running = True
@@ -31,25 +31,28 @@ class RemoteChild:
         return self._running
 
     def start(self) -> None:
-        """It is."""
+        """Do nothing: a remote child runs from the beginning."""
 
     def ready(self) -> Any:
-        """`hello`. WorkerLost: it holds no longer."""
+        """Its `ready_info`. Raises WorkerLost if the socket is closed."""
         if not self._running:
             raise WorkerLost(f"the {self.name} is gone")
-        return self.hello
+        return self.ready_info
 
     def call(
         self, method: str, *arguments: object, progress: Progress | None = None, patience: float | None = None
     ) -> Any:
-        """Run `method` there, which gets `patience` to heed by itself. WorkerLost: it was not heard of to the end."""
+        """Run `method` there; the other side ends it after `patience` seconds without a sign of life.
+
+        Raises WorkerLost if the connection breaks before the answer, and the errors that are the answer.
+        """
         self.ready()
         try:
             try:
                 send(self._connection, (method, arguments, patience))
             except OSError:
                 raise GoneError from None
-            return answered(self._connection, progress, patience and patience + self.GRACE_SECONDS)
+            return answer_of(self._connection, progress, patience and patience + self.GRACE_SECONDS)
         except WorkerLost:
             self.kill()
             raise
@@ -58,7 +61,7 @@ class RemoteChild:
             raise WorkerLost(f"the {self.name} is gone") from None
 
     def kill(self) -> None:
-        """Hang up; a call in hand raises WorkerLost."""
+        """Close the connection at once; a call that is running raises WorkerLost."""
         self._running = False
         with (
             self._closing,
@@ -68,13 +71,13 @@ class RemoteChild:
             ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Hang up and give the descriptor back."""
+        """Close the connection and its descriptor."""
         self.kill()
         with self._closing:
             self._connection.close()
 
 
 def socket_pair() -> tuple[Connection, Handle]:
-    """A line's two ends: the one to `receive` from and `send` to, and the one that becomes a Line."""
+    """Two connected ends: one to `receive` from and `send` to, and one that becomes a RemoteChild."""
     here, there = socket.socketpair()
     return Connection(here.detach()), Handle(there.detach())

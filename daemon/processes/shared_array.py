@@ -1,4 +1,4 @@
-"""Arrays that travel between processes by descriptor, so that no pixel ever passes through the daemon."""
+"""Arrays that travel between processes by descriptor, so that no pixel passes through the daemon process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SharedArray:
-    """A float32 array of `shape` in anonymous shared memory; it is freed with the last descriptor."""
+    """A float32 array of `shape` in anonymous shared memory; the last descriptor frees the memory."""
 
     handle: Handle
     shape: tuple[int, ...]
@@ -30,8 +30,8 @@ class SharedArray:
 
     @classmethod
     def of(cls, array: NDArray[np.floating[Any]]) -> SharedArray:
-        """Copy `array`, of any shape, into a new canvas."""
-        import numpy as np
+        """Copy `array`, of any shape, into new shared memory."""
+        import numpy as np  # only in children: the daemon process handles descriptors and must not load numpy
 
         handle = Handle(_anonymous_file())
         os.ftruncate(handle.fd, max(array.size * 4, 1))
@@ -42,16 +42,15 @@ class SharedArray:
         return cls(handle, array.shape)
 
     def array(self) -> NDArray[np.float32]:
-        """The array, mapped and not copied; what is written to it nobody else sees."""
-        import numpy as np
+        """The array, mapped and not copied; changes to the array stay private to this process."""
+        import numpy as np  # as above
 
         memory = mmap.mmap(self.handle.fd, 0, access=mmap.ACCESS_COPY)
-        count = int(np.prod(self.shape))
-        return np.frombuffer(memory, np.float32, count).reshape(self.shape)
+        return np.frombuffer(memory, np.float32, math.prod(self.shape)).reshape(self.shape)
 
 
 def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("styled-canvas")
+        return os.memfd_create("styled-array")
     with tempfile.TemporaryFile() as file:  # macOS has no memfd
         return os.dup(file.fileno())

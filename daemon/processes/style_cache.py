@@ -1,10 +1,13 @@
-"""The styles' own pictures, decoded once and kept."""
+"""The styles' own pictures: each is opened once per photo, and decoded and hashed once for each state of its file."""
 
+import contextlib
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from cachetools import LRUCache
 
 from daemon.config.models import StylePicture
 from daemon.errors import JobError, RetryLater, WorkerDied
@@ -13,66 +16,51 @@ from daemon.processes.shared_array import SharedArray
 from daemon.provenance import StyleSource, picture_name
 from daemon.storage.files import Handle, sha256
 
+KEPT_BYTES = 256 << 20  # of pixels; beyond that, only the job that paints with a picture holds the picture
 
-class StylePictures:
-    """Decoded style pictures by what is on disk now, so that a changed file is a new picture. Thread-safe."""
 
-    KEPT = 256 << 20  # bytes; beyond, only whoever paints with a picture holds it
+class _Entry(NamedTuple):
+    pixels: SharedArray  # (h, w, 3)
+    sha256: str  # of the file
 
-    def __init__(self, readers: Readers) -> None:
+
+class LoadedStyle(NamedTuple):
+    """A style at the size in which it is painted with."""
+
+    pictures: list[tuple[SharedArray, float]]  # pixels (h, w, 3) and weight of each picture
+    sources: tuple[StyleSource, ...]  # the same pictures as the painting's record names them
+
+
+class StyleCache:
+    """Decoded style pictures, known by path, file, size and time, so that a changed file is a new picture.
+    Thread-safe."""
+
+    def __init__(self, readers: Readers, kept_bytes: int = KEPT_BYTES) -> None:
         self._readers = readers
-        self._kept: OrderedDict[tuple[object, ...], SharedArray] = OrderedDict()
+        self._entries: LRUCache[tuple[object, ...], _Entry] = LRUCache(kept_bytes, lambda entry: entry.pixels.size)
         self._lock = threading.Lock()
 
-    def load(
-        self, pictures: Sequence[StylePicture], long_side: int, max_megapixels: float
-    ) -> list[tuple[SharedArray, float]]:
-        """Each picture scaled to `long_side` pixels, with its weight. RetryLater: one of them cannot be read."""
-        return [(self._load(p.file, long_side, max_megapixels), p.weight) for p in pictures]
+    def load(self, pictures: Sequence[StylePicture], long_side: int, max_megapixels: float) -> LoadedStyle:
+        """Each picture scaled to `long_side` pixels. Raises RetryLater if a picture cannot be read."""
+        entries = [self._load(picture.file, long_side, max_megapixels) for picture in pictures]
+        both = list(zip(pictures, entries, strict=True))
+        return LoadedStyle(
+            [(entry.pixels, picture.weight) for picture, entry in both],
+            tuple(StyleSource(picture_name(picture.file), entry.sha256, picture.weight) for picture, entry in both),
+        )
 
-    def _load(self, path: Path, long_side: int, max_megapixels: float) -> SharedArray:
+    def _load(self, path: Path, long_side: int, max_megapixels: float) -> _Entry:
         try:
-            file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC))  # the user's own file: it may be a link
+            file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC))  # not NOFOLLOW: the user may have set a link
             status = os.fstat(file.fd)
             key = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, long_side)
             with self._lock:
-                if key in self._kept:
-                    self._kept.move_to_end(key)
-                    return self._kept[key]
-            canvas = self._readers.read(file, max_megapixels=max_megapixels, size=long_side).pixels
+                if entry := self._entries.get(key):
+                    return entry
+            pixels = self._readers.read(file, max_megapixels=max_megapixels, size=long_side).pixels
+            entry = _Entry(pixels, sha256(file.fd))
         except (OSError, JobError, WorkerDied) as error:
             raise RetryLater(f"the style picture {path} cannot be read: {error}") from None
-        with self._lock:
-            self._kept[key] = canvas
-            while sum(kept.size for kept in self._kept.values()) > self.KEPT:
-                self._kept.popitem(last=False)
-        return canvas
-
-
-class Sources:
-    """The styles' pictures by name and SHA-256, hashed once for each state of a file. Thread-safe."""
-
-    KEPT = 64
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[object, ...], str] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, pictures: Sequence[StylePicture]) -> tuple[StyleSource, ...]:
-        """OSError: one of them cannot be read."""
-        return tuple(StyleSource(picture_name(p.file), self._sha256(p.file), p.weight) for p in pictures)
-
-    def _sha256(self, path: Path) -> str:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            key = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-            with self._lock:
-                if key in self._kept:
-                    self._kept.move_to_end(key)
-                    return self._kept[key]
-            digest = sha256(file.fileno())
-        with self._lock:
-            self._kept[key] = digest
-            while len(self._kept) > self.KEPT:
-                self._kept.popitem(last=False)
-        return digest
+        with self._lock, contextlib.suppress(ValueError):  # larger than the whole cache
+            self._entries[key] = entry
+        return entry

@@ -26,7 +26,6 @@ class Listeners:
         self._gallery = Gallery(folders, readers)
         self._hooks = Hooks()
         self._counters = Counters(folders.work / "tally.json")
-        self._readers = readers
         self._status = status
         self._live = live
 
@@ -56,10 +55,10 @@ class Listeners:
         self._status.set_counts(self._counters.count(result))
 
     def _show(self, result: JobResult) -> None:
-        """In the console and the gallery; a reader makes the thumbnails from the pixels that are still in memory."""
-        if result.painting is None or result.photo is None or result.record is None:
+        """In the console and the gallery."""
+        thumbnails = result.thumbnails
+        if thumbnails is None or result.record is None:
             return
-        thumbnails = self._readers.sketch(result.painting, result.photo)
         self._status.show(FinishedPainting(result.place, result.style, result.record.seconds, thumbnails.preview))
         if self._live.current.gallery:
             self._gallery.add(result.job, result.path, result.record, thumbnails)

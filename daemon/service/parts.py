@@ -56,7 +56,7 @@ class Parts:
     @property
     def device(self) -> str:
         """What is painted on, in words, such as "2 × NVIDIA H100"; "" before the first painter is ready."""
-        names = [child.hello.device_name for child in self.painters.pool.children if child.hello]
+        names = [child.ready_info.device_name for child in self.painters.pool.children if child.ready_info]
         kinds = dict.fromkeys(names)
         return ", ".join(f"{names.count(each)} × {each}" if len(names) > 1 else each for each in kinds)
 
@@ -84,5 +84,5 @@ class Parts:
         def probe(path: Path) -> None:
             self.readers.probe(Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC)))
 
-        if problems := style_problems(config, self.painters.equipment().deepest_layer, probe):
+        if problems := style_problems(config, self.painters.info().deepest_layer, probe):
             raise ConfigError(problems)

@@ -7,7 +7,7 @@ from pathlib import Path
 from daemon.config.models import Config
 from daemon.errors import ConfigError, JobError, WorkerDied
 from daemon.jobs.failures import TRIES
-from daemon.processes.ray_cluster import not_installed, unreachable
+from daemon.processes.ray_checks import not_installed, unreachable
 from daemon.storage.layout import Folders
 from daemon.transfer.errors import RecipeError, WeightsError
 from daemon.transfer.network.layers import LAYERS

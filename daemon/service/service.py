@@ -20,6 +20,7 @@ from daemon.config.models import Config
 from daemon.errors import ExitCode, ShuttingDown
 from daemon.events import Event, about
 from daemon.inbox.inbox import Inbox
+from daemon.processes.messages import Factory
 from daemon.service.backoff import GiveUpTimer
 from daemon.service.metrics import serve
 from daemon.service.parts import Parts
@@ -47,8 +48,8 @@ class Service:
         config: Config,
         on_tick: Callable[[Status], None] = lambda status: None,
         *,
-        painter: Callable[..., Any] | None = None,
-        reader: Callable[..., Any] | None = None,
+        painter: Factory | None = None,
+        reader: Factory | None = None,
     ) -> None:
         """`path`: where `config` was read and is read again. `painter` and `reader`: see Parts."""
         self.stopping = threading.Event()
@@ -117,7 +118,7 @@ class Service:
             while not inbox.health().is_fresh:  # watched, and listed once
                 if self.stopping.wait(0.05):
                     return
-            self.status.ready(parts.device, parts.painters.equipment().weights)
+            self.status.ready(parts.device, parts.painters.info().weights)
             self._systemd.notify("READY=1")
 
     # main loop

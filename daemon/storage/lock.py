@@ -70,7 +70,7 @@ class Lock:
             return False
 
     def _holder(self, fd: int, how: int) -> str:
-        """Who else holds the lock. "" if nobody does: then `fd` holds it, if the filesystem has locks."""
+        """Who else holds the lock. "": the lock was free, and `fd` holds it now if the filesystem has locks."""
         holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
         is_trusted = True
         try:

@@ -101,7 +101,7 @@ def test_a_picture_that_ends_its_painter_three_times_is_set_aside(
     assert pipeline.status.failed == 1
 
 
-def test_a_picture_that_comes_out_as_no_painting_twice_is_set_aside_with_its_reason(
+def test_a_photo_whose_painting_is_degenerate_twice_is_set_aside_with_its_reason(
     root: Path, config: Config, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     pipeline.painters.pool = Pool([Child("painter", DegeneratePainter, str(root / "notes"))])
@@ -113,7 +113,7 @@ def test_a_picture_that_comes_out_as_no_painting_twice_is_set_aside_with_its_rea
     pipeline.painters.pool.children[0].close()
 
 
-def test_a_style_picture_that_is_gone_blames_no_photo(root: Path, config: Config, pipeline: Pipeline) -> None:
+def test_a_missing_style_picture_fails_no_photo(root: Path, config: Config, pipeline: Pipeline) -> None:
     (root / "alpha.png").unlink()
     with pytest.raises(RetryLater, match=r"the style picture .*alpha\.png cannot be read"):
         pipeline.run(drop(root), config)
@@ -172,7 +172,7 @@ def test_a_photo_that_grows_while_it_is_painted_goes_back(
     assert not list((root / "outbox").rglob("*.png"))
 
 
-@pytest.mark.parametrize("step", ["read", "write", "verify"])
+@pytest.mark.parametrize("step", ["read", "store"])
 def test_a_reader_that_dies_once_is_not_the_pictures_fault(
     root: Path, config: Config, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

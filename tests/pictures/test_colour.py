@@ -160,12 +160,13 @@ def test_a_grey_picture_may_have_a_profile_for_colour(mode: str) -> None:
         (cmyk_profile(), "for CMYK"),
     ],
 )
-def test_a_profile_that_cannot_be_meant_is_ignored_with_a_note(
+def test_a_profile_that_does_not_fit_is_ignored_with_a_note(
     profile: bytes, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "styled"):
         assert np.array_equal(pixels_of(scene(), icc_profile=profile), pixels_of(scene()))
     assert words in caplog.text
+    assert {vars(record)["event"] for record in caplog.records} == {"picture_note"}
 
 
 def test_lab_keeps_its_colours() -> None:

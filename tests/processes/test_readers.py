@@ -1,17 +1,17 @@
 """Reader processes: what a picture may cost, and what the disk may do without ending them."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from daemon.errors import JobError
 from daemon.pictures.refusals import decoding
 from daemon.processes.reader_process import BASE_BYTES, BYTES_PER_PIXEL, ReaderProcess
 from daemon.processes.readers import Photo, Readers
-from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
 from tests.support.samples import jpeg
 
@@ -40,8 +40,8 @@ def test_its_memory_has_the_limit_that_max_megapixels_implies(readers: Readers, 
 class Greedy(ReaderProcess):
     """A decoder that believes a header which promises gigabytes."""
 
-    def read(self, file: Handle, limits: dict[str, Any], progress: Callable[..., None]) -> Photo:
-        photo = super().read(file, limits, progress)
+    def read(self, file: Handle, limits: dict[str, Any]) -> Photo:
+        photo = super().read(file, limits)
         with file.file() as stream, decoding(stream):
             bytearray(8 << 30)
         return photo
@@ -57,12 +57,38 @@ def test_a_file_that_takes_more_memory_is_refused_in_words_and_the_reader_lives(
     readers.pool.children[0].close()
 
 
-def test_a_full_disk_is_the_disks_trouble_and_ends_no_reader(readers: Readers, tmp_path: Path) -> None:
+SETTINGS: dict[str, Any] = {"format": "png", "quality": 95, "metadata": b""}
+
+
+@pytest.fixture
+def photo(readers: Readers, tmp_path: Path) -> Photo:
     (tmp_path / "photo.jpg").write_bytes(jpeg())
-    photo = readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=1)
+    return readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=1)
+
+
+def test_a_stored_painting_reads_back_and_comes_with_thumbnails(readers: Readers, photo: Photo, tmp_path: Path) -> None:
+    out = tmp_path / "painting.tmp"
+    thumbnails = readers.store(photo.pixels, photo, opened(out, os.O_WRONLY | os.O_CREAT), out, **SETTINGS)
+    with Image.open(out) as painting:
+        assert painting.size == thumbnails.size == photo.size
+    assert (thumbnails.card[8:12], thumbnails.before[8:12]) == (b"WEBP", b"WEBP")
+
+
+def test_a_painting_is_read_back_by_its_name(readers: Readers, photo: Photo, tmp_path: Path) -> None:
+    """What was written may be sound and the name may still lead to something else."""
+    other = tmp_path / "other.png"
+    other.write_bytes(jpeg(8, 8, kind="PNG"))
+    out = opened(tmp_path / "painting.tmp", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="reads back as"):
+        readers.store(photo.pixels, photo, out, other, **SETTINGS)
+    other.write_bytes(b"damaged")
+    with pytest.raises(OSError, match="does not read back"):
+        readers.store(photo.pixels, photo, out, other, **SETTINGS)
+
+
+def test_a_full_disk_is_the_disks_fault_and_ends_no_reader(readers: Readers, photo: Photo, tmp_path: Path) -> None:
     pid = readers.pool.children[0].pid
-    full = Handle(os.open("/dev/full", os.O_WRONLY))
     with pytest.raises(OSError, match="No space left"):
-        readers.write(full, photo.pixels, None, format="png", quality=95, metadata=b"")
-    assert isinstance(readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=1).pixels, SharedArray)
+        readers.store(photo.pixels, photo, opened(Path("/dev/full"), os.O_WRONLY), Path("/dev/full"), **SETTINGS)
+    assert readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=1).size == photo.size
     assert readers.pool.children[0].pid == pid

@@ -93,7 +93,7 @@ def test_a_real_daemon_on_another_host_keeps_a_second_one_and_the_doctors_repair
     assert not Lock(root / "work/lock", wait=lambda seconds: None).is_held()
 
 
-def test_a_daemon_that_died_on_another_host_is_succeeded(path: Path) -> None:
+def test_a_root_whose_daemon_died_on_another_host_is_free(path: Path) -> None:
     path.write_text("styled, process 7 on elsewhere\n")
     lock = Lock(path, wait=lambda seconds: None)
     lock.acquire()
@@ -101,7 +101,7 @@ def test_a_daemon_that_died_on_another_host_is_succeeded(path: Path) -> None:
     lock.release()
 
 
-def test_where_no_locks_are_kept_the_heartbeat_has_to_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_filesystem_without_locks_the_heartbeat_decides(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(fd: int, how: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
@@ -114,7 +114,7 @@ def test_where_no_locks_are_kept_the_heartbeat_has_to_do(path: Path, monkeypatch
     assert lock.acquired
 
 
-def test_who_stops_in_order_leaves_no_name_behind(path: Path) -> None:
+def test_a_released_lock_holds_no_name(path: Path) -> None:
     lock = Lock(path)
     lock.acquire()
     assert lock.is_ours()
@@ -123,7 +123,7 @@ def test_who_stops_in_order_leaves_no_name_behind(path: Path) -> None:
     assert not lock.is_held()
 
 
-def test_it_is_noticed_that_work_was_made_anew(path: Path) -> None:
+def test_a_replaced_work_folder_is_noticed(path: Path) -> None:
     lock = Lock(path)
     lock.acquire()
     path.unlink()

@@ -1,8 +1,8 @@
-"""Kills a life at every operation and looks at what is left:
+"""Kills a Life (see lifetimes.py) at every operation and checks what is left:
 `python -m tests.support.crashing FOLDER SCENARIO once|twice`.
 
-A process of its own, so that it can fork: it has one thread, and each trial is a child that lives for milliseconds.
-Prints one JSON object; a trial that went wrong ends it with a traceback.
+It runs as a process with one thread, so that it can fork: each trial is a child that lives for milliseconds. Prints one
+JSON object; a failed trial ends the process with a traceback.
 """
 
 import gc
@@ -21,7 +21,7 @@ from tests.support.tape import Tape, killed_at
 
 
 def in_child(what: Callable[[], None]) -> bool:
-    """Run it in a child. True: it came to its end. False: it was killed. Anything else ends us."""
+    """Run `what` in a child. True: it ended. False: it was killed. Any other end of the child ends this process."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -39,7 +39,7 @@ def in_child(what: Callable[[], None]) -> bool:
 
 
 def killed(what: Callable[[], None], number: int, *, after: bool = False) -> bool:
-    """Do it in a child until the `number`-th operation. False: there are not so many."""
+    """Run `what` in a child and kill the child at its `number`-th operation. False: it has fewer operations."""
     tape: Tape = killed_at(number, after=after)
 
     def run() -> None:
@@ -61,14 +61,14 @@ def end(life: Life) -> None:
     def run() -> None:
         life.check_moment()
         life.live()
-        life.live()  # a second start finds nothing to do
+        life.live()  # a second run has nothing left to do
         life.check_end()
 
     in_child(run)
 
 
 def once(folder: Path, scenario: str) -> int:
-    """Killed before and after every operation. Returns how many there are."""
+    """Kill before and after every operation. Returns the number of operations."""
     number = 0
     while True:
         number += 1
@@ -81,7 +81,7 @@ def once(folder: Path, scenario: str) -> int:
 
 
 def twice(folder: Path, scenario: str) -> int:
-    """Killed before every operation of the job, and the recovery before every one of its own. Returns the pairs."""
+    """Kill before every operation of the job, and the recovery before each of its operations. Returns the pairs."""
     trials = first = 0
     while True:
         first += 1
@@ -99,7 +99,7 @@ def twice(folder: Path, scenario: str) -> int:
 
 def main() -> None:
     logging.disable()
-    gc.freeze()  # a child that touches nothing copies nothing
+    gc.freeze()  # a child then copies no memory that it does not touch
     folder, scenario, how = sys.argv[1:]
     count = {"once": once, "twice": twice}[how](Path(folder), scenario)
     print(json.dumps({"scenario": scenario, "count": count}))

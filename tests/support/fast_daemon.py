@@ -1,9 +1,9 @@
-"""The real daemon but for its painter, which takes milliseconds, and faults on demand:
+"""The real daemon with a painter that takes milliseconds, and with faults on demand:
 `python -m tests.support.fast_daemon --config FILE [--once]`.
 
-A photo says by its colour what it does to the painter, and by its last bytes what it does to the reader; a file
-`sick` beside config.yaml says what the device does to every photo, and a file `slow` for how many seconds. It
-starts in a fraction of a second, for it loads no torch.
+The colour of a photo says what the photo does to the painter, its last bytes what it does to the reader (see
+faulty_reader.py). A file `sick` beside config.yaml says what the device does to every photo, and a file `slow` how
+many seconds each painting takes. The daemon starts in a fraction of a second, because it loads no torch.
 """
 
 import argparse
@@ -17,21 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from daemon.processes.painters import PainterInfo
-from daemon.processes.reader_process import ReaderProcess
 from daemon.processes.shared_array import SharedArray
-from daemon.storage.files import Handle
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
 
 KILLS, BREAKS, HANGS = (255, 0, 0), (0, 255, 0), (0, 0, 255)  # colours of photos
-CRASHES, STALLS, MUTTERS = b"CRASHES!", b"STALLS!!", b"MUTTERS!"  # ends of files
+READER = "tests.support.faulty_reader:FaultyReader"
 
 
 class FastPainter:
     """The photo, inverted."""
 
     def __init__(self, folder: Path, device: str, weights: str) -> None:
-        self.hello = PainterInfo("cpu", "a fast test", "embedded", "", "relu5_1")
+        self.ready_info = PainterInfo("cpu", "a fast test", "embedded", "", "relu5_1")
         self._sick = folder / "sick"
         self._slow = folder / "slow"
 
@@ -69,22 +67,8 @@ def _is(found: Any, colour: tuple[int, int, int]) -> bool:
     return all(abs(float(each) - wanted) < 3 for each, wanted in zip(found, colour, strict=True))
 
 
-class FaultyReader(ReaderProcess):
-    """The real one, and the faults of a decoder written in C."""
-
-    def read(self, file: Handle, limits: dict[str, Any], progress: Callable[..., None]) -> Any:
-        end = os.pread(file.fd, 8, max(0, os.fstat(file.fd).st_size - 8))
-        if end == CRASHES:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        elif end == STALLS:
-            time.sleep(1000)
-        elif end == MUTTERS:
-            os.write(2, b"TIFFReadDirectory: Warning, \x1b[31munknown field\n")
-        return super().read(file, limits, progress)
-
-
 def main() -> int:
-    # here, because each child loads this module again, and needs none of this
+    # imported here, because each child loads this module again and needs none of these
     from daemon.config.load import load
     from daemon.console.console import Console
     from daemon.errors import ConfigError
@@ -110,7 +94,7 @@ def main() -> int:
         config = load(options.config)
         with Console(config, verbosity=int(options.verbose)) as console:
             painter = functools.partial(fast_daemon.FastPainter, options.config.parent)
-            service = Service(options.config, config, console.refresh, painter=painter, reader=FaultyReader)
+            service = Service(options.config, config, console.refresh, painter=painter, reader=READER)
             handle_signals(service)
             return service.run(once=options.once)
     except ConfigError as error:

@@ -1,9 +1,9 @@
-"""A picture's whole life with quick readers and painters in one process, on real folders: what is killed and what
-loses its power in test_crash.py. Only the pixels are not real.
+"""The way of one photo on real folders, with quick readers and painters in this process, for tests that kill the
+process or cut its power. Only the pixels are not real.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,15 @@ from daemon.inbox.scan import InboxScan
 from daemon.jobs import journal
 from daemon.jobs.audit import examine
 from daemon.jobs.claims import JobStore
+from daemon.jobs.delivery import file_stamp
 from daemon.jobs.journal import Journal
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.jobs.pipeline import Pipeline
+from daemon.previews import Preview, Thumbnails
 from daemon.processes.painters import PainterInfo
 from daemon.processes.readers import Photo
 from daemon.processes.shared_array import SharedArray
+from daemon.processes.style_cache import LoadedStyle
 from daemon.status import Status
 from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
@@ -29,27 +32,26 @@ SCENARIOS = ("deliver", "delete", "fail", "changed", "taken", "again", "tidy")
 
 
 class QuickReaders:
-    """Knows three kinds of bytes: a photo, a bad picture, and its own paintings."""
+    """Tells three kinds of bytes apart: a photo, a bad picture, and its own paintings."""
 
     def read(self, file: Handle, **limits: Any) -> Photo:
         if os.pread(file.fd, 100, 0) != PHOTO:
             raise JobError("It is blurred.", "Hold still.")
-        return Photo(_canvas(), None, "JPEG", b"", (4, 3))
+        return Photo(_pixels(), None, "JPEG", b"")
 
-    def write(self, file: Handle, pixels: SharedArray, alpha: SharedArray | None, **settings: Any) -> None:
+    def store(self, painting: SharedArray, photo: Photo, file: Handle, path: Path, **settings: Any) -> Thumbnails:
         for part in (PAINTING[:4], PAINTING[4:]):
             os.write(file.fd, part)
         os.fsync(file.fd)
-
-    def verify(self, file: Handle, size: tuple[int, int]) -> None:
-        if os.pread(file.fd, 100, 0) != PAINTING:
+        if os.pread(Handle.open(path, os.O_RDONLY).fd, 100, 0) != PAINTING:
             raise OSError(5, "it does not read back")
+        return Thumbnails((4, 3), b"", b"", Preview(1, 1, b"rgb"))
 
 
 class QuickPainter:
-    """Hands back the photo."""
+    """Returns the photo."""
 
-    equipment = PainterInfo("cpu", "a test", "embedded", "", "relu3_1")
+    info = PainterInfo("cpu", "a test", "embedded", "", "relu3_1")
 
     def paint(self, content: SharedArray, *arguments: object) -> SharedArray:
         return content
@@ -58,8 +60,8 @@ class QuickPainter:
 class QuickPainters:
     """One painter that is always free."""
 
-    def equipment(self) -> PainterInfo:
-        return QuickPainter.equipment
+    def info(self) -> PainterInfo:
+        return QuickPainter.info
 
     @contextmanager
     def take(self, style: str) -> Iterator[QuickPainter]:
@@ -67,16 +69,16 @@ class QuickPainters:
 
 
 class NoStyles:
-    def load(self, *arguments: object) -> Sequence[object]:
-        return []
+    def load(self, *arguments: object) -> LoadedStyle:
+        return LoadedStyle([], ())
 
 
-def _canvas() -> SharedArray:
+def _pixels() -> SharedArray:
     return SharedArray(Handle(os.open("/dev/null", os.O_RDONLY)), (3, 4, 3))
 
 
 class Life:
-    """One root in which one picture, dropped with its sidecar, meets the fate that `scenario` names."""
+    """One root with one photo and its sidecar. `scenario` names what happens to the photo."""
 
     def __init__(self, root: Path, scenario: str) -> None:
         self.root = root
@@ -89,7 +91,7 @@ class Life:
         )
 
     def drop(self) -> None:
-        """The world before: folders and the user's files, all of it durable."""
+        """Make the folders and the user's files."""
         self.folders.prepare(["alpha"])
         home = self.root / "inbox/alpha/trip"
         home.mkdir()
@@ -106,8 +108,8 @@ class Life:
             (self.root / "failed/alpha/trip/photo.jpg.txt").write_text("It was blurred.")
 
     def live(self, *, disturbed: bool = False) -> None:
-        """What one run of the daemon does: recover, then paint all that lies in the inbox. `disturbed`: a writer
-        comes back to the photo once it has been claimed."""
+        """One run of the daemon: recover, then paint every photo in the inbox. `disturbed`: a writer changes the photo
+        after the claim."""
         self.folders.prepare(["alpha"])
         self.recover()
         self.tidy()
@@ -115,17 +117,17 @@ class Life:
         self.tidy()
 
     def _write_history(self) -> None:
-        """Two delivered and one failed of which nothing is left, one put back, and one whose original is there."""
+        """In the journal: two delivered jobs and a failed one without a file left, one put back, one in done/."""
         kept = self.root / "done/alpha/older.jpg"
         kept.parent.mkdir(parents=True)
         kept.write_bytes(OLDER)
-        its = kept.stat().st_size, kept.stat().st_mtime_ns
-        journal = Journal(self.folders.journal)
-        for job, files in (("a", {"done/alpha/gone.jpg": (1, 2)}), ("b", {}), ("c", {"done/alpha/older.jpg": its})):
-            journal.write("claimed", job)
-            journal.write("delivered", job, files=files)
-        journal.write("failed", "d", files={"failed/alpha/gone.jpg": (1, 2), "failed/alpha/gone.jpg.txt": (3, 4)})
-        journal.write("returned", "e")
+        stamp = file_stamp(kept)
+        history = Journal(self.folders.journal)
+        for job, files in (("a", {"done/alpha/gone.jpg": (1, 2)}), ("b", {}), ("c", {"done/alpha/older.jpg": stamp})):
+            history.write("claimed", job)
+            history.write("delivered", job, files=files)
+        history.write("failed", "d", files={"failed/alpha/gone.jpg": (1, 2), "failed/alpha/gone.jpg.txt": (3, 4)})
+        history.write("returned", "e")
 
     def tidy(self) -> None:
         if self.scenario == "tidy":
@@ -146,12 +148,12 @@ class Life:
             pipeline.run(arrival, self.config)
 
     def check_moment(self) -> None:
-        """What holds at any instant: the original exists, or its painting does and it was to be deleted."""
+        """At every instant the original exists or, with `originals: delete`, its painting does."""
         found = self.files().values()
         assert self.original in found or (self.scenario == "delete" and PAINTING in found), self.files()
 
     def check_end(self) -> None:
-        """What holds when another run has come to its end."""
+        """What another run of the daemon leaves."""
         found = self.files()
         bad = self.scenario == "fail"
         suffix = "-2" if self.scenario == "taken" else ""
@@ -181,14 +183,14 @@ class Life:
         return b"blurred" if self.scenario == "fail" else PHOTO
 
     def files(self) -> dict[str, bytes]:
-        """All files with their contents, but for the journal and the format's number."""
+        """All files with their contents, without work/journal and work/version."""
         own = {self.folders.journal, self.folders.version}
         paths = [path for path in self.root.rglob("*") if path.is_file() and path not in own]
         return {str(path.relative_to(self.root)): path.read_bytes() for path in paths}
 
 
 def _disturb(check: Callable[..., None]) -> Callable[..., None]:
-    def late(claim: Any, signature: Any) -> None:
-        check(claim, signature._replace(mtime_ns=signature.mtime_ns + 1))
+    def late(job: Any, signature: Any) -> None:
+        check(job, signature._replace(mtime_ns=signature.mtime_ns + 1))
 
     return late

@@ -1,4 +1,4 @@
-"""Pictures of every kind, made here: by Pillow where it can write them, byte by byte where it cannot."""
+"""Pictures of every kind: written by Pillow, or byte by byte if Pillow cannot write them."""
 
 import io
 import struct
@@ -29,14 +29,14 @@ EVERY_KIND = [(kind, mode) for kind, modes in MODES.items() for mode in modes]
 
 @cache
 def scene(width: int = 48, height: int = 32) -> Image.Image:
-    """Smooth and colourful, so that it survives lossy formats, and unlike itself when turned or mirrored."""
+    """A smooth, colourful picture that survives lossy formats and differs when it is turned or mirrored."""
     y, x = np.mgrid[0:height, 0:width]
     pixels = np.stack([255 * x / width, 255 * y / height, 255 * (1 - x / width) * (y / height)], -1)
     return Image.fromarray(pixels.astype(np.uint8))
 
 
 def in_mode(mode: str, image: Image.Image | None = None) -> Image.Image:
-    """`scene` in any mode; of those with alpha its left half is half transparent."""
+    """`image`, or `scene`, in any mode; in modes with alpha the left half is half transparent."""
     image = image or scene()
     if mode == "LAB":
         srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
@@ -63,14 +63,14 @@ def in_mode(mode: str, image: Image.Image | None = None) -> Image.Image:
 
 
 def encoded(image: Image.Image, format: str, **settings: Any) -> bytes:  # noqa: A002
-    """`image` as a file. Lossy formats are asked for their best."""
+    """`image` as a file, in the best quality of the format."""
     out = io.BytesIO()
     if format in ("JPEG", "MPO"):
         settings = {"quality": 98, "subsampling": 0} | settings
     elif format in ("WEBP", "AVIF", "HEIF"):
         settings = {"quality": 98} | settings
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Pillow thinks of an odd mode is not what is tested
+        warnings.simplefilter("ignore")  # Pillow warns of odd modes
         image.save(out, format, **settings)
     return out.getvalue()
 
@@ -81,7 +81,7 @@ def of_kind(format: str, mode: str) -> bytes:  # noqa: A002
 
 
 def expected(mode: str) -> NDArray[np.float64]:
-    """(H, W, 3) in [0, 1]: what `in_mode(mode)` looks like."""
+    """(H, W, 3) in [0, 1]: the look of `in_mode(mode)`."""
     image = scene()
     if mode == "1":
         image = in_mode("1")
@@ -100,14 +100,14 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, depth: int, kind: int, rows: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
-    """A PNG by hand: bit depth, colour type (0 grey, 2 RGB, 3 palette, 6 RGBA), filtered rows, chunks around them."""
+    """A PNG: bit depth, colour type (0 grey, 2 RGB, 3 palette, 6 RGBA), filtered rows, chunks around them."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
     pixels = chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + header + before + pixels + after + chunk(b"IEND", b"")
 
 
 def one_colour_png(width: int, height: int) -> bytes:
-    """A black PNG, in no time at any size: all its rows are the same, so one packed block of them is repeated."""
+    """A black PNG, made quickly at any size: a packed block of equal rows is repeated."""
     rows = next(n for n in range(100, 0, -1) if height % n == 0)
     packer = zlib.compressobj(9, wbits=-15)
     block = packer.compress(bytes(rows * (1 + width))) + packer.flush(zlib.Z_FULL_FLUSH)

@@ -11,7 +11,7 @@ from daemon.transfer.steps import Step
 class InvertingPainter:
     """The photo, inverted. A subclass says in `before` what happens first: a note, a fault."""
 
-    hello = PainterInfo("cpu", "a fast test", "embedded", "", "relu5_1")
+    ready_info = PainterInfo("cpu", "a fast test", "embedded", "", "relu5_1")
 
     def before(self, content: SharedArray, style: tuple[tuple[SharedArray, float], ...]) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Every operation on the filesystem, one by one: to be killed at the n-th, or to see what a power loss would leave."""
+"""Counts the operations on the filesystem, to kill the process at the n-th or to know what a power loss would leave."""
 
 import os
 import signal
@@ -10,15 +10,15 @@ from typing import Any
 
 from daemon.storage import files as storage
 
-# what changes a filesystem or makes a change durable, as the daemon's own code calls it
+# the calls of our code that change a filesystem or make a change durable
 CHANGES = ("open", "write", "fsync", "mkdir", "rmdir", "unlink", "rename", "replace", "ftruncate", "chown")
-# the same as the interpreter's audit sees it: none of these may happen but through one of the above
+# the same calls as the interpreter's audit names them: each must come from a call above
 AUDITED = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink", "os.chown"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class Tape:
-    """Runs along in this process from `start` on; `count` operations have been begun."""
+    """Counts in this process from `start` on. `count`: operations that have begun."""
 
     def __init__(self, before: Callable[[int], None], after: Callable[[int, str, tuple[Any, ...]], None]) -> None:
         self.count = 0
@@ -59,7 +59,7 @@ class Tape:
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
         if (writes or event in AUDITED) and not self._inside:
-            os._exit(66)  # an operation that is not counted: CHANGES is not complete any more
+            os._exit(66)  # the operation was not counted: CHANGES is incomplete
 
 
 _running: Tape | None = None
@@ -67,7 +67,7 @@ _is_hooked = False
 
 
 def _watch(tape: Tape | None) -> None:
-    """An audit hook can never be taken away again, so there is one for all."""
+    """All tapes share one audit hook: a hook cannot be removed."""
     global _running, _is_hooked
     _running = tape
     if not _is_hooked:
@@ -89,8 +89,8 @@ def killed_at(number: int, *, after: bool) -> Tape:
 
 @dataclass(slots=True)
 class Durable:
-    """What would be found on the disk after a power loss: by inode, the contents of files as they were last synced,
-    and the entries of folders as they were last synced."""
+    """What lies on the disk after a power loss: by inode, the contents of files and the entries of folders as of their
+    last fsync."""
 
     root: int
     contents: dict[int, tuple[bytes, int]] = field(default_factory=dict)  # bytes, mtime_ns
@@ -118,14 +118,14 @@ class Durable:
 
 
 class Power:
-    """Follows a process and knows at each moment what is durable. Nothing is but by an fsync of the very file and,
-    for each name, of the very folder; or, with `names`, all names are at once, and contents by an fsync."""
+    """Knows at each moment of this process what is durable. Contents are durable after an fsync of the file, names
+    after an fsync of the folder or, with `names`, at once."""
 
     def __init__(self, root: Path, *, names: bool) -> None:
         self.root = root
         self.names = names
         self.moments: list[Durable] = []
-        self._held: list[int] = []  # so that no inode is given to another file
+        self._held: list[int] = []  # open files: the filesystem gives their inodes to no other file
         self.now = Durable(root.stat().st_ino)
         for folder, _, files in os.walk(root):
             self._sync_folder(Path(folder))
@@ -143,7 +143,7 @@ class Power:
         self.tape.stop()
         for folder, _, files in os.walk(self.root):
             inode = os.stat(folder).st_ino
-            if inode not in self.now.entries:  # made just now, and empty as far as the disk knows
+            if inode not in self.now.entries:  # made just now; on the disk it is empty
                 self.now.entries[inode] = {}
                 self._hold(Path(folder))
             if self.names:

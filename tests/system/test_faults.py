@@ -16,7 +16,8 @@ from daemon.errors import WorkerDied
 from daemon.jobs.audit import examine
 from daemon.service.preflight import style_problems
 from tests.support.daemon import Daemon, wait_until
-from tests.support.fast_daemon import BREAKS, CRASHES, HANGS, KILLS, MUTTERS, STALLS
+from tests.support.fast_daemon import BREAKS, HANGS, KILLS
+from tests.support.faulty_reader import CRASHES, MUTTERS, STALLS
 from tests.support.samples import CONFIG, jpeg
 
 Start = Callable[..., Daemon]

@@ -1,0 +1,159 @@
+"""Pools of real child processes, really killed."""
+
+import contextlib
+import os
+import signal
+import threading
+
+import pytest
+
+from daemon.errors import ConfigError, ShuttingDown, WorkerDied
+from daemon.processes.child import Child
+from daemon.processes.pool import Pool
+from tests.support.daemon import wait_until
+from tests.support.residents import Named, Resident
+
+
+def test_a_dead_child_is_replaced_for_the_next_taker() -> None:
+    pool = Pool([Child("reader", Resident)])
+    with pool.take() as child:
+        first = child.ready_info
+        os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not pool.children[0].running)
+    with pool.take() as child:
+        assert child.ready_info != first
+        assert child.call("ignores_ctrl_c")
+    pool.close()
+    pool.children[0].close()
+
+
+def test_closing_a_pool_stops_takers_that_work_or_wait() -> None:
+    pool = Pool([Child("painter", Resident)])
+    ended: list[type[BaseException]] = []
+
+    def work() -> None:
+        try:
+            with pool.take() as child:
+                child.call("hang")
+        except BaseException as error:
+            ended.append(type(error))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: pool.children[0].ready_info is not None)
+    pool.close()
+    for thread in threads:
+        thread.join(10)
+    assert ended == [ShuttingDown] * 3
+    pool.children[0].close()
+
+
+def test_a_child_that_does_not_start_is_tried_again_and_fails_no_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
+    pool = Pool([Child("painter", Resident, "sick")])
+    threading.Timer(1.5, pool.close).start()
+    with pytest.raises(ShuttingDown), pool.take():
+        pass
+    pool.children[0].close()
+
+
+def test_a_child_that_was_taken_for_the_same_affinity_lately_is_preferred() -> None:
+    pool = Pool([Child("painter", Named, name) for name in ("a", "b")])
+    with pool.take("waves") as first, pool.take("ink") as second:
+        before = {"waves": first, "ink": second}
+    for affinity in ("ink", "ink", "waves", "ink"):
+        with pool.take(affinity) as child:
+            assert child is before[affinity]
+    for child in pool.children:
+        child.close()
+
+
+def test_a_sick_child_delays_no_taker_while_another_works(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
+    pool = Pool([Child("painter cuda:0", Named, "sick"), Child("painter cuda:1", Named, "well")], trial="trial")
+    for wanted in ("sick", "well"):
+        with contextlib.suppress(WorkerDied), pool.take() as child:
+            assert child.ready_info == wanted
+            child.call("break_down" if wanted == "sick" else "ignores_ctrl_c")
+    for _ in range(3):
+        with pool.take() as child:
+            assert child.ready_info == "well"
+    with pool.take() as well:
+        threading.Timer(1.0, pool.close).start()
+        with pytest.raises(ShuttingDown), pool.take():  # only the sick one is left: it is tried again and again
+            pass
+        assert well.ready_info == "well"
+    assert not pool.trouble, "something is painted"
+    events = [vars(record).get("event") for record in caplog.records]
+    assert events.count("worker_failed") <= 1, "a failure is logged once"
+    for child in pool.children:
+        child.close()
+
+
+def test_children_join_and_leave_while_others_wait_for_them() -> None:
+    pool: Pool[Child] = Pool()
+    taken: list[str] = []
+
+    def work() -> None:
+        with pool.take() as child:
+            taken.append(child.ready_info)
+
+    waiting = threading.Thread(target=work)
+    waiting.start()
+    late = Child("painter", Named, "late")
+    pool.add(late)
+    waiting.join(60)
+    assert taken == ["late"]
+    with pool.take():
+        pool.remove(late)
+        assert late.running, "what it does is finished first"
+    assert not late.running
+    assert pool.children == ()
+    pool.refuse(ConfigError(["cluster: Ray is not installed"]))
+    with pytest.raises(ConfigError, match="not installed"), pool.take():
+        pass
+
+
+class Mortal:
+    """A child without a process, that starts only when it is told to."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.ready_info, self.running, self.starts = name, name, False, False
+
+    def start(self) -> None: ...
+
+    def ready(self) -> str:
+        if not self.starts:
+            raise WorkerDied("the device is on fire")
+        self.running = True
+        return self.name
+
+    def call(self, method: str, *arguments: object, progress: object = None, patience: float | None = None) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_failure_and_its_end_are_logged_once_each(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
+    child = Mortal("painter")
+    pool = Pool([child])
+
+    def recover() -> None:
+        wait_until(lambda: pool.trouble == "the painter cannot work: the device is on fire")
+        child.starts = True
+
+    thread = threading.Thread(target=recover)
+    thread.start()
+    for _ in range(2):
+        with pool.take():
+            pass
+    thread.join(10)
+    assert [vars(record)["event"] for record in caplog.records] == ["worker_failed", "worker_recovered"]
+    assert not pool.trouble
