@@ -65,12 +65,17 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Paint what is in the inbox, then exit.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what needs a person.")] = False,
+    events: Annotated[Path | None, typer.Option("--events", help="Write events to this file.")] = None,
 ) -> None:
     """Watch the inbox and paint what is dropped there, until Ctrl+C."""
     from daemon.config.load import find, load
     from daemon.console.console import Console
     from daemon.service.service import Service, handle_signals
 
+    if events is not None:
+        from daemon.console.events_file import EventsFile
+
+        logging.getLogger("styled").addHandler(EventsFile(events))
     path = find(config)
     settings = load(path)
     with Console(settings, verbosity=verbose - quiet) as console:
