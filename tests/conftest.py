@@ -1,11 +1,11 @@
 """What several test modules share: small real pictures, a configured root, a real daemon in its own process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 from tests.support.samples import CONFIG, jpeg
 
 
@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(root: Path) -> Iterator[Callable[..., Daemon]]:
+def start(root: Path) -> Iterator[Start]:
     """Starts daemons on `root`; whatever still runs at the test's end is killed."""
     started: list[Daemon] = []
 

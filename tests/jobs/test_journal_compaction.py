@@ -12,9 +12,8 @@ from daemon.jobs.journal import Event, Journal, entries, line
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.storage.layout import Folders
 from tests.jobs.test_audit import claim, config, count, deliver, drop, fail
-from tests.support.daemon import wait_until
+from tests.support.daemon import Start, wait_until
 from tests.support.samples import CONFIG
-from tests.system.test_faults import Start
 
 __all__ = ["config"]
 
