@@ -45,4 +45,4 @@ class EventsFile(logging.Handler):
         event = getattr(record, "event", None) or next((e for p, e in PROSE.items() if re.search(p, message)), None)
         fields = {name: value for name, value in vars(record).items() if name not in KNOWN}
         entry = {"time": record.created, "event": event, "level": record.levelname.lower(), "message": message}
-        self._file.write(json.dumps(entry | {"fields": fields}, default=str) + "\n")
+        self._file.write(json.dumps(entry | fields, default=str) + "\n")
