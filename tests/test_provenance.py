@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,16 +21,48 @@ from daemon.cli.paint import paint, read_photo, stylizer_for, write
 from daemon.cli.repaint import repaint
 from daemon.config.load import builtin_picture
 from daemon.errors import JobError
-from daemon.provenance import Provenance, libraries, thinned
+from daemon.provenance import Provenance, StyleSource, libraries, thinned
 from daemon.transfer.plan import Plan
 from daemon.transfer.recipe import PRESETS
 from daemon.transfer.steps import EvaluationRun
-from tests.support.commands import styled
 from tests.support.daemon import Daemon
-from tests.support.records import a_record
 from tests.support.samples import jpeg
 
 KINDS = ("png", "jpeg", "webp")
+
+
+def a_record(**changes: object) -> Provenance:
+    record = Provenance(
+        source="Tübingen <&\"'>\udcff\n.jpg",
+        source_sha256="a" * 64,
+        style="alpha",
+        pictures=(StyleSource("builtin:starry", "b" * 64, 2.0), StyleSource("own.png", "c" * 64, 0.5)),
+        recipe=dataclasses.replace(PRESETS["fine"], style_weight=1.1, seed=7, keep_colors="luminance"),
+        size=(48, 32),
+        format="png",
+        quality=95,
+        weights="embedded",
+        weights_sha256="d" * 64,
+        device="cpu",
+        device_name="a processor",
+        threads=2,
+        steps=140,
+        loss=0.1234567890123,
+        terms={"style relu1_1": 0.05, "style relu2_1": 0.04, "palette": 0.01, "content relu2_2": 0.02},
+        stretches=(
+            EvaluationRun(1, None, True, 20, 80),
+            EvaluationRun(2, 128, False, 20, 50),
+            EvaluationRun(2, 128, False, 0, 10),
+        ),
+        curve=(3.5, 0.25),
+        seconds=12.345,
+    )
+    return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
+
+
+def styled(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "daemon", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
 
 
 def test_a_record_comes_back_as_it_was() -> None:

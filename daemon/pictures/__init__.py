@@ -26,10 +26,10 @@ _HOMES = {  # loaded with their first use: what only looks at headers needs no n
     "masks": ("masked",),
     "probing": ("probe",),
     "reading": ("Picture", "read"),
+    "xmp": ("read_record",),
     "sheets": ("sheet",),
     "thumbnails": ("sketch", "sketch_file"),
     "writing": ("verify", "write"),
-    "xmp": ("read_record",),
 }
 Image.MAX_IMAGE_PIXELS = None
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # it reports odd tags that harm nobody

@@ -13,7 +13,7 @@ from tests.benchmarks import race, seed
 from tests.benchmarks.look import peers
 from tests.benchmarks.roofline import flops
 from tests.benchmarks.speed import PAIRS, ratio
-from tests.support.commands import benchmark
+from tests.support.benchmark import benchmark
 
 
 def test_speed_has_every_field() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +12,13 @@ import pytest
 from PIL import Image
 
 from daemon import __version__
-from tests.support.commands import styled
 from tests.support.daemon import Daemon
 from tests.support.samples import CONFIG, jpeg
+
+
+def styled(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "daemon", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=600)
 
 
 def test_it_says_its_version() -> None:

@@ -18,8 +18,8 @@ from daemon.service.metrics import serve
 from daemon.status import Counts, Status
 from daemon.storage.layout import Folders
 from daemon.transfer.steps import Memory, Step
-from tests.support.records import a_record
 from tests.support.samples import CONFIG, jpeg
+from tests.test_provenance import a_record
 
 NOT_RUNNING = {"state": "not running"}
 

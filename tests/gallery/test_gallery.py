@@ -16,8 +16,8 @@ from daemon.gallery.gallery import Gallery
 from daemon.processes.readers import Readers
 from daemon.storage.layout import Folders
 from tests.support.daemon import Daemon, wait_until
-from tests.support.records import a_record
 from tests.support.samples import CONFIG, jpeg
+from tests.test_provenance import a_record
 
 
 def rows(page: Path) -> list[list[Any]]:

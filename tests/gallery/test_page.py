@@ -13,8 +13,8 @@ import pytest
 from daemon import pictures
 from daemon.gallery.page import Row, render
 from tests.support.browser import CHROMIUM, Browser
-from tests.support.records import a_record
 from tests.support.samples import jpeg
+from tests.test_provenance import a_record
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium (Debian: apt-get install chromium)")
 NAMES = (

@@ -15,7 +15,7 @@ from daemon.jobs.claims import JobStore
 from daemon.jobs.record import Job
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
-from tests.support.commands import styled
+from tests.cli.test_app import styled
 
 
 @pytest.fixture

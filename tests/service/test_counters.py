@@ -7,7 +7,7 @@ import pytest
 
 from daemon.service.counters import Counters
 from daemon.status import Counts
-from tests.support.records import DELIVERED, FAILED
+from tests.service.test_hooks import DELIVERED, FAILED
 
 
 def test_it_counts_today_and_in_all_over_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

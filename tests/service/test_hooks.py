@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from daemon.config.models import HookCommands
+from daemon.jobs.record import JobResult
 from daemon.service.hooks import Hooks, filled
 from tests.support.daemon import wait_until
-from tests.support.records import DELIVERED, FAILED
+from tests.test_provenance import a_record
+
+DELIVERED = JobResult("1", "alpha/a; touch x $(y).jpg", "alpha", Path("/out/a; b.jpg"), "", 1.25, a_record())
+FAILED = JobResult("2", "alpha/b.jpg", "alpha", Path("/failed/b.jpg"), "It is\nblurred.")
 
 
 @pytest.fixture

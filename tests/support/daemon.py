@@ -44,8 +44,7 @@ class Daemon:
     def events(self, event: Event | None = None, **fields: object) -> list[dict[str, Any]]:
         """What this daemon has reported: `event` with these fields, by default everything."""
         *lines, _ = self._events.read_text(errors="replace").split("\n")
-        found = [json.loads(line) for line in lines]
-        entries = [{**entry.pop("fields", {}), **entry} for entry in found]
+        entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
         wanted = fields if event is None else {"event": event, **fields}
         return [entry for entry in entries if wanted.items() <= entry.items()]
 
