@@ -15,6 +15,8 @@ from tests.benchmarks.roofline import flops
 from tests.benchmarks.speed import PAIRS, ratio
 from tests.support.benchmark import benchmark
 
+pytestmark = pytest.mark.slow
+
 
 def test_speed_has_every_field() -> None:
     pair = [str(path) for path in PAIRS[0]]

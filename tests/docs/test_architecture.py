@@ -98,10 +98,11 @@ HOMES = {
 
 
 class Import(NamedTuple):
-    """`module`: its absolute name. `inner`: the import stands inside a function."""
+    """`module`: its absolute name. `inner`: inside a function. `typed`: for the type checker alone, never loaded."""
 
     module: str
     inner: bool
+    typed: bool
 
 
 def name(path: Path) -> str:
@@ -116,10 +117,10 @@ def part(path: Path) -> str:
 def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
     """Every import of a file, wherever it stands. `from package import name` is taken for a module if it is one."""
 
-    def walk(node: ast.AST, inner: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, inner: bool, typed: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
-                yield from (Import(alias.name, inner) for alias in child.names)
+                yield from (Import(alias.name, inner, typed) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
                 package = path.relative_to(top).parts[:-1]
                 base = package[: len(package) - child.level + 1] if child.level else ()
@@ -127,17 +128,19 @@ def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
                 for alias in child.names:
                     below = top.joinpath(*module.split("."), alias.name)
                     is_module = below.is_dir() or below.with_suffix(".py").is_file() or module == "daemon"
-                    yield Import(f"{module}.{alias.name}" if is_module else module, inner)
+                    yield Import(f"{module}.{alias.name}" if is_module else module, inner, typed)
             else:
                 is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-                yield from walk(child, inner or is_function)
+                is_typing = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+                yield from walk(child, inner or is_function, typed or is_typing)
 
-    yield from walk(ast.parse(path.read_text()), False)
+    yield from walk(ast.parse(path.read_text()), False, False)
 
 
-def ours(path: Path) -> set[str]:
-    """What a file imports of other parts of ours, below `daemon.`"""
-    found = {each.module.removeprefix("daemon.") for each in imports(path) if each.module.startswith("daemon.")}
+def ours(path: Path, *, typed: bool = True) -> set[str]:
+    """What a file imports of other parts of ours, below `daemon.`; `typed`: also for the type checker alone."""
+    own = [each for each in imports(path) if each.module.startswith("daemon.") and (typed or not each.typed)]
+    found = {each.module.removeprefix("daemon.") for each in own}
     return {module for module in found if module.split(".")[0] != part(path)}
 
 
@@ -179,7 +182,7 @@ def test_a_package_says_what_it_is_for(folder: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_only_the_files_named_for_it_load_pillow_torch_or_ray(path: Path) -> None:
-    found = ours(path)
+    found = ours(path, typed=False)
     if not is_one_of(path, PILLOW_SIDE):
         assert not {module for module in found if covers({"pictures"}, module)}
     if not is_one_of(path, TORCH_SIDE):

@@ -22,6 +22,8 @@ from tests.support.daemon import Daemon, Start, wait_until
 from tests.support.folders import adds_up, drop
 from tests.support.samples import CONFIG, jpeg
 
+pytestmark = pytest.mark.slow
+
 STYLES = ("alpha", "beta", "gamma", "delta")
 PICTURES = 40
 LONG = 240.0  # seconds, for a machine that is busy with other things

@@ -16,6 +16,8 @@ from tests.support.daemon import Start, wait_until
 from tests.support.folders import adds_up, drop, names, painted
 from tests.support.samples import CONFIG, jpeg
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_full_disk_pauses_the_service_and_room_lets_it_go_on(small: Path, start: Start) -> None:
     """Full before a job, and full when the painting is written: nothing is lost and nothing half-delivered."""

@@ -19,6 +19,8 @@ from tests.support.fast_daemon import BREAKS, CRASHES, HANGS, KILLS, MUTTERS, ST
 from tests.support.folders import adds_up, drop, names, painted
 from tests.support.samples import CONFIG
 
+pytestmark = pytest.mark.slow
+
 
 def plain(root: Path, name: str, colour: tuple[int, int, int]) -> Path:
     path = root / "inbox/alpha" / name

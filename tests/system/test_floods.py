@@ -5,8 +5,12 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.daemon import Start, wait_until
 from tests.support.samples import jpeg
+
+pytestmark = pytest.mark.slow
 
 
 def paintings(root: Path, style: str) -> list[Path]:

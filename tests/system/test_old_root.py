@@ -19,6 +19,8 @@ from tests.support.commands import styled
 from tests.support.daemon import Start, wait_until
 from tests.support.folders import adds_up, files, leftovers
 
+pytestmark = pytest.mark.slow
+
 ARCHIVE = Path(__file__).parent / "data" / "root-42bc704.tar.xz"
 
 

@@ -19,6 +19,8 @@ from tests.support.daemon import Start, wait_until
 from tests.support.made_pictures import truncations
 from tests.support.read_path import FILES, PAINTED, PATIENCE, Desk, written
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:

@@ -21,6 +21,8 @@ from tests.support.daemon import Daemon, Start, wait_until
 from tests.support.folders import files, leftovers, painted
 from tests.support.samples import CONFIG, jpeg
 
+pytestmark = pytest.mark.slow
+
 SLOW = CONFIG.replace("preset: draft, size: 48", "preset: fine, size: 400")
 
 

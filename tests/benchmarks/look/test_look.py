@@ -19,6 +19,8 @@ from tests.benchmarks.look.columns import verdict
 from tests.benchmarks.seed import picture, tensor
 from tests.support.benchmark import benchmark
 
+pytestmark = pytest.mark.slow
+
 
 def scene(height: int = 96, width: int = 128, seed: int = 0) -> Tensor:
     """(1, 3, height, width): coloured blots of all sizes, other for each seed."""
