@@ -8,6 +8,14 @@ import pytest
 from tests.support.daemon import Daemon, Start
 from tests.support.samples import CONFIG, jpeg
 
+SLOW = {"start", "browser"}  # fixtures that take seconds: a real daemon, a real browser
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:

@@ -30,11 +30,13 @@ def test_every_yaml_block_is_a_configuration(text: str, tmp_path: Path) -> None:
     assert load(tmp_path / "config.yaml").styles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", blocks("python"))
 def test_every_python_block_runs(text: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", text], check=True, cwd=tmp_path, timeout=400)
 
 
+@pytest.mark.slow
 def test_every_command_exists() -> None:
     commands = set(re.findall(r"`styled ([a-z]+)", README)) | set(re.findall(r"^styled ([a-z]+)", README, re.MULTILINE))
     assert len(commands) > 4

@@ -248,7 +248,7 @@ def test_it_tells_systemd_when_it_is_ready_what_it_does_and_when_it_stops(root: 
 def test_the_second_signal_forces(number: int, code: int) -> None:
     script = (
         "import os, sys, threading, types\n"
-        "from daemon.service import handle_signals\n"
+        "from daemon.service.service import handle_signals\n"
         "stopping = threading.Event()\n"
         "handle_signals(types.SimpleNamespace(stopping=stopping, stop=stopping.set))\n"
         f"os.kill(os.getpid(), {number})\n"
