@@ -17,6 +17,7 @@ def weights() -> Mapping[str, Tensor]:
     return random_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_features_are_torchvisions(weights: Mapping[str, Tensor], pooling: Literal["max", "average"]) -> None:
     """Every layer, kept at once, is what torchvision's own modules give when run up to it alone."""
