@@ -1,12 +1,20 @@
 """What several test modules share: small real pictures, a configured root, a real daemon in its own process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Start
 from tests.support.samples import CONFIG, jpeg
+
+SLOW = {"start", "browser"}  # fixtures that take seconds: a real daemon, a real browser
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
@@ -19,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(root: Path) -> Iterator[Callable[..., Daemon]]:
+def start(root: Path) -> Iterator[Start]:
     """Starts daemons on `root`; whatever still runs at the test's end is killed."""
     started: list[Daemon] = []
 

@@ -2,15 +2,14 @@
 
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from daemon.config.live import LiveConfig
 from daemon.config.models import Config
 from daemon.errors import ConfigError
 from daemon.jobs.claims import JobStore
 from daemon.jobs.pipeline import Pipeline
+from daemon.processes.messages import Factory
 from daemon.processes.painters import Painters
 from daemon.processes.ray_cluster import Cluster
 from daemon.processes.readers import Readers
@@ -34,8 +33,8 @@ class Parts:
         path: Path,
         config: Config,
         stopping: threading.Event,
-        painter: Callable[..., Any] | None = None,
-        reader: Callable[..., Any] | None = None,
+        painter: Factory | None = None,
+        reader: Factory | None = None,
     ) -> None:
         """`path`: where `config` was read. `painter` and `reader` replace what the child processes hold."""
         self.live = LiveConfig(path, config)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon import pictures
+from daemon.events import Event
 from daemon.inbox.inbox import Inbox
 from daemon.transfer import Stylizer
 from daemon.transfer.recipe import recipe
@@ -101,7 +102,7 @@ class running:  # noqa: N801  (a context manager, used as a verb)
         self.daemon = Daemon(root)
 
     def __enter__(self) -> Daemon:
-        self.daemon.wait_for("ready:", 300)
+        self.daemon.wait_for(Event.READY, 300)
         return self.daemon
 
     def __exit__(self, *error: object) -> None:
@@ -124,7 +125,7 @@ def startup(given: argparse.Namespace, folder: Path) -> dict[str, float]:
                 raise RuntimeError(f"the daemon claimed nothing:\n{daemon.text()}")
             time.sleep(0.005)
         claimed.append(time.perf_counter() - start - SETTLE)
-        daemon.wait_for("ready:", 300)
+        daemon.wait_for(Event.READY, 300)
         ready.append(time.perf_counter() - start)
         daemon.stop()
         command = [sys.executable, "-c", MODEL, given.device]

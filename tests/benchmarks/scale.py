@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from daemon import pictures
+from daemon.events import Event
 from tests.support.daemon import Daemon
 from tests.support.samples import jpeg
 
@@ -106,7 +107,8 @@ def measured(root: Path, address: str, painters: int, given: argparse.Namespace,
     photos = [jpeg(given.size, height, seed=number) for number in range(4)]
     daemon = Daemon(root, fast=fast)
     try:
-        until(lambda: daemon.text().count("has joined") >= painters and "ready:" in daemon.text(), daemon)
+        joined = Event.CLUSTER_JOINED
+        until(lambda: daemon.events(Event.READY) and len(daemon.events(joined)) >= painters, daemon)
         put(root, photos, 0, given.warm)
         until(lambda: delivered(root) >= given.warm, daemon)
         before, memory = ticks(daemon.process.pid), resident(daemon.process.pid)

@@ -1,10 +1,7 @@
 """The benchmarks run, and say what they promise to; their figures mean nothing at these sizes."""
 
-import json
 import math
-import subprocess
 import sys
-from typing import Any
 
 import pytest
 import torch
@@ -16,13 +13,9 @@ from tests.benchmarks import race, seed
 from tests.benchmarks.look import peers
 from tests.benchmarks.roofline import flops
 from tests.benchmarks.speed import PAIRS, ratio
+from tests.support.benchmark import benchmark
 
-
-def benchmark(name: str, *arguments: str) -> Any:
-    command = [sys.executable, "-m", f"tests.benchmarks.{name}", "--json", "--device", "cpu", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+pytestmark = pytest.mark.slow
 
 
 def test_speed_has_every_field() -> None:

@@ -11,6 +11,8 @@ from tests.benchmarks import robustness
 from tests.benchmarks.robustness import beyond_inner_frames, cuts_of, is_black, looked_at, seam, tiled
 from tests.support.scenes import scene
 
+pytestmark = pytest.mark.slow
+
 DRAFT = recipe("draft")
 
 

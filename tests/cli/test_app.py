@@ -19,6 +19,7 @@ def test_it_says_its_version() -> None:
     assert styled("--version").stdout == f"styled {__version__}\n"
 
 
+@pytest.mark.slow
 def test_check_says_that_all_is_right_and_what_would_happen_to_each_file(root: Path) -> None:
     inbox = root / "inbox/alpha"
     inbox.mkdir(parents=True)
@@ -63,6 +64,7 @@ def test_status_with_and_without_a_daemon(root: Path, start: Callable[..., Daemo
     assert daemon.stop() == 0
 
 
+@pytest.mark.slow
 def test_paint_paints_one_picture_and_overwrites_nothing_unasked(root: Path) -> None:
     (root / "photo.jpg").write_bytes(jpeg(60, 40))
     arguments = ("paint", root / "photo.jpg", root / "alpha.png", "-o", root / "out.png", "--preset", "draft")
@@ -76,6 +78,7 @@ def test_paint_paints_one_picture_and_overwrites_nothing_unasked(root: Path) -> 
     assert not list(root.glob(".*.tmp"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -93,6 +96,7 @@ def test_paint_refuses_in_plain_words(root: Path, arguments: tuple[str, ...], co
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_runs_the_daemon_and_makes_a_sheet(tmp_path: Path) -> None:
     done = styled("demo", tmp_path / "demo", "--size", "32")
     assert done.returncode == 0, done.stderr

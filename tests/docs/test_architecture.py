@@ -1,36 +1,87 @@
-"""The shape of the code: who may import whom, one home per library, and what the daemon process never loads."""
+"""The shape of the code: what each package may import, one home per library, what the daemon process never loads."""
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.support.samples import jpeg
 
-PACKAGE = Path(__file__).parents[2] / "daemon"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "daemon"
+FILES = sorted(PACKAGE.rglob("*.py"))
+PACKAGES = [path.parent for path in FILES if path.name == "__init__.py"]
 
-# Each line may import only from lines above it; the order in which a picture's way is built up.
-LAYERS = (
-    ("errors", "formats", "transfer"),
-    ("names", "mounts", "canvas", "journald", "sketch", "hashes", "flaws"),
-    ("listing", "folders", "processes", "pictures", "plainly", "troubles", "saved", "report"),
-    ("settling", "doorbell", "records", "ledger", "lock", "config", "pool", "board", "blame", "provenance"),
-    ("notices", "places", "readers", "painters", "retry", "finished", "page"),
-    ("claims", "compaction", "stylepictures", "cluster", "story", "gallery", "hooks", "tally"),
-    ("inbox", "job", "doctor", "supervisor", "answers", "audience", "why", "metrics", "once", "checks"),
-    ("keeper", "workers", "console"),
-    ("service",),
-    ("demo", "single"),
-    ("repaint",),
-    ("cli",),
-    ("__main__",),
-)
+# What each part may import of ours. A part is a package or a plain file at the top; "part.module" allows that module
+# only. Everything but transfer/ may also import LEAVES, which import nothing but each other, as said here.
+LEAVES = {"__version__", "errors", "text", "filenames", "events", "backoff"}
+NO_TORCH = {"transfer.recipe", "transfer.steps", "transfer.errors", "transfer.network.layers"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "text": set(),
+    "filenames": {"text"},
+    "events": set(),
+    "backoff": set(),
+    "assets": set(),
+    "previews": set(),
+    "transfer": {"assets"},
+    "pictures": {"previews"},
+    "config": {"assets", "transfer.recipe", "transfer.errors"},
+    "storage": set(),
+    "inbox": set(),
+    "provenance": {"assets", *NO_TORCH},
+    "status": {"previews", "storage.files", "transfer.steps"},
+    "processes": {"config", "storage.files", "previews", "provenance", "pictures", "transfer"},
+    "jobs": {"config", "storage", "inbox", "processes", "provenance", "status", *NO_TORCH},
+    "gallery": {"assets", "storage", "processes", "provenance", "previews", *NO_TORCH},
+    "console": {"config", "status", "previews", "transfer.steps"},
+    "service": {
+        "assets",
+        "config",
+        "storage",
+        "inbox",
+        "processes",
+        "jobs",
+        "gallery",
+        "status",
+        "previews",
+        "transfer",
+    },
+    "cli": {
+        *("assets", "config", "storage", "inbox", "processes", "jobs", "gallery", "console", "service", "status"),
+        *("previews", "provenance", "pictures", "transfer"),
+    },
+    "studio": {"assets", "transfer", "pictures"},
+    "__main__": {"cli"},
+}
+# Only these files may import what loads Pillow, torch or Ray: a folder stands for all files in it.
+PILLOW_SIDE = {"pictures/", "studio/", "cli/", "processes/reader_process.py"}
+TORCH_SIDE = {
+    *("transfer/", "studio/", "cli/", "processes/painter_process.py", "processes/painting_check.py"),
+    *("processes/ray_actor.py", "service/preflight.py"),  # `check --deep`, and the description of weights
+}
+TORCH_FREE = {*NO_TORCH, "transfer.network.weights"}  # imports torch only to read a file
+# An import inside a function needs a reason.
+INNER_IMPORTS = {
+    "__main__.py": "a spawned child imports its parent's main module again",
+    "cli/app.py": "a command loads no more than its answer needs",
+    "cli/demo.py": "Pillow, after the daemon has ended",
+    "cli/output.py": "Pillow, for the record in a painting only",
+    "cli/paint.py": "torch, after the arguments were checked",
+    "processes/shared_array.py": "numpy, in a child only; the daemon passes the handle on",
+    "service/metrics.py": "prometheus_client is an optional extra",
+    "service/preflight.py": "torch, for `check --deep` only",
+    "transfer/__init__.py": "torch loads with the first use of Stylizer; recipes need none",
+    "transfer/network/weights.py": "torch and safetensors load when a file of weights is read",
+}
 HOMES = {
     "yaml": {"config"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "provenance"},
     "watchdog": {"inbox"},
     "PIL": {"pictures", "studio"},
     "pillow_heif": {"pictures"},
@@ -38,59 +89,134 @@ HOMES = {
     "torchvision": {"transfer", "studio"},
     "safetensors": {"transfer", "studio"},
     "multiprocessing": {"processes"},
-    "ray": {"cluster"},
+    "ray": {"processes"},
     "rich": {"console", "studio"},
     "skimage": {"studio"},
     "typer": {"cli"},
-    "prometheus_client": {"metrics"},
+    "prometheus_client": {"service"},
 }
 
 
+class Import(NamedTuple):
+    """`module`: its absolute name. `inner`: inside a function. `typed`: for the type checker alone, never loaded."""
+
+    module: str
+    inner: bool
+    typed: bool
+
+
+def name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
 def part(path: Path) -> str:
-    """The module or subpackage that a file belongs to."""
+    """The package or the plain file at the top that a file belongs to."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> set[str]:
-    """Every module that is imported anywhere in a file, absolute."""
-    package = ".".join(["daemon", *path.relative_to(PACKAGE).parts[:-1]])
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
-            module = ".".join(name for name in (base, node.module) if name)
-            if module == "daemon":
-                found |= {f"daemon.{alias.name}" for alias in node.names}
-            found.add(module)
-    return found
+def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
+    """Every import of a file, wherever it stands. `from package import name` is taken for a module if it is one."""
+
+    def walk(node: ast.AST, inner: bool, typed: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from (Import(alias.name, inner, typed) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                package = path.relative_to(top).parts[:-1]
+                base = package[: len(package) - child.level + 1] if child.level else ()
+                module = ".".join([*base, *([child.module] if child.module else [])])
+                for alias in child.names:
+                    below = top.joinpath(*module.split("."), alias.name)
+                    is_module = below.is_dir() or below.with_suffix(".py").is_file() or module == "daemon"
+                    yield Import(f"{module}.{alias.name}" if is_module else module, inner, typed)
+            else:
+                is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                is_typing = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+                yield from walk(child, inner or is_function, typed or is_typing)
+
+    yield from walk(ast.parse(path.read_text()), False, False)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_one_way(path: Path) -> None:
-    rank = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+def ours(path: Path, *, typed: bool = True) -> set[str]:
+    """What a file imports of other parts of ours, below `daemon.`; `typed`: also for the type checker alone."""
+    own = [each for each in imports(path) if each.module.startswith("daemon.") and (typed or not each.typed)]
+    found = {each.module.removeprefix("daemon.") for each in own}
+    return {module for module in found if module.split(".")[0] != part(path)}
+
+
+def covers(allowed: set[str], module: str) -> bool:
+    return any(module == each or module.startswith(f"{each}.") for each in allowed)
+
+
+def is_one_of(path: Path, places: set[str]) -> bool:
+    return any(name(path) == each or (each.endswith("/") and name(path).startswith(each)) for each in places)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_file_imports_what_its_package_may(path: Path) -> None:
     own = part(path)
-    ours = {name.split(".")[1] for name in imports(path) if name.startswith("daemon.")} - {own, "__version__"}
-    if own == "transfer":
-        assert not ours, "transfer/ runs alone on a bare GPU machine"
-    elif own == "studio":
-        assert ours <= {"transfer", "pictures"}, "the studio makes what ships and nothing imports it"
-    elif own != "__init__":
-        assert own in rank, f"say in LAYERS where {own} stands"
-        assert all(rank[name] < rank[own] for name in ours), f"{own} imports {ours}"
+    if own == "__init__":
+        assert not ours(path)
+        return
+    assert own in ALLOWED, f"say in ALLOWED what {own} may import"
+    leaves = set() if own in LEAVES or own == "transfer" else LEAVES
+    assert {module for module in ours(path) if not covers(ALLOWED[own] | leaves, module)} == set()
+
+
+def test_what_is_allowed_holds_no_circle_and_names_what_exists() -> None:
+    parts = {own: {each.split(".")[0] for each in allowed} for own, allowed in ALLOWED.items()}
+    graphlib.TopologicalSorter(parts).prepare()
+    assert parts.keys() | {"__init__"} == {part(path) for path in FILES}
+
+
+def test_the_top_holds_eight_plain_files_at_most() -> None:
+    plain = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    assert len(plain) <= 8, plain
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.relative_to(PACKAGE.parent).as_posix())
+def test_a_package_says_what_it_is_for(folder: Path) -> None:
+    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    assert said, "what is it for, in which process does it run, what may it import?"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_only_the_files_named_for_it_load_pillow_torch_or_ray(path: Path) -> None:
+    found = ours(path, typed=False)
+    if not is_one_of(path, PILLOW_SIDE):
+        assert not {module for module in found if covers({"pictures"}, module)}
+    if not is_one_of(path, TORCH_SIDE):
+        assert not {module for module in found if covers({"transfer"}, module) and not covers(TORCH_FREE, module)}
+    if any(each.module.split(".")[0] == "ray" for each in imports(path)):
+        assert path.name.startswith("ray_")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_an_import_inside_a_function_has_its_reason(path: Path) -> None:
+    inner = [each.module for each in imports(path) if each.inner]
+    assert bool(inner) == (name(path) in INNER_IMPORTS) or part(path) == "studio", inner
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_each_library_has_one_home(library: str) -> None:
-    users = {part(path) for path in MODULES if library in {name.split(".")[0] for name in imports(path)}}
+    users = {part(path) for path in FILES if library in {each.module.split(".")[0] for each in imports(path)}}
     assert users <= HOMES[library]
-    assert users & HOMES[library], f"nobody uses {library} any more: is it still a dependency?"
+    assert users, f"nothing uses {library} any more: is it still a dependency?"
+
+
+def test_no_test_imports_another_test() -> None:
+    found = [
+        (path.name, each.module)
+        for path in (REPOSITORY / "tests").rglob("*.py")
+        for each in imports(path)
+        if each.module.startswith("tests.") and any(step.startswith("test_") for step in each.module.split("."))
+    ]
+    assert found == []
 
 
 def test_the_daemon_process_loads_neither_torch_nor_a_decoder_nor_numpy() -> None:
     code = (
-        "import sys, daemon.service, daemon.console, daemon.checks\n"
+        "import sys, daemon.service.service, daemon.console.console\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -105,8 +231,10 @@ def test_a_check_loads_no_more_than_its_answer_needs(tmp_path: Path, picture: st
     (tmp_path / "own.png").write_bytes(jpeg(kind="PNG"))
     (tmp_path / "config.yaml").write_text(f"styles: {{alpha: {{picture: '{picture}'}}}}")
     code = (
-        f"import sys, daemon.cli; sys.argv[1:] = ['check', '--config', {str(tmp_path / 'config.yaml')!r}]\n"
-        "try: daemon.cli.run_command()\n"
+        "import sys\n"
+        "from daemon.cli.app import run_command\n"
+        f"sys.argv[1:] = ['check', '--config', {str(tmp_path / 'config.yaml')!r}]\n"
+        "try: run_command()\n"
         "except SystemExit as end: assert not end.code\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )
@@ -122,12 +250,10 @@ def test_children_do_not_load_the_command_line() -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_the_top_level_holds_what_the_design_names() -> None:
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=PACKAGE.parent, capture_output=True, text=True, check=False
-    ).stdout.split("\n")
-    if not any(tracked):
+def test_the_repository_holds_at_its_top_what_the_design_names() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout
+    if not listed:
         pytest.skip("not a git checkout")
-    top = {name.split("/")[0] for name in tracked if name and not name.startswith(".")}
+    top = {line.split("/")[0] for line in listed.splitlines() if not line.startswith(".")}
     allowed = {"daemon", "systemd", "tests", "config.yaml", "pyproject.toml"}
     assert top <= allowed | {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}

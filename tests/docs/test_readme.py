@@ -30,11 +30,13 @@ def test_every_yaml_block_is_a_configuration(text: str, tmp_path: Path) -> None:
     assert load(tmp_path / "config.yaml").styles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", blocks("python"))
 def test_every_python_block_runs(text: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", text], check=True, cwd=tmp_path, timeout=400)
 
 
+@pytest.mark.slow
 def test_every_command_exists() -> None:
     commands = set(re.findall(r"`styled ([a-z]+)", README)) | set(re.findall(r"^styled ([a-z]+)", README, re.MULTILINE))
     assert len(commands) > 4
@@ -77,3 +79,14 @@ def test_every_file_it_points_to_is_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
+
+
+def test_contributing_names_files_packages_and_modules_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in re.findall(r"`((?:[a-z_]+/)+(?:[a-z_0-9]+\.[a-z0-9]+)?|[a-z_]+\.py)`", text):
+        assert (ROOT / path).exists() or (ROOT / "daemon" / path).exists() or [*(ROOT / "daemon").rglob(path)], path
+    for module in re.findall(r"python -m ((?:tests|daemon)\.[a-z_.]+[a-z])", text):
+        place = ROOT.joinpath(*module.split("."))
+        assert place.is_dir() or place.with_suffix(".py").exists(), module
+    packages = {path.parent.name for path in (ROOT / "daemon").glob("*/__init__.py")}
+    assert packages == set(re.findall(r"^\| `([a-z]+)/` \|", text, re.MULTILINE)) | {"assets"}

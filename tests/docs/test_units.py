@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from daemon.cli.app import app
 from daemon.config.load import load
+from daemon.events import Event
 
 REPOSITORY = Path(__file__).parents[2]
 HOMES = REPOSITORY / "systemd"
@@ -77,3 +78,8 @@ def test_the_manual_names_every_command() -> None:
     manual = (HOMES / "styled.1").read_text()
     commands = get_command(app).list_commands(None)  # type: ignore[attr-defined]
     assert [name for name in commands if f".B {name}\n" not in manual] == []
+
+
+def test_the_manual_names_every_event() -> None:
+    events = (HOMES / "styled.1").read_text().partition(".SH EVENTS")[2].partition(".SH")[0]
+    assert [event for event in Event if not re.search(rf"^{event},?$", events, re.MULTILINE)] == []

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from daemon.jobs.audit import examine
 from daemon.jobs.journal import Event, Journal, entries, line
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.storage.layout import Folders
-from tests.support.daemon import Daemon, wait_until
+from tests.support.daemon import wait_until
 from tests.support.jobs import claimed, count, delivered, failed, inbox_photo
 from tests.support.samples import CONFIG
 
@@ -116,7 +115,7 @@ def test_a_journal_that_is_not_there_is_short_enough(root: Path, config: Config)
     assert not (root / "work/journal").exists()
 
 
-def test_the_daemon_keeps_it_short_by_itself(root: Path, start: Callable[..., Daemon]) -> None:
+def test_the_daemon_keeps_it_short_by_itself(root: Path, start: Start) -> None:
     (root / "config.yaml").write_text(CONFIG + "originals: delete\n")
     Folders(root).prepare(["alpha"])
     journal = Journal(root / "work/journal")

@@ -1,7 +1,7 @@
 """Fuzzing of the whole read path in a real reader process: `python -m tests.soak.fuzz [--minutes 10] [--seed N]`.
 
-The same as in test_read_path.py, for longer and with new seeds. Ends with exit code 1 and the smallest file that it
-found at the first reader that breaks down, hangs, or says anything but plain words.
+As in tests/system/test_read_path.py, for longer and with new seeds. Ends with exit code 1 and the smallest file that
+it found at the first reader that breaks down, hangs, or says anything but plain words.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import hypothesis
 from hypothesis import HealthCheck, given, settings
 
 from daemon.processes.reader_process import BASE_BYTES, BYTES_PER_PIXEL
-from tests.system.test_read_path import FILES, Desk
+from tests.support.read_path import FILES, Desk
 
 ROUND = 500  # files between two looks at the clock
 

@@ -14,6 +14,8 @@ from daemon.studio.brush import picture, pixels, trace
 from daemon.studio.fields import distance, f32, noise
 from daemon.studio.march import ball, march
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = {path.stem: path for path in draw.shipped()}
 
 

@@ -13,6 +13,8 @@ from daemon.studio.lessons import PHOTOGRAPHS, drawn, lesson, photographed
 from daemon.studio.train import Course, Pupil, contrast, rate
 from daemon.transfer.network.vgg import VGG
 
+pytestmark = pytest.mark.slow
+
 
 def pool(count: int = 12) -> lessons.Pool:
     rng = np.random.default_rng(3)

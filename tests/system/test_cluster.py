@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from PIL import Image
 
 from daemon.config.load import load
 from daemon.errors import ConfigError
-from daemon.jobs.audit import examine
-from tests.support.daemon import Daemon, wait_until
+from daemon.events import Event
+from tests.support.daemon import Daemon, Start, wait_until
+from tests.support.folders import adds_up, drop
 from tests.support.samples import CONFIG, jpeg
 
-Start = Callable[..., Daemon]
+pytestmark = pytest.mark.slow
+
 STYLES = ("alpha", "beta", "gamma", "delta")
 PICTURES = 40
 LONG = 240.0  # seconds, for a machine that is busy with other things
@@ -69,11 +71,10 @@ def configured(root: Path, address: str) -> None:
     (root / "config.yaml").write_text(f"{text}{where}styles:\n{pictures}")
 
 
-def drop(root: Path, count: int = PICTURES) -> None:
+def drop_in_all(root: Path, count: int = PICTURES) -> None:
     for number in range(count):
-        path = root / "inbox" / STYLES[number % len(STYLES)] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jpeg(32, 24, seed=number, kind="PNG"))
+        content = jpeg(32, 24, seed=number, kind="PNG")
+        drop(root, f"{number}.png", style=STYLES[number % len(STYLES)], content=content)
 
 
 def painted(root: Path) -> list[Path]:
@@ -99,10 +100,8 @@ def all_delivered_once(root: Path, daemon: Daemon) -> None:
     assert {str(path.relative_to(root / "outbox")) for path in painted(root)} == wanted
     assert len(list((root / "done").rglob("*.png"))) == PICTURES
     assert not list((root / "failed").rglob("*.*")), daemon.text()
-    report = examine(load(root / "config.yaml"))
-    assert report.adds_up
-    assert not report.findings
-    assert daemon.said().count(" → ") == PICTURES, daemon.said()
+    adds_up(root)
+    assert len(daemon.events(Event.PAINTED)) == PICTURES, daemon.text()
 
 
 @with_ray
@@ -113,7 +112,7 @@ def test_a_cluster_paints_what_a_painter_of_this_host_paints(
         (root / place).mkdir()
         (root / place / "alpha.png").write_bytes((root / "alpha.png").read_bytes())
         configured(root / place, address)
-        drop(root / place, 4)
+        drop_in_all(root / place, 4)
         daemon = start("--once", at=root / place)
         assert daemon.process.wait(LONG) == 0, daemon.text()
     here, there = painted(root / "here"), painted(root / "there")
@@ -129,13 +128,13 @@ def test_an_actor_that_is_killed_ten_times_loses_no_picture_and_blames_none(
 ) -> None:
     configured(root, nodes.address)
     (root / "slow").write_text("0.2")
-    drop(root)
+    drop_in_all(root)
     daemon = start(fast=True)
     for kill in range(10):
         wait_until(lambda: len(painted(root)) > kill and actors(), LONG, daemon.text)  # noqa: B023
         os.kill(actors()[-1], signal.SIGKILL)
     all_delivered_once(root, daemon)
-    assert "through no fault of its own" in daemon.said()
+    assert daemon.events(Event.RETURNED)
 
 
 @with_ray
@@ -144,14 +143,14 @@ def test_a_machine_that_is_lost_costs_no_picture_and_one_that_joins_is_used(
 ) -> None:
     configured(root, nodes.address)
     (root / "slow").write_text("0.3")
-    drop(root)
+    drop_in_all(root)
     daemon = start(fast=True)
-    wait_until(lambda: daemon.said().count("has joined") >= 2 and len(painted(root)) >= 5, LONG, daemon.text)
+    wait_until(lambda: len(daemon.events(Event.CLUSTER_JOINED)) >= 2 and len(painted(root)) >= 5, LONG, daemon.text)
     assert nodes.say("kill 0") == 1
     wait_until(lambda: len(painted(root)) >= 15, LONG, daemon.text)
-    before = daemon.said().count("has joined")
+    before = len(daemon.events(Event.CLUSTER_JOINED))
     assert nodes.say("add") == 2
-    wait_until(lambda: daemon.said().count("has joined") > before, LONG, daemon.text)
+    wait_until(lambda: len(daemon.events(Event.CLUSTER_JOINED)) > before, LONG, daemon.text)
     all_delivered_once(root, daemon)
 
 
@@ -177,6 +176,6 @@ def test_a_cluster_that_is_gone_hinders_but_stops_nothing(root: Path, start: Sta
         pytest.skip("Ray is not installed (pip install '.[ray]')")
     configured(root, "127.0.0.1:1")
     daemon = start(fast=True)
-    daemon.wait_for("cluster: 127.0.0.1:1 cannot be reached", LONG)
+    daemon.wait_for(Event.CLUSTER_LOST, LONG)
     assert daemon.process.poll() is None
     assert daemon.stop() == 0

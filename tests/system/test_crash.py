@@ -13,6 +13,8 @@ import pytest
 from tests.support.lifetimes import SCENARIOS, Life
 from tests.support.tape import Power
 
+pytestmark = pytest.mark.slow
+
 FEWEST = 50  # operations of the shortest life: fewer, and the tape has lost some
 
 

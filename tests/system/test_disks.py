@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.daemon import wait_until
+from daemon.events import Event
+from tests.support.daemon import Start, wait_until
+from tests.support.folders import adds_up, drop, names, painted
 from tests.support.samples import CONFIG, jpeg
-from tests.system.test_faults import Start, adds_up, drop, errors, names, painted
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_full_disk_pauses_the_service_and_room_lets_it_go_on(small: Path, start: Start) -> None:
@@ -23,13 +26,13 @@ def test_a_full_disk_pauses_the_service_and_room_lets_it_go_on(small: Path, star
     wait_until(painted(small, "a.jpg"), what=daemon.text)
     _fill(small / "ballast", leave=1000)
     drop(small, "b.jpg")
-    daemon.wait_for("is full")
+    daemon.wait_for(Event.PAUSED)
     time.sleep(1.5)
-    assert errors(daemon, "paused: the disk of") == 1
+    assert len(daemon.events(Event.PAUSED)) == 1
     assert names(small / "inbox") == {"alpha/b.jpg"}
     (small / "ballast").unlink()
     wait_until(painted(small, "b.jpg"), what=daemon.text)
-    wait_until(lambda: errors(daemon, "no longer paused") == 1, what=daemon.text)
+    wait_until(lambda: len(daemon.events(Event.RESUMED)) == 1, what=daemon.text)
     assert daemon.stop() == 0
     assert names(small / "done") == {"alpha/a.jpg", "alpha/b.jpg"}
     adds_up(small)
@@ -41,7 +44,7 @@ def test_once_gives_up_on_a_full_disk_and_leaves_the_pictures_where_they_are(sma
     _fill(small / "ballast", leave=1000)
     daemon = start("--once", at=small, fast=True)
     assert daemon.process.wait(120) == 1, daemon.text()
-    assert errors(daemon, "given up: the disk of") == 1
+    assert "disk" in daemon.wait_for(Event.GIVEN_UP)["message"]
     assert names(small / "inbox") == {"alpha/a.jpg", "alpha/b.jpg"}
     assert not names(small / "failed")
 
@@ -56,7 +59,7 @@ def test_once_paints_what_it_can_and_gives_up_on_a_folder_that_may_not_be_writte
     assert daemon.process.wait(120) == 1, daemon.text()
     assert names(root / "outbox") == {"beta/b.jpg"}
     assert names(root / "inbox") == {"alpha/a.jpg"}
-    assert errors(daemon, "given up: no right to write in") == 1
+    assert "outbox/alpha" in daemon.wait_for(Event.GIVEN_UP)["message"]
 
 
 def test_a_disk_that_fills_up_during_a_job_loses_nothing(small: Path, start: Start) -> None:
@@ -91,10 +94,10 @@ def test_a_folder_that_may_not_be_written_is_said_once_and_waited_for(root: Path
     (root / where).chmod(0o555)
     if where != "work":
         wait_until((root / "outbox/beta/photo.jpg").exists, what=daemon.text)
-    daemon.wait_for("it is tried again by itself" if where != "work" else "paused: ")
+    daemon.wait_for(Event.FOLDER_PAUSED if where != "work" else Event.PAUSED)
     time.sleep(1.5)
     assert (root / "inbox/alpha/photo.jpg").exists()
-    assert errors(daemon, "error:") == 1, daemon.text()
+    assert len([entry for entry in daemon.events() if entry["level"].lower() == "error"]) == 1, daemon.text()
     (root / where).chmod(0o755)
     wait_until((root / "outbox/alpha/photo.jpg").exists, what=daemon.text)
     assert daemon.stop() == 0
@@ -106,10 +109,10 @@ def test_a_photo_that_may_not_be_read_waits_until_it_may(root: Path, start: Star
     path = root / "inbox/alpha/secret.jpg"
     path.write_bytes(jpeg())
     path.chmod(0)
-    daemon.wait_for("may not be read")
+    daemon.wait_for(Event.UNREADABLE)
     path.chmod(0o644)
     wait_until((root / "outbox/alpha/secret.jpg").exists, what=daemon.text)
-    assert errors(daemon, "may not be read") == 1
+    assert len(daemon.events(Event.UNREADABLE)) == 1
     assert daemon.stop() == 0
 
 
@@ -130,7 +133,7 @@ def test_a_disk_that_goes_away_is_waited_for_and_nothing_is_made_in_its_place(sm
     (small.parent / "config.yaml").write_text(CONFIG.replace("root: .", "root: disk"))
     daemon = start(at=small.parent, fast=True).ready()
     subprocess.run(["mount", "--move", small, small.parent / "away"], check=True)
-    daemon.wait_for("is missing; waiting for it")
+    daemon.wait_for(Event.INBOX_MISSING)
     time.sleep(1)
     assert not any(small.iterdir()), "nothing is made under the mount point"
     subprocess.run(["mount", "--move", small.parent / "away", small], check=True)

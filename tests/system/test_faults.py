@@ -4,7 +4,6 @@ import functools
 import json
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,45 +12,21 @@ from PIL import Image
 
 from daemon.config.load import load
 from daemon.errors import WorkerDied
-from daemon.jobs.audit import examine
+from daemon.events import Event
 from daemon.service.preflight import style_problems
-from tests.support.daemon import Daemon, wait_until
+from tests.support.daemon import Daemon, Start, wait_until
 from tests.support.fast_daemon import BREAKS, HANGS, KILLS
 from tests.support.faulty_reader import CRASHES, MUTTERS, STALLS
-from tests.support.samples import CONFIG, jpeg
+from tests.support.folders import adds_up, drop, names, painted
+from tests.support.samples import CONFIG
 
-Start = Callable[..., Daemon]
-
-
-def names(folder: Path) -> set[str]:
-    """Every file in it, but for the gallery in outbox/."""
-    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    return {name for name in found if not name.startswith(".gallery/") and name != "index.html"}
+pytestmark = pytest.mark.slow
 
 
 def plain(root: Path, name: str, colour: tuple[int, int, int]) -> Path:
     path = root / "inbox/alpha" / name
     Image.new("RGB", (40, 30), colour).save(path)
     return path
-
-
-def drop(root: Path, *which: str, style: str = "alpha", end: bytes = b"") -> None:
-    for number, name in enumerate(which):
-        (root / "inbox" / style / name).write_bytes(jpeg(seed=number) + end)
-
-
-def painted(root: Path, name: str) -> Callable[[], bool]:
-    return (root / "outbox/alpha" / name).exists
-
-
-def adds_up(root: Path) -> None:
-    report = examine(load(root / "config.yaml"))
-    assert report.adds_up, report
-    assert not report.findings
-
-
-def errors(daemon: Daemon, text: str) -> int:
-    return sum(text in line for line in daemon.text().splitlines())
 
 
 @pytest.mark.parametrize("colour", [KILLS, BREAKS, HANGS], ids=["killed", "broken", "hung"])
@@ -65,7 +40,7 @@ def test_a_picture_on_which_its_painter_dies_three_times_is_set_aside_and_the_ot
     for name in ("a.jpg", "b.jpg"):
         wait_until(painted(root, name), what=daemon.text)
     wait_until((root / "failed/alpha/bad.png.txt").exists, what=daemon.text)
-    assert [errors(daemon, f"(try {number} of 3)") for number in (1, 2, 3)] == [1, 1, 1]
+    assert len(daemon.events(Event.RETRY)) == 3
     reason = (root / "failed/alpha/bad.png.txt").read_text()
     assert "broke down on it 3 times" in reason
     assert "Traceback" not in reason
@@ -80,9 +55,9 @@ def test_many_pictures_that_kill_their_painter_are_set_aside_each_and_pause_noth
     for name in bad:
         plain(root, name, BREAKS)
     wait_until(lambda: names(root / "failed/alpha") == bad | {f"{name}.txt" for name in bad}, what=daemon.text)
-    assert errors(daemon, "to see why") >= 1
-    assert not errors(daemon, "paused")
-    assert errors(daemon, "(try 3 of 3)") == 3
+    assert daemon.events(Event.DEVICE_TESTED)
+    assert not daemon.events(Event.PAUSED)
+    assert len(daemon.events(Event.RETRY)) == 9
     drop(root, "good.jpg")
     wait_until(painted(root, "good.jpg"), what=daemon.text)
     assert daemon.stop() == 0
@@ -122,7 +97,7 @@ def test_what_a_decoder_prints_is_logged_for_those_who_ask_and_harmless(root: Pa
     daemon = start("--verbose", fast=True).ready()
     drop(root, "photo.jpg", end=MUTTERS)
     wait_until(painted(root, "photo.jpg"), what=daemon.text)
-    daemon.wait_for("a decoder said: TIFFReadDirectory: Warning, \\x1b[31munknown field")
+    daemon.wait_for_text("TIFFReadDirectory: Warning, \\x1b[31munknown field")
     assert daemon.stop() == 0
 
 
@@ -135,14 +110,14 @@ def test_a_device_that_fails_on_every_picture_pauses_the_service_and_condemns_no
     (root / "sick").write_text(sick)
     photos = [f"{number}.jpg" for number in range(6)]
     drop(root, *photos)
-    said = "the painter cannot work" if sick == "all" else "paused: the painter breaks down on every picture"
-    daemon.wait_for(said)
-    wait_until(lambda: said.removeprefix("paused: ") in _status(root)["trouble"], what=daemon.text)
+    event = Event.WORKER_FAILED if sick == "all" else Event.PAUSED
+    daemon.wait_for(event)
+    wait_until(lambda: "painter" in _status(root)["trouble"], what=daemon.text)
     time.sleep(1.5)
     (root / "sick").unlink()
     for name in photos:
         wait_until(painted(root, name), what=daemon.text)
-    assert errors(daemon, said) == 1
+    assert len(daemon.events(event)) == 1
     assert not names(root / "failed")
     wait_until(lambda: not _status(root)["trouble"])
     assert daemon.stop() == 0
@@ -159,8 +134,9 @@ def test_once_gives_up_on_a_sick_device_and_leaves_the_pictures_where_they_are(
     (root / "sick").write_text(sick)
     daemon = start("--once", fast=True)
     assert daemon.process.wait(120) == 1, daemon.text()
-    assert errors(daemon, "given up: the painter") == 1, daemon.text()
-    assert errors(daemon, "4 pictures are left") == 1, daemon.text()
+    (given_up,) = daemon.events(Event.GIVEN_UP)
+    assert "painter" in given_up["message"]
+    assert "4" in given_up["message"]
     assert names(root / "inbox") == photos
     assert not names(root / "failed") | names(root / "outbox")
 
@@ -175,7 +151,7 @@ def test_a_daemon_that_is_killed_again_and_again_blames_nobody(root: Path, start
         wait_until(functools.partial(_paints, root, daemon), what=daemon.text)
         daemon.signal(signal.SIGKILL)
         daemon.process.wait()
-        assert "(try" not in daemon.text()
+        assert not daemon.events(Event.RETRY)
     daemon = start(fast=True)
     wait_until(functools.partial(_paints, root, daemon), what=daemon.text)
     assert daemon.stop() == 0

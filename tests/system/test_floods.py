@@ -3,13 +3,14 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.daemon import Daemon, wait_until
+import pytest
+
+from tests.support.daemon import Start, wait_until
 from tests.support.samples import jpeg
 
-Start = Callable[..., Daemon]
+pytestmark = pytest.mark.slow
 
 
 def paintings(root: Path, style: str) -> list[Path]:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -17,6 +18,8 @@ from daemon.config.load import load
 from daemon.jobs.audit import examine
 from tests.support.daemon import Daemon, wait_until
 from tests.support.samples import CONFIG, jpeg
+
+pytestmark = pytest.mark.slow
 
 NAMES = st.sampled_from(["a.jpg", "b.jpg", "trip/c.jpg", "d.JPG", "e\n.jpg"])
 STYLES = st.sampled_from(["alpha", "beta"])

@@ -8,37 +8,22 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from daemon.cli.output import read_provenance
+from daemon.events import Event
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
-from tests.support.daemon import Daemon, wait_until
+from tests.support.daemon import Daemon, Start, wait_until
+from tests.support.folders import files, leftovers, painted
 from tests.support.samples import CONFIG, jpeg
 
-Start = Callable[..., Daemon]
+pytestmark = pytest.mark.slow
+
 SLOW = CONFIG.replace("preset: draft, size: 48", "preset: fine, size: 400")
-
-
-def tree(root: Path, *folders: str) -> set[str]:
-    """Every file in these folders, but for the gallery in outbox/."""
-    found = {
-        str(path.relative_to(root)) for folder in folders for path in (root / folder).rglob("*") if not path.is_dir()
-    }
-    return {path for path in found if not path.startswith("outbox/.gallery/") and path != "outbox/index.html"}
-
-
-def leftovers(root: Path) -> set[str]:
-    """What is left of any job in work/; the daemon's own files lie at its top."""
-    return {path for path in tree(root, "work") if path.count("/") > 1}
-
-
-def delivered(root: Path, name: str) -> Callable[[], bool]:
-    return (root / "outbox" / name).exists
 
 
 def painter_of(daemon: Daemon) -> int:
@@ -65,12 +50,12 @@ def test_whatever_is_dropped_comes_out_as_a_painting(root: Path, start: Start) -
     os.rename(root / "inbox/.hidden.webp", root / "inbox/renamed.webp")
     expected = {"beta/waiting.jpg", "alpha/copied.png", "alpha/holiday/moved.png", "alpha/renamed.webp"}
     for name in expected:
-        wait_until(delivered(root, name), what=daemon.text)
-    wait_until(lambda: len(tree(root, "done")) == 4)
+        wait_until((root / "outbox" / name).exists, what=daemon.text)
+    wait_until(lambda: len(files(root, "done")) == 4)
     assert daemon.stop() == 0
-    assert tree(root, "outbox") == {f"outbox/{name}" for name in expected}
-    assert tree(root, "done") == {f"done/{name}" for name in expected}
-    assert not tree(root, "inbox", "failed") | leftovers(root)
+    assert files(root, "outbox") == {f"outbox/{name}" for name in expected}
+    assert files(root, "done") == {f"done/{name}" for name in expected}
+    assert not files(root, "inbox", "failed") | leftovers(root)
     with Image.open(root / "outbox/beta/waiting.jpg") as painting:
         assert (painting.format, painting.size) == ("JPEG", (48, 36))
 
@@ -92,13 +77,13 @@ def test_bad_files_are_refused_one_by_one_and_the_next_good_one_is_painted(root:
     (inbox / "notes.txt").write_text("shopping")
     (inbox / "good.jpg").write_bytes(good)
     for name in ("good.jpg", "new\nline.jpg", long, raw):
-        wait_until(delivered(root, f"alpha/{name}"), what=daemon.text)
-    wait_until(lambda: len(tree(root, "failed")) == 4)
+        wait_until(painted(root, f"{name}"), what=daemon.text)
+    wait_until(lambda: len(files(root, "failed")) == 4)
     assert daemon.stop() == 0
-    assert tree(root, "failed") == {
+    assert files(root, "failed") == {
         f"failed/alpha/{name}{ending}" for name in ("text.jpg", "torn.jpg") for ending in ("", ".txt")
     }
-    assert tree(root, "inbox") == {"inbox/alpha/a.jpg", "inbox/alpha/b.jpg", "inbox/alpha/notes.txt"}
+    assert files(root, "inbox") == {"inbox/alpha/a.jpg", "inbox/alpha/b.jpg", "inbox/alpha/notes.txt"}
     assert (inbox / "c.jpg").is_dir()
     assert (root / "failed/alpha/torn.jpg").read_bytes() == good[: len(good) // 2]
     assert not leftovers(root)
@@ -115,9 +100,9 @@ def test_the_daemon_killed_in_the_middle_paints_it_once_after_the_restart(root: 
     assert len(leftovers(root)) == 2  # the original and its record
     (root / "config.yaml").write_text(CONFIG)
     again = start()
-    wait_until(delivered(root, "alpha/photo.jpg"), what=again.text)
+    wait_until(painted(root, "photo.jpg"), what=again.text)
     assert again.stop() == 0
-    assert tree(root, "outbox", "done", "inbox", "failed") == {"outbox/alpha/photo.jpg", "done/alpha/photo.jpg"}
+    assert files(root, "outbox", "done", "inbox", "failed") == {"outbox/alpha/photo.jpg", "done/alpha/photo.jpg"}
     assert not leftovers(root)
 
 
@@ -127,8 +112,8 @@ def test_a_killed_painter_is_replaced_and_the_picture_painted(root: Path, start:
     (root / "inbox/alpha/photo.jpg").write_bytes(jpeg(128, 96))
     wait_until(lambda: _stage(root) == "painting", what=daemon.text)
     os.kill(painter_of(daemon), signal.SIGKILL)
-    wait_until(delivered(root, "alpha/photo.jpg"), 300, what=daemon.text)
-    assert "ended by SIGKILL (try 1 of 3)" in daemon.text()
+    wait_until(painted(root, "photo.jpg"), 300, what=daemon.text)
+    assert "SIGKILL" in daemon.wait_for(Event.RETRY)["message"]
     assert daemon.stop() == 0
 
 
@@ -138,7 +123,7 @@ def test_a_stop_in_the_middle_is_quick_and_puts_the_picture_back(root: Path, sta
     (root / "inbox/alpha/photo.jpg").write_bytes(jpeg(400, 300))
     wait_until(lambda: _stage(root) == "painting", what=daemon.text)
     assert daemon.stop(30) == 0
-    assert tree(root, "inbox", "outbox", "done", "failed") == {"inbox/alpha/photo.jpg"}
+    assert files(root, "inbox", "outbox", "done", "failed") == {"inbox/alpha/photo.jpg"}
     assert not leftovers(root)
     assert not Lock(Folders(root).work / "lock").is_held()
 
@@ -146,15 +131,16 @@ def test_a_stop_in_the_middle_is_quick_and_puts_the_picture_back(root: Path, sta
 def test_a_new_style_is_painted_without_a_restart_and_a_broken_config_changes_nothing(root: Path, start: Start) -> None:
     daemon = start().ready()
     (root / "config.yaml").write_text(CONFIG + "  gamma: {picture: missing.png}\n  delta: [1]\n")
-    daemon.wait_for("config.yaml was not taken")
-    assert "styles.gamma.picture" in daemon.text()
-    assert "styles.delta" in daemon.text()
+    daemon.wait_for(Event.SETTINGS_REJECTED)
+    for setting in ("styles.gamma.picture", "styles.delta"):
+        daemon.wait_for_text(setting)
     (root / "config.yaml").write_text(CONFIG + "  gamma: {picture: alpha.png, style_weight: 2}\n")
     wait_until((root / "inbox/gamma").is_dir, what=daemon.text)
     (root / "inbox/gamma/photo.jpg").write_bytes(jpeg())
-    wait_until(delivered(root, "gamma/photo.jpg"), what=daemon.text)
+    wait_until(painted(root, "photo.jpg", "gamma"), what=daemon.text)
+    before = len(daemon.events(Event.SETTINGS_TAKEN))
     daemon.signal(signal.SIGHUP)
-    daemon.wait_for("nothing has changed")
+    wait_until(lambda: len(daemon.events(Event.SETTINGS_TAKEN)) == before + 1, what=daemon.text)
     assert daemon.stop() == 0
 
 
@@ -180,7 +166,7 @@ def test_what_comes_out_as_no_painting_is_painted_once_more_with_safe_settings(r
     (inbox / "wild.png").write_bytes(jpeg(kind="PNG"))
     daemon = start("--once")
     assert daemon.process.wait(90) == 0, daemon.text()
-    assert "Its painting came out in one colour. It is painted once more, with safe settings." in daemon.text()
+    assert len(daemon.events(Event.SECOND_TRY)) == 1
     painting = root / "outbox/alpha/wild.png"
     assert (read_provenance(painting).recipe.smoothness, read_provenance(painting).recipe.style_weight) == (1, 1)
     with Image.open(painting) as image:
@@ -193,10 +179,10 @@ def test_once_waits_for_what_is_growing_and_exits_0(root: Path, start: Start) ->
     with (root / "inbox/beta/slow.jpg").open("wb", buffering=0) as file:
         file.write(data[:100])
         daemon = start("--once")
-        daemon.wait_for("ready:")
+        daemon.ready()
         file.write(data[100:])
     assert daemon.process.wait(60) == 0
-    assert tree(root, "outbox") == {"outbox/beta/slow.jpg"}
+    assert files(root, "outbox") == {"outbox/beta/slow.jpg"}
 
 
 def test_a_second_daemon_on_the_same_root_is_refused(root: Path, start: Start) -> None:

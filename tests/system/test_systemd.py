@@ -16,7 +16,7 @@ import pytest
 from tests.support.nspawn import REPOSITORY, Box, box, why_not
 from tests.support.samples import CONFIG, jpeg
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 STATE = "/var/lib/styled"
 SETTINGS = CONFIG.replace("root: .", f"root: {STATE}")

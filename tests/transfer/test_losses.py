@@ -10,7 +10,7 @@ from daemon.transfer import Stylizer, losses
 from daemon.transfer.losses import Moments
 from daemon.transfer.network.weights import load
 from daemon.transfer.recipe import recipe
-from tests.support.scenes import Picture, scene
+from tests.support.scenes import scene, tensor
 
 
 def seeds_loss(x: Tensor, content: Tensor, style: Tensor) -> Tensor:
@@ -37,10 +37,6 @@ def seeds_loss(x: Tensor, content: Tensor, style: Tensor) -> Tensor:
     for y, s in zip(ours, styles, strict=True):
         total = total + nn_f.mse_loss(gram(y) * 1000, gram(s).detach() * 1000)
     return total
-
-
-def tensor(picture: Picture) -> Tensor:
-    return torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]
 
 
 def test_tutorials_loss_and_gradient_are_the_seeds(stylizer: Stylizer) -> None:

@@ -18,9 +18,8 @@ from daemon.transfer.recipe import PRESETS, Recipe, Start
 from daemon.transfer.steps import Level, Step
 from daemon.transfer.tiles import Statistics
 from tests.support.live_transfer import Live
-from tests.support.scenes import scene
-from tests.transfer.test_losses import tensor
-from tests.transfer.test_tiles import objective
+from tests.support.objectives import objective
+from tests.support.scenes import scene, tensor
 
 GB = 1 << 30
 SHORT: Recipe = replace(PRESETS["fine"], scales=((1.0, 8),))

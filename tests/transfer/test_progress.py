@@ -16,9 +16,8 @@ from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate
 from daemon.transfer.plan import Plan
 from daemon.transfer.recipe import PRESETS, Recipe
 from daemon.transfer.steps import EvaluationRun, Step
-from tests.support.scenes import Picture, scene
-from tests.transfer.test_losses import tensor
-from tests.transfer.test_tiles import objective
+from tests.support.objectives import objective
+from tests.support.scenes import Picture, scene, tensor
 
 SHORT = replace(PRESETS["draft"], scales=((0.5, 3), (1.0, 5)))
 CONTENT, STYLE = scene(64, 150, 1), scene(64, 150, 2)

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from daemon.transfer import DeviceError, RecipeError, Stylizer, colors
 from daemon.transfer.recipe import PRESETS, Recipe, Start, recipe
 from daemon.transfer.steps import Step
+from tests.support.objectives import random_weights
 from tests.support.scenes import Picture, scene
-from tests.transfer.network.test_vgg import random_weights
 
 BRIEF = replace(PRESETS["fine"], scales=((0.5, 4), (1.0, 4)))
 

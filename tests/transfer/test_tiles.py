@@ -8,25 +8,11 @@ from torch import Tensor
 from daemon.transfer import tiles
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.network.vgg import VGG
-from daemon.transfer.network.weights import load
-from daemon.transfer.objective import Objective
-from daemon.transfer.recipe import PRESETS, Recipe, smallest_side
-from tests.support.scenes import scene
-from tests.transfer.network.test_vgg import random_weights
-from tests.transfer.test_losses import tensor
+from daemon.transfer.recipe import PRESETS, smallest_side
+from tests.support.objectives import objective, random_weights
+from tests.support.scenes import scene, tensor
 
 CPU = torch.device("cpu")
-
-
-def network(recipe: Recipe, dtype: torch.dtype = torch.float32) -> VGG:
-    """The embedded weights or, for what is deeper than they are, random ones."""
-    tensors = random_weights() if recipe.preset == "gatys" else load("embedded")[1]
-    return VGG({name: weight.to(dtype) for name, weight in tensors.items()}, CPU)
-
-
-def objective(recipe: Recipe, c: Tensor, side: int | None, keep: bool = True) -> Objective:
-    vgg, s = network(recipe, c.dtype), tensor(scene(40, 56, 2)).to(c.dtype)
-    return Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None), side, keep)
 
 
 def distance(a: Tensor, b: Tensor) -> float:

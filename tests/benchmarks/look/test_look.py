@@ -17,7 +17,9 @@ from tests.benchmarks.look import balance, chance, columns, consistency, metrics
 from tests.benchmarks.look.__main__ import main
 from tests.benchmarks.look.columns import verdict
 from tests.benchmarks.seed import picture, tensor
-from tests.benchmarks.test_benchmarks import benchmark
+from tests.support.benchmark import benchmark
+
+pytestmark = pytest.mark.slow
 
 
 def scene(height: int = 96, width: int = 128, seed: int = 0) -> Tensor:

@@ -21,9 +21,8 @@ from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.winograd import Convolution
 from daemon.transfer.recipe import recipe
 from daemon.transfer.stylizer import Stylizer
+from tests.support.objectives import preset_objective, random_weights
 from tests.support.scenes import scene
-from tests.transfer.network.test_vgg import random_weights
-from tests.transfer.test_objective import objective
 
 CAPABILITY = torch.backends.cpu.get_cpu_capability()
 CAN = {"AVX512": ["avx512", "avx2"], "AVX2": ["avx2"]}.get(CAPABILITY, [])
@@ -175,8 +174,8 @@ def test_what_is_no_number_stays_none(compiled: Kernels) -> None:
 @pytest.mark.parametrize("preset", ["fine", "tutorial"])
 def test_without_them_the_gradient_is_the_same(preset: str) -> None:
     x = torch.from_numpy(scene(48, 64, 3)).permute(2, 0, 1)[None].contiguous()
-    plain = objective(preset, torch.float32)
-    exact = objective(preset, torch.float64)(x.double())[1]
+    plain = preset_objective(preset, torch.float32)
+    exact = preset_objective(preset, torch.float64)(x.double())[1]
     assert distance(plain(x)[1], exact) < 1e-5
 
 

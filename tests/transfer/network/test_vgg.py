@@ -1,32 +1,15 @@
 from collections.abc import Mapping
-from functools import cache
 from typing import Literal
 
 import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
 from torchvision.transforms.functional import normalize
 
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.network.vgg import VGG
-
-
-@cache
-def _random_weights() -> dict[str, Tensor]:
-    torch.manual_seed(0)
-    features = make_layers(cfgs["E"], batch_norm=False)  # vgg19's, without its large classifier
-    for layer in features:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.normal_(layer.get_parameter("bias"), std=0.1)
-    return {f"features.{name}": tensor for name, tensor in features.state_dict().items()}
-
-
-def random_weights(depth: int = len(LAYERS)) -> dict[str, Tensor]:
-    """torchvision's own first `depth` layers, He-random, the same at each call."""
-    return {name: tensor for name, tensor in _random_weights().items() if int(name.split(".")[1]) < depth}
+from tests.support.objectives import random_weights
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +17,7 @@ def weights() -> Mapping[str, Tensor]:
     return random_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_features_are_torchvisions(weights: Mapping[str, Tensor], pooling: Literal["max", "average"]) -> None:
     """Every layer, kept at once, is what torchvision's own modules give when run up to it alone."""

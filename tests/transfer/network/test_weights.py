@@ -23,7 +23,7 @@ from daemon.transfer.network.weights import (
     load,
     stored,
 )
-from tests.transfer.network.test_vgg import random_weights
+from tests.support.objectives import random_weights
 
 
 def checkpoint(legacy: bool = False) -> bytes:

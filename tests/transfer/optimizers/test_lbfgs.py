@@ -5,8 +5,7 @@ import torch.nn.functional as nn_f
 from torch import Tensor
 
 from daemon.transfer.optimizers.lbfgs import LBFGS, Evaluate, Pairs, SpectralPreconditioner
-
-SHAPE = (1, 3, 12, 17)
+from tests.support.quadratics import SHAPE, separable
 
 
 def run(evaluate: Evaluate, x0: Tensor, steps: int, history: int = 20) -> LBFGS:
@@ -14,20 +13,6 @@ def run(evaluate: Evaluate, x0: Tensor, steps: int, history: int = 20) -> LBFGS:
     for _ in range(steps):
         optimizer.step()
     return optimizer
-
-
-def separable(seed: int) -> tuple[Evaluate, Tensor, list[Tensor]]:
-    """½ Σ a (x - b)² with a over three orders of magnitude and b partly outside [0, 1]; its solution; its calls."""
-    random = torch.Generator().manual_seed(seed)
-    a = 10 ** (3 * torch.rand(SHAPE, generator=random))
-    b = torch.rand(SHAPE, generator=random) * 2 - 0.5
-    calls: list[Tensor] = []
-
-    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-        calls.append(x.clone())
-        return (a * (x - b).square()).sum() / 2, a * (x - b)
-
-    return evaluate, b.clamp(0, 1), calls
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from daemon.transfer.optimizers.projected_gradient import ProjectedGradient
-from tests.transfer.optimizers.test_lbfgs import SHAPE, separable
+from tests.support.quadratics import SHAPE, separable
 
 
 def run(optimizer: ProjectedGradient, steps: int) -> ProjectedGradient:

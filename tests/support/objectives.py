@@ -1,0 +1,53 @@
+"""Networks and losses, quick to make, for tests of the transfer."""
+
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from daemon.transfer import tiles
+from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.network.vgg import VGG
+from daemon.transfer.network.weights import load
+from daemon.transfer.objective import Objective
+from daemon.transfer.recipe import PRESETS, Recipe
+from tests.support.scenes import scene, tensor
+
+CPU = torch.device("cpu")
+
+
+@cache
+def _random_weights() -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    features = make_layers(cfgs["E"], batch_norm=False)  # vgg19's, without its large classifier
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.normal_(layer.get_parameter("bias"), std=0.1)
+    return {f"features.{name}": tensor for name, tensor in features.state_dict().items()}
+
+
+def random_weights(depth: int = len(LAYERS)) -> dict[str, Tensor]:
+    """torchvision's own first `depth` layers, He-random, the same at each call."""
+    return {name: tensor for name, tensor in _random_weights().items() if int(name.split(".")[1]) < depth}
+
+
+def network(recipe: Recipe, dtype: torch.dtype = torch.float32) -> VGG:
+    """The embedded weights or, for what is deeper than they are, random ones."""
+    tensors = random_weights() if recipe.preset == "gatys" else load("embedded")[1]
+    return VGG({name: weight.to(dtype) for name, weight in tensors.items()}, CPU)
+
+
+def objective(recipe: Recipe, c: Tensor, side: int | None, keep: bool = True) -> Objective:
+    vgg, s = network(recipe, c.dtype), tensor(scene(40, 56, 2)).to(c.dtype)
+    return Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None), side, keep)
+
+
+def preset_objective(preset: str, working: torch.dtype) -> Objective:
+    """A loss whose features are computed in `working`, everything else in float32, or float64 for that."""
+    outer = torch.float64 if working == torch.float64 else torch.float32
+    tensors = random_weights() if preset == "gatys" else load("embedded")[1]
+    vgg = VGG({name: weight.to(outer) for name, weight in tensors.items()}, torch.device("cpu"), working)
+    c, s = (tensor(scene(48, 64, seed)).to(outer) for seed in (1, 2))
+    return Objective(vgg, PRESETS[preset], c, tiles.statistics(vgg, s, PRESETS[preset], None))
