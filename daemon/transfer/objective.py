@@ -12,7 +12,7 @@ from torch import Tensor
 from . import losses, tiles
 from .network.kernels import fitting
 from .network.vgg import VGG, Backward
-from .pyramid import gathered, level_weights, pyramid
+from .pyramid import add_adjoint, level_weights, pyramid
 from .recipe import Recipe, deepest_layer
 from .style_loss import Statistics, StyleLoss
 from .tiles import Tile
@@ -52,8 +52,15 @@ class Objective:
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The loss and its gradient at x."""
         with torch.no_grad():
-            found = [level(y) for level, y in zip(self._levels, pyramid(x.detach(), len(self._levels)), strict=True)]
-            return summed([L for L, _ in found]), gathered([g for _, g in found])
+            pictures = pyramid(x.detach(), len(self._levels))
+            L, g = x.new_zeros(()), None
+            for level in reversed(self._levels):  # the smallest first, so that little is held beside the largest
+                loss, gradient = level(pictures.pop())
+                if g is not None:
+                    add_adjoint(g, gradient)
+                L, g = L + loss, gradient
+            assert g is not None
+            return L, g
 
     def terms(self, x: Tensor) -> dict[str, float]:
         """What the loss at x adds up: `style LAYER` (of all levels), `content LAYER`, `total variation`."""
@@ -116,9 +123,13 @@ class Level:
         self._layers = list(dict.fromkeys([*styles, *(content.weights if content else ())]))
         self._tv = recipe.tv * recipe.smoothness if content else 0.0
 
+    @property
+    def is_whole(self) -> bool:
+        return len(self._tiles) == 1
+
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The loss at x and its gradient, a tensor that nothing else holds."""
-        if len(self._tiles) == 1:
+        if self.is_whole:
             F, back = self._vgg.forward(x, self._layers, self._recipe.pooling, self._recipe.border)
             G = tiles.moments(tiles.measured(self._of_style(F), self._recipe.statistic))
             L, dG = self._style(G)

@@ -16,6 +16,7 @@ from .recipe import Recipe
 
 TAPS = (1.0, 4.0, 6.0, 4.0, 1.0)
 BORDER = len(TAPS) // 2  # px
+BAND = 512  # rows of the smaller picture that are computed together
 LONG_SIDE = 512  # px, at which a recipe's number of levels is meant
 SMALLEST = 24  # px, the short side below which a level has too few strokes to compare
 
@@ -43,30 +44,41 @@ def pyramid(x: Tensor, levels: int) -> list[Tensor]:
     return pictures
 
 
-def gathered(gradients: Sequence[Tensor]) -> Tensor:
-    """The derivative by x of what has these derivatives by each level of x's pyramid; in place of the first."""
-    *larger, g = gradients
-    for finer in reversed(larger):
-        g = finer.add_(halved_adjoint(g, finer.shape))
-    return g
-
-
 def halved(x: Tensor) -> Tensor:
     """(1, 3, H, W) → (1, 3, ⌈H/2⌉, ⌈W/2⌉)."""
-    padded = nn_f.pad(x, (BORDER,) * 4, mode="replicate")
-    return nn_f.conv2d(padded, _kernel(x.device, x.dtype), stride=2, groups=3)
+    height, rows = x.shape[-2], (x.shape[-2] + 1) // 2
+    bands = []
+    for start in range(0, rows, BAND):  # a large picture has no memory to spare for a copy with a border
+        first, last = 2 * start - BORDER, 2 * min(start + BAND, rows) - 2 + BORDER
+        low, high = max(first, 0), min(last + 1, height)
+        band = nn_f.pad(x[..., low:high, :], (BORDER, BORDER, low - first, last + 1 - high), mode="replicate")
+        bands.append(nn_f.conv2d(band, _kernel(x.device, x.dtype), stride=2, groups=3))
+    return bands[0] if len(bands) == 1 else torch.cat(bands, -2)
 
 
-def halved_adjoint(g: Tensor, shape: Sequence[int]) -> Tensor:
-    """The derivative by x of this `shape` of what has the derivative g by halved(x)."""
-    odd = [length % 2 for length in shape[-2:]]
-    kernel = _kernel(g.device, g.dtype)
-    x = nn_f.conv_transpose2d(g, kernel, stride=2, groups=3, output_padding=(1 - odd[0], 1 - odd[1]))
-    for side in (x, x.transpose(-1, -2)):
-        for outside in range(BORDER):
-            side[..., BORDER, :] += side[..., outside, :]
-            side[..., -BORDER - 1, :] += side[..., -outside - 1, :]
-    return x[..., BORDER:-BORDER, BORDER:-BORDER]
+def add_adjoint(g: Tensor, to: Tensor) -> None:
+    """to (1, 3, H, W) += the derivative by x of this shape of what has the derivative g by halved(x)."""
+    height, width = to.shape[-2:]
+    for start in range(0, g.shape[-2], BAND):
+        part = g[..., start : start + BAND, :]
+        part = nn_f.conv_transpose2d(part, _kernel(g.device, g.dtype), stride=2, groups=3)
+        part = _folded(part.transpose(-1, -2), -BORDER, width)[1].transpose(-1, -2)
+        low, part = _folded(part, 2 * start - BORDER, height)
+        to[..., low : low + part.shape[-2], :] += part
+
+
+def _folded(v: Tensor, first: int, length: int) -> tuple[int, Tensor]:
+    """Rows of a picture of `length` rows, from row `first` on, of which those beyond it belong to its outermost.
+
+    Changes v in place. Returns the first row that is left, and the rows.
+    """
+    below, above = max(-first, 0), max(first + v.shape[-2] - length, 0)
+    inside = v[..., below : v.shape[-2] - above, :]
+    for row in range(below):
+        inside[..., 0, :] += v[..., row, :]
+    for row in range(above):
+        inside[..., -1, :] += v[..., -1 - row, :]
+    return max(first, 0), inside
 
 
 @cache

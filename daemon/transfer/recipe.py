@@ -105,7 +105,7 @@ PRESETS: Final[Mapping[str, Recipe]] = MappingProxyType(
         "fine": _FINE,
         "tutorial": _TUTORIAL,
         "gatys": _GATYS,
-        "draft": dataclasses.replace(_FINE, preset="draft", scales=((0.5, 20),)),
+        "draft": dataclasses.replace(_FINE, preset="draft", scales=((0.5, 20), (1.0, 4))),
     }
 )
 

@@ -67,9 +67,15 @@ class Targets:
         found: list[list[tuple[Statistics, float]]] = [[] for _ in range(levels)]
         for picture, weight in pictures:
             s = scaled(picture, fraction, least).to(self._device)
-            for level, smaller in zip(found, pyramid(s, levels), strict=True):
-                level.append((tiles.statistics(vgg, padded(smaller, least), recipe, side), weight))
+            for level, A in zip(found, by_level(vgg, s, recipe, levels, side), strict=True):
+                level.append((A, weight))
         return [{k: losses.blend([(A[k], weight) for A, weight in level]) for k in level[0][0]} for level in found]
+
+
+def by_level(vgg: VGG, s: Tensor, recipe: Recipe, levels: int, side: int | None = None) -> list[Statistics]:
+    """The statistics of each level of a style picture's pyramid; s (1, 3, h, w)."""
+    least = smallest_side(deepest_layer(recipe))
+    return [tiles.statistics(vgg, padded(level, least), recipe, side) for level in pyramid(s, levels)]
 
 
 def scaled(picture: Picture, fraction: float, least: int) -> Tensor:

@@ -1,7 +1,9 @@
 """Arrays that look like photographs, for tests of the transfer."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Picture = NDArray[np.float32]
 
@@ -14,3 +16,8 @@ def scene(height: int, width: int, seed: int = 0) -> Picture:
     noise = random.uniform(-0.15, 0.15, (height, width, 3))
     picture: Picture = np.clip(np.stack(waves, axis=2) + noise, 0, 1).astype(np.float32)
     return picture
+
+
+def tensor(picture: Picture) -> Tensor:
+    """(H, W, 3) → (1, 3, H, W)."""
+    return torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]

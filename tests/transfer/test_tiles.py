@@ -10,10 +10,11 @@ from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
+from daemon.transfer.pyramid import level_weights
 from daemon.transfer.recipe import PRESETS, Recipe, smallest_side
-from tests.support.scenes import scene
+from daemon.transfer.targets import by_level
+from tests.support.scenes import scene, tensor
 from tests.transfer.network.test_vgg import random_weights
-from tests.transfer.test_losses import tensor
 
 CPU = torch.device("cpu")
 
@@ -26,7 +27,8 @@ def network(recipe: Recipe, dtype: torch.dtype = torch.float32) -> VGG:
 
 def objective(recipe: Recipe, c: Tensor, side: int | None, keep: bool = True) -> Objective:
     vgg, s = network(recipe, c.dtype), tensor(scene(40, 56, 2)).to(c.dtype)
-    return Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None), side, keep)
+    A = by_level(vgg, s, recipe, len(level_weights(recipe, c.shape[2:])))
+    return Objective(vgg, recipe, c, A, side, keep)
 
 
 def distance(a: Tensor, b: Tensor) -> float:
@@ -59,8 +61,8 @@ def test_loss_and_gradient_in_tiles_are_the_whole_pictures(
 @pytest.mark.parametrize("pooling", ["average", "max"])
 def test_in_float64_only_rounding_is_left_and_fp32_is_near_it(preset: str, pooling: Literal["average", "max"]) -> None:
     """No seam hides below fp32's noise: what a tile's border would do wrong shows at once."""
-    recipe = replace(PRESETS[preset], pooling=pooling)
-    shape = (37, 120) if preset == "gatys" else (45, 70)
+    recipe = replace(PRESETS[preset], pooling=pooling, pyramid=5 if PRESETS[preset].pyramid > 1 else 1)
+    shape = (37, 120) if preset == "gatys" else (57, 70)
     c, x = tensor(scene(*shape, 3)), tensor(scene(*shape, 5))  # of which no feature lies on a ReLU's knee
     loss, gradient = objective(recipe, c.double(), None)(x.double())
     tiled_loss, tiled_gradient = objective(recipe, c.double(), shape[1] // 2)(x.double())
