@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1]
+Map = tuple[NDArray[np.float64], NDArray[np.float64]]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # Y of YIQ
 FAINT = 0.5  # of the luminance's deviation: a chroma below it, root mean square over R, G and B
 LOOK = 512  # px along either side, at least, of which a picture's chroma is known
@@ -34,22 +35,50 @@ def statistics(style: Picture, photo: Picture) -> Picture:
     return result
 
 
+def color_map(photo: Picture, pictures: Sequence[tuple[Picture, float]], floor: float) -> Map:
+    """(T, b): color → T color + b gives the photo the mean and covariance of the style pictures' colours.
+
+    T (3, 3) is the linear Monge-Kantorovich map (Pitié, Kokaram 2007), the one that moves colours least. `floor` is a
+    deviation that every colour of the photo is taken to have: faint chroma is not stretched into a tint.
+    """
+    mean, A = _color_moments([(photo, 1.0)])
+    wanted, B = _color_moments(pictures)
+    A += floor**2 * np.eye(3)
+    root, inverse = _power(A, 0.5), _power(A, -0.5)
+    T = inverse @ _power(root @ B @ root, 0.5) @ inverse
+    return T, wanted - T @ mean
+
+
 def chroma_gain(pictures: Sequence[tuple[Picture, float]], most: float) -> float:
     """1 to `most`: what the chroma of these pictures, by weight, has to be multiplied by so that it is not faint.
 
     Statistics of a black and white style hardly know any colour: without this, a painting in it has green and pink
     fringes, and keeps a tint of the photo's.
     """
-    total = light = faint = 0.0
+    light = faint = 0.0
+    total = sum(weight for _, weight in pictures)
     for picture, weight in pictures:
-        rows, columns = (max(1, length // LOOK) for length in picture.shape[:2])
-        pixels = picture[::rows, ::columns].reshape(-1, 3).astype(np.float64)
+        pixels = _sampled(picture)
         y = pixels @ LUMA
-        total += weight
-        light += weight * y.var()
-        faint += weight * (pixels - y[:, None]).var(axis=0).mean()
-    least = (1 / 255) ** 2 * total  # a step of an 8-bit picture
+        light += weight / total * y.var()
+        faint += weight / total * (pixels - y[:, None]).var(axis=0).mean()
+    least = (1 / 255) ** 2  # a step of an 8-bit picture
     return float(np.clip(FAINT * np.sqrt(light / max(faint, least)), 1, most))
+
+
+def _sampled(picture: Picture) -> NDArray[np.float64]:
+    """(n, 3): pixels enough to know a picture's colours by, the same ones each time."""
+    rows, columns = (max(1, length // LOOK) for length in picture.shape[:2])
+    return picture[::rows, ::columns].reshape(-1, 3).astype(np.float64)
+
+
+def _color_moments(pictures: Sequence[tuple[Picture, float]]) -> Map:
+    """Mean (3,) and covariance (3, 3) of the colours of several pictures, by weight."""
+    total = sum(weight for _, weight in pictures)
+    parts = [(_sampled(picture), weight / total) for picture, weight in pictures]
+    mean = sum(pixels.mean(0) * weight for pixels, weight in parts)
+    covariance = sum(_covariance(pixels) * weight for pixels, weight in parts)
+    return np.asarray(mean), np.asarray(covariance)
 
 
 def _covariance(pixels: NDArray[np.float64]) -> NDArray[np.float64]:

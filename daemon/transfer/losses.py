@@ -1,31 +1,54 @@
-"""The formulas of Gatys, Ecker, Bethge 2015 (arXiv:1508.06576), in its letters.
+"""The formulas of Gatys, Ecker, Bethge 2015 (arXiv:1508.06576), in the paper's letters.
 
 F and P are features (1, N, H, W) of the painting and of the content: N feature maps of M = H·W pixels (the paper's
 N_l and M_l). G and A are the painting's and the style's statistics. Every loss is a scalar tensor. Each departure
 from the paper is marked on its line.
+
+`total` is the whole loss as a sum, in plain torch. `objective.py` computes the same loss and its gradient faster,
+in tiles where memory is short, and is tested against `total`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as nn_f
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from .colors import LUMA
 from .network.kernels import fitting
+from .pyramid import level_weights, pyramid
+from .recipe import Recipe
 
-FLOOR = 0.01  # of a layer's energy: below it, a variance is one of a one-colour picture, and divides nothing
-SPECK = 1e-6  # the same for a layer without any energy: a black picture
-FAINT = 0.02  # per pixel: a photograph of fainter edges on average holds none of the style's back
+FLOOR = 0.01  # share of a layer's energy: a smaller variance belongs to a one-colour picture, and divides nothing
+SPECK = 1e-6  # the same for a layer without energy: a black picture
+
+Features = Callable[[Tensor, Collection[str]], Mapping[str, Tensor]]  # picture, layers → {layer: F}
 
 
 class Moments(NamedTuple):
-    """What the style loss compares: of one layer, or of the pixels themselves."""
+    """What the style loss compares, of one layer."""
 
     second: Tensor  # (N, N): Gram matrix / M, or the covariance
     mean: Tensor | None  # (N,), with a covariance
+
+
+def total(recipe: Recipe, x: Tensor, c: Tensor, s: Tensor, features: Features) -> Tensor:
+    """L = α L_content + β L_style + L_tv of a picture x, for a content picture c and a style picture s.
+
+    x and c (1, 3, H, W), s (1, 3, h, w), all in [0, 1]. Differentiable by autograd.
+    """
+    statistic = covariance if recipe.statistic == "covariance" else gram
+    E = relative_style if recipe.normalized else style
+    content_layers, style_layers = dict(recipe.content_layers), dict(recipe.style_layers)
+    F, P = features(x, content_layers), features(c, content_layers)
+    L_content = sum(w * content(F[name], P[name]) / scale(P[name], recipe) for name, w in content_layers.items())
+    L_style = x.new_zeros(())
+    v = level_weights(recipe, x.shape[2:])  # departure: the style is seen at several sizes at once (Snelgrove 2017)
+    for v_k, x_k, s_k in zip(v, pyramid(x, len(v)), pyramid(s, len(v)), strict=True):
+        F, S = features(x_k, style_layers), features(s_k, style_layers)
+        L_style += v_k * sum(w * E(statistic(F[name]), statistic(S[name])) for name, w in style_layers.items())
+    alpha, beta = recipe.alpha * recipe.content_weight, recipe.beta * recipe.style_weight
+    return alpha * L_content + beta * L_style + recipe.tv * recipe.smoothness * total_variation(x)
 
 
 def maps(F: Tensor) -> Tensor:
@@ -48,14 +71,17 @@ def products(F: Tensor, mean: Tensor | None = None) -> Tensor:
     """Σ_k F_ik F_jk (N, N), of F less its mean (N,), if that is given."""
     if kernels := fitting(F):
         return kernels.products(F, mean)
-    f = maps(F) if mean is None else maps(F) - mean
-    return f.T @ f
+    f = maps(F)
+    if mean is None or f.device.type == "cpu":
+        f = f if mean is None else f - mean
+        return f.T @ f
+    return torch.addmm(torch.outer(mean, mean), f.T, f, beta=-len(f))  # a GPU has no time for a copy of the features
 
 
 def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:
     """The term of a part of a picture in the moments of the whole, whose mean is `mean`; the terms add up to them.
 
-    `weight`: the part's share of the pixels. Its derivative is the whole's, too: that by way of `mean` is zero.
+    `weight`: the part's share of the pixels.
     """
     if part.mean is None or mean is None:
         return Moments(part.second * weight, None)
@@ -64,11 +90,14 @@ def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:
 
 
 def slope(mean: Tensor | None, derivative: Moments, M: int) -> tuple[Tensor, Tensor | None]:
-    """(S, r) of dL/dF_k = S F_k + r in every pixel k of M, from the derivative by the M pixels' moments."""
-    S = (derivative.second + derivative.second.T) / M
+    """(S, r) of dL/dF_k = S F_k + r in every pixel k of M, from the derivative by the M pixels' moments.
+
+    `derivative.second` (N, N) is symmetric.
+    """
+    S = derivative.second * (2 / M)
     if mean is None or derivative.mean is None:
         return S, None
-    return S, derivative.mean / M - S @ mean  # the mean within the covariance adds nothing: that is its minimum
+    return S, torch.addmv(derivative.mean, S, mean, beta=1 / M, alpha=-1)  # the mean within the covariance adds nothing
 
 
 def pooled(a: Moments, n: int, b: Moments, m: int) -> Moments:
@@ -93,45 +122,31 @@ def style(G: Moments, A: Moments) -> Tensor:
     return ((G.second - A.second) / N).square().mean()  # departure: Gram / (N·M) and its mean square, no 1/4
 
 
-class Ease(NamedTuple):
-    """How an eased style loss counts the differences of Gram matrices."""
-
-    axes: Tensor  # (N, N): eigenvectors of the target, as columns
-    weights: Tensor  # (N, N), 0 to 1
-
-
-def ease(A: Moments, beta: float) -> Ease:
-    """So that β times the style loss is nowhere much steeper than 1.
-
-    In the space of Gram matrices that loss is as steep as the target's eigenvalues λ: orders of magnitude more along a
-    few directions, for whose sake L-BFGS takes small steps along all. What G - A has along i and j counts
-    (1 + (λ_i + λ_j) β / N⁴)^-½ as much.
-    """
-    values, axes = torch.linalg.eigh(A.second.double().cpu())
-    steep = (values[:, None] + values).clamp(min=0) * beta / len(values) ** 4
-    return Ease(axes.to(A.second), (1 + steep).rsqrt().to(A.second))
-
-
-def eased(G: Moments, A: Moments, ease: Ease) -> Tensor:
-    """`style`, eased."""  # departure: the paper has no such loss; it is minimised on the way to the other
-    off = ease.axes.T @ (G.second - A.second) @ ease.axes
-    return (off * ease.weights / len(off)).square().mean()
-
-
 def relative_style(G: Moments, A: Moments) -> Tensor:
     """The error relative to the target, so that one style weight serves every layer and set of weights."""
+    by_second, by_mean = relative_weights(A)
+    E = (G.second - A.second).square().sum() * by_second  # departure: relative
+    if G.mean is None or A.mean is None:
+        return E
+    return E + (G.mean - A.mean).square().sum() * by_mean  # departure: the mean, apart
+
+
+def relative_weights(A: Moments) -> tuple[Tensor, Tensor]:
+    """What `relative_style` multiplies the squared errors of the second moments and of the mean by; scalars."""
     N, trace = A.second.shape[0], A.second.diagonal().sum()
     energy = trace if A.mean is None else trace + A.mean.square().sum()
     floor = FLOOR * energy / N + SPECK  # variance of one map
-    E = (G.second - A.second).square().sum() / (A.second.square().sum() + N * floor**2)  # departure: relative
-    if G.mean is None or A.mean is None:
-        return E
-    return E + (G.mean - A.mean).square().sum() / (trace + N * floor)  # departure: the mean, apart
+    return 1 / (A.second.square().sum() + N * floor**2), 1 / (trace + N * floor)
 
 
 def content(F: Tensor, P: Tensor) -> Tensor:
     """Eq. 1, L_content = ½ Σ (F_ij - P_ij)², with the tutorial's constants."""
     return mse_loss(F, P)  # departure: the mean, no ½
+
+
+def scale(P: Tensor, recipe: Recipe) -> Tensor | float:
+    """What the content loss of a layer is relative to."""
+    return content_scale(covariance(P)) if recipe.normalized else 1.0  # departure
 
 
 def content_scale(P: Moments) -> Tensor:
@@ -141,32 +156,6 @@ def content_scale(P: Moments) -> Tensor:
     return variance.mean() + FLOOR * (variance + P.mean.square()).mean() + SPECK
 
 
-def palette(x: Tensor) -> tuple[Moments, ...]:
-    """x (1, 3, H, W) → mean and covariance of its colours, pixel by pixel and in patches of 8 × 8."""
-    return covariance(x), covariance(nn_f.avg_pool2d(x, 8))  # departure: the paper has no such term
-
-
-def edges(x: Tensor) -> Tensor:
-    """x (1, 3, H, W) → Sobel's gradients of its luminance, per pixel, (2, H, W): down and to the right."""
-    y = torch.einsum("c,bchw->bhw", x.new_tensor(LUMA), x)[None]
-    y = nn_f.pad(y, (1, 1, 1, 1), mode="replicate")[0, 0]
-    down, right = y[2:] - y[:-2], y[:, 2:] - y[:, :-2]
-    down = down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]
-    right = right[:-2] + 2 * right[1:-1] + right[2:]
-    return torch.stack((down, right)) / 8
-
-
-def contours(E: Tensor, T: Tensor) -> Tensor:
-    """The error of a painting's edges E relative to the photograph's, T; faint ones do not count for more."""
-    faint = FAINT**2 * T.numel()
-    return (E - T).square().sum() / (T.square().sum() + faint)  # departure: the paper has no such term
-
-
-def variation(x: Tensor, dim: int) -> Tensor:
-    """Mean square difference of neighbouring pixels along one side."""
-    return x.diff(dim=dim).square().mean()
-
-
 def total_variation(x: Tensor) -> Tensor:
-    """The same along both."""  # departure: from Johnson 2016; the paper has none
-    return variation(x, -1) + variation(x, -2)
+    """Mean square difference of neighbouring pixels, along both sides."""  # departure: Johnson 2016
+    return x.diff(dim=-1).square().mean() + x.diff(dim=-2).square().mean()

@@ -27,6 +27,7 @@ FLOAT = 4  # bytes
 FIXED = 400 << 20  # bytes, for the libraries' own buffers
 TRANSIENT = 3  # copies of the largest layer that are held at once, beside what the way back needs
 PIXELS = 8  # pictures, likewise
+PYRAMID = 0.27  # pictures of the full size: the gradient of the next smaller level, and what the low-pass works with
 SHARE = 0.8  # of the free memory that is planned with
 
 
@@ -73,7 +74,8 @@ def needed(plan: Plan, recipe: Recipe, level: Level) -> int:
     tiles = grid(level.height, level.width, plan.side, deepest_layer(recipe))
     largest = max((t.rows.high - t.rows.low) * (t.columns.high - t.columns.low) for t in tiles)
     kept = sum(size(name) for name, _ in recipe.content_layers) if plan.keep else 0.0
-    return FIXED + round(pixels * (3 * FLOAT * vectors(plan.history) + kept) + largest * activations(recipe))
+    pictures = vectors(plan.history) + (PYRAMID if recipe.pyramid > 1 else 0)
+    return FIXED + round(pixels * (3 * FLOAT * pictures + kept) + largest * activations(recipe))
 
 
 def vectors(history: int) -> int:

@@ -12,7 +12,6 @@ from .network.layers import LAYERS
 
 Start = Literal["content", "noise", "style"]
 KeepColors = Literal["no", "luminance", "statistics"]
-RUNGS: Final = 16  # steps of √2 below the full size: beyond 8192 px the coarsest is above COARSEST
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"start": ("content", "noise", "style"), "keep_colors": ("no", "luminance", "statistics")}
 )
@@ -22,8 +21,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 class Recipe:
     """Everything that the algorithm needs to know besides the pictures.
 
-    Loss = α·content_weight·(L_content + contours·L_contours) + β·style_weight·(L_style + palette·L_palette)
-    + tv·smoothness·L_tv.
+    Loss = α·content_weight·L_content + β·style_weight·L_style + tv·smoothness·L_tv, written out in `losses.total`.
     """
 
     preset: str
@@ -36,14 +34,14 @@ class Recipe:
     alpha: float  # α, the content's weight
     beta: float  # β, the style's weight
     tv: float  # total variation
-    palette: float  # the style's share for the mean and covariance of its colours
-    contours: float  # the content's share for its edges, as an eye sees them that sees the picture whole; beyond 512 px
-    #                  it falls with the pixels and sees less, so that strokes stay as strong as in a smaller painting
-    chroma: float  # the network sees that of a style of faint colours, and of all beside it, stretched; at most so much
     scales: tuple[tuple[float, int], ...]  # coarse to fine: (fraction of the full size, evaluations)
     history: int  # m, the curvature pairs that L-BFGS keeps
+    pyramid: int = 1  # sizes at which the style is seen at once, at 512 px; see pyramid.level_weights
+    coarser: float = 1.0  # weight of each level relative to the level that is twice as large
+    recolor: float | None = None  # the photo is recoloured to the style's colours first; see colors.color_map
+    chroma: float = 1.0  # faint chroma of a style, and of all beside it, is seen stretched by at most so much
     matched: bool = False  # the first scale starts in the style's spectrum: fewer evaluations to the same loss
-    eased: float = 0.0  # share of the full size's evaluations that go to an eased loss first (losses.eased): fewer, too
+    eased: float = 0.0  # share of the full size's evaluations that go to an eased loss first (style_loss.Ease)
 
     # What a user sets. The weights multiply the preset's own balance, 0 or more.
     style_weight: float = 1.0
@@ -55,32 +53,22 @@ class Recipe:
     keep_colors: KeepColors = "no"
 
 
-_FINE_LAYERS: Final = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1")
-
-
-def _ladder(evaluations: int, last: int) -> tuple[tuple[float, int], ...]:
-    """Scales by √2 from the coarsest that any picture has to the full size, which gets `last`."""
-    return (*((2 ** (-rung / 2), evaluations) for rung in range(RUNGS, 0, -1)), (1.0, last))
-
-
-# An average over the last ten iterates was tried: on six pairs at 256 px 0.5 % less style distance, 0.3 % more loss and
-# nothing to be seen, for another picture's memory. L-BFGS's last steps are that small.
 _FINE: Final = Recipe(
     preset="fine",
-    style_layers=tuple((name, 1 / len(_FINE_LAYERS)) for name in _FINE_LAYERS),
-    content_layers=(("relu2_2", 1.0),),
+    style_layers=tuple((name, 1 / 3) for name in ("relu1_1", "relu2_1", "relu3_1")),
+    content_layers=(("relu2_1", 0.5), ("relu3_1", 0.5)),
     pooling="average",
     border="edge",
     statistic="covariance",
     normalized=True,
-    alpha=0.1,
-    beta=15.0,
+    alpha=1.0,
+    beta=100.0,
     tv=1.0,
-    palette=0.5,
-    contours=0.75,
-    chroma=2.5,
-    scales=_ladder(40, 40),
+    scales=((1.0, 50),),
     history=20,
+    pyramid=3,
+    recolor=0.05,
+    chroma=2.5,
 )
 _TUTORIAL: Final = Recipe(
     preset="tutorial",
@@ -93,9 +81,6 @@ _TUTORIAL: Final = Recipe(
     alpha=1.0,
     beta=1e6,  # the tutorial's 1000 multiplies both Gram matrices, and the loss squares their difference
     tv=0.0,
-    palette=0.0,
-    contours=0.0,
-    chroma=1.0,
     scales=((1.0, 300),),  # as the tutorial: a coarser scale first was no quicker, measured at 256 px
     history=50,
     matched=True,
@@ -112,9 +97,6 @@ _GATYS: Final = Recipe(
     alpha=1.0,
     beta=100.0,
     tv=1.0,
-    palette=0.0,
-    contours=0.0,
-    chroma=1.0,
     scales=((0.5, 100), (1.0, 200)),
     history=50,
 )
@@ -123,7 +105,7 @@ PRESETS: Final[Mapping[str, Recipe]] = MappingProxyType(
         "fine": _FINE,
         "tutorial": _TUTORIAL,
         "gatys": _GATYS,
-        "draft": dataclasses.replace(_FINE, preset="draft", scales=_ladder(16, 10)),
+        "draft": dataclasses.replace(_FINE, preset="draft", scales=((0.5, 20), (1.0, 4))),
     }
 )
 
@@ -170,6 +152,6 @@ def require(recipe: Recipe, deepest: str) -> None:
 
 
 def smallest_side(layer: str) -> int:
-    """px, the shortest side of a picture that has a pixel left in this layer, and in the palette's 1/8."""
+    """px, the shortest side of a picture that has a pixel left in this layer; never below 8."""
     pools: int = sum(name.startswith("pool") for name in LAYERS[: LAYERS.index(layer) + 1])
     return max(8, 1 << pools)

@@ -22,6 +22,7 @@ from .optimizers.lbfgs import LBFGS, Evaluate
 from .optimizers.projected_gradient import ProjectedGradient
 from .plan import FallbackObjective, Plan, fitting
 from .progress import OnStep, PaintingProgress
+from .pyramid import level_weights
 from .recipe import PRESETS, Recipe, deepest_layer, require, smallest_side
 from .spectrum_start import start_from_style_spectrum
 from .steps import EvaluationRun, Level, levels
@@ -106,9 +107,12 @@ class Stylizer:
         require(recipe, self.weights.deepest)
         c = tensor(_checked(content, "content"), smallest_side(deepest_layer(recipe))).to(self._device)
         with torch.no_grad():
-            pictures = _weighted(style)
+            pictures, vgg = _weighted(style), self._vgg
+            if recipe.recolor is not None:
+                c = _recolored(c, colors.color_map(_checked(content, "content"), pictures, recipe.recolor))
             vgg = self._network(pictures, recipe)
-            return Objective(vgg, recipe, c, self._targets.get(vgg, pictures, recipe, 1.0))
+            levels = len(level_weights(recipe, c.shape[2:]))
+            return Objective(vgg, recipe, c, self._targets.get(vgg, pictures, recipe, 1.0, levels))
 
     def _painted(
         self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[EvaluationRun]
@@ -116,11 +120,13 @@ class Stylizer:
         """Coarse to fine: each scale starts from the last one's painting."""
         full = tensor(photo, smallest_side(deepest_layer(recipe)))
         vgg = self._network(pictures, recipe)
+        color = None if recipe.recolor is None else colors.color_map(photo, pictures, recipe.recolor)
         account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before)
         c = x = torch.empty(0)
         learnt: list[LBFGS] = []  # what an eased level has learnt, for the next
         for scale, level in enumerate(account.levels):
             below, c = c, at_size(full, (level.height, level.width)).to(self._device)
+            c = c if color is None else _recolored(c, color)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
             del below
             evaluate = self._affordable(
@@ -169,7 +175,8 @@ class Stylizer:
         """
 
         def objective(plan: Plan) -> Evaluate:
-            A = self._targets.get(vgg, pictures, recipe, level.fraction, plan.side)
+            count = len(level_weights(recipe, c.shape[2:]))
+            A = self._targets.get(vgg, pictures, recipe, level.fraction, count, plan.side)
             return Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased)
 
         trim_memory()
@@ -229,6 +236,12 @@ def _stepped(optimizer: Optimizer | None, evaluate: FallbackObjective, x: Tensor
             raise
         return None
     return optimizer
+
+
+def _recolored(c: Tensor, color: colors.Map) -> Tensor:
+    """(1, 3, H, W) within [0, 1], by a map of its colours."""
+    T, b = (torch.from_numpy(v).to(c.device, c.dtype) for v in color)
+    return torch.addmm(b[:, None], T, c[0].flatten(1)).view(c.shape).clamp_(0, 1)
 
 
 def _stands_still(seen: Sequence[tuple[int, float]]) -> bool:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from . import losses, tiles
 from .network.vgg import VGG
+from .pyramid import pyramid
 from .recipe import Recipe, deepest_layer, smallest_side
-from .tiles import Statistics
+from .style_loss import Statistics
 
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1] sRGB
 StylePictures = Sequence[tuple[Picture, float]]  # each with its weight
@@ -28,23 +29,25 @@ class Targets:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._kept: OrderedDict[tuple[object, ...], Statistics] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], list[Statistics]] = OrderedDict()
         self.computed = 0  # so many times since the start a target was not there yet
 
     def get(
-        self, vgg: VGG, pictures: StylePictures, recipe: Recipe, fraction: float, side: int | None = None
-    ) -> Statistics:
-        """The target at this fraction of the pictures' size; `side`: computed in tiles of so many px.
+        self, vgg: VGG, pictures: StylePictures, recipe: Recipe, fraction: float, levels: int, side: int | None = None
+    ) -> list[Statistics]:
+        """The targets at each level of the pictures' pyramids, at this fraction of their size.
+
+        `side`: computed in tiles of so many px.
 
         Networks may differ in the chroma that they see, in nothing else.
         """
         hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
         layers = tuple(name for name, _ in recipe.style_layers)
         least = smallest_side(deepest_layer(recipe))
-        look = recipe.pooling, recipe.border, recipe.statistic, recipe.palette > 0, vgg.chroma
-        key = (hashes, layers, look, fraction, least, side)
+        look = recipe.pooling, recipe.border, recipe.statistic, vgg.chroma
+        key = (hashes, layers, look, fraction, levels, least, side)
         if key not in self._kept:
-            self._kept[key] = self._computed(vgg, pictures, recipe, fraction, least, side)
+            self._kept[key] = self._computed(vgg, pictures, recipe, fraction, levels, least, side)
             self.computed += 1
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
@@ -52,19 +55,41 @@ class Targets:
         return self._kept[key]
 
     def _computed(
-        self, vgg: VGG, pictures: StylePictures, recipe: Recipe, fraction: float, least: int, side: int | None
-    ) -> Statistics:
-        found: list[tuple[Statistics, float]] = []
+        self,
+        vgg: VGG,
+        pictures: StylePictures,
+        recipe: Recipe,
+        fraction: float,
+        levels: int,
+        least: int,
+        side: int | None,
+    ) -> list[Statistics]:
+        found: list[list[tuple[Statistics, float]]] = [[] for _ in range(levels)]
         for picture, weight in pictures:
             s = scaled(picture, fraction, least).to(self._device)
-            found.append((tiles.statistics(vgg, s, recipe, side), weight))
-        return {name: losses.blend([(A[name], weight) for A, weight in found]) for name in found[0][0]}
+            for level, A in zip(found, by_level(vgg, s, recipe, levels, side), strict=True):
+                level.append((A, weight))
+        return [{k: losses.blend([(A[k], weight) for A, weight in level]) for k in level[0][0]} for level in found]
+
+
+def by_level(vgg: VGG, s: Tensor, recipe: Recipe, levels: int, side: int | None = None) -> list[Statistics]:
+    """The statistics of each level of a style picture's pyramid; s (1, 3, h, w)."""
+    least = smallest_side(deepest_layer(recipe))
+    return [tiles.statistics(vgg, padded(level, least), recipe, side) for level in pyramid(s, levels)]
 
 
 def scaled(picture: Picture, fraction: float, least: int) -> Tensor:
     """A style picture at this fraction of its size, (1, 3, h, w); no side shorter than `least`."""
     full = tensor(picture, least)
     return at_size(full, [max(least, round(length * fraction)) for length in full.shape[2:]])
+
+
+def padded(x: Tensor, least: int) -> Tensor:
+    """x (1, 3, H, W) with sides shorter than `least` lengthened by their last pixels."""
+    height, width = x.shape[2:]
+    if min(height, width) >= least:
+        return x
+    return nn_f.pad(x, (0, max(0, least - width), 0, max(0, least - height)), mode="replicate")
 
 
 def tensor(picture: Picture, least: int) -> Tensor:

@@ -15,11 +15,9 @@ from .losses import Moments
 from .network.layers import LAYERS
 from .network.vgg import VGG
 from .recipe import Recipe, deepest_layer, smallest_side
+from .style_loss import Statistics
 
-Statistics = dict[str, Moments]  # of a picture, by layer and by PALETTE's names
 Measured = Mapping[str, tuple[Moments, int]]  # each with the number of pixels that it is an average over
-PALETTE = ("pixels", "patches")  # as losses.palette returns them
-PATCH = 8  # px
 
 
 class Span(NamedTuple):
@@ -83,34 +81,30 @@ def features(vgg: VGG, cut: Tensor, tile: Tile, layers: Collection[str], recipe:
     return {name: tile.core(F, stride(name)) for name, F in found.items()}
 
 
-def measured(F: Mapping[str, Tensor], x: Tensor, recipe: Recipe) -> Measured:
-    """The statistics that the recipe's style compares, of a picture's or a core's features F and its pixels x."""
-    moments = losses.covariance if recipe.statistic == "covariance" else losses.gram
-    found = {name: (moments(F[name]), F[name].shape[-2] * F[name].shape[-1]) for name, _ in recipe.style_layers}
-    return found | palette(x) if recipe.palette else found
+def measured(F: Mapping[str, Tensor], statistic: str) -> Measured:
+    """The moments ("gram" or "covariance") of a picture's or a core's features F, each with its number of pixels."""
+    of = losses.covariance if statistic == "covariance" else losses.gram
+    return {name: (of(f), f.shape[-2] * f.shape[-1]) for name, f in F.items()}
 
 
-def palette(x: Tensor) -> dict[str, tuple[Moments, int]]:
-    """The statistics of a picture's or a core's pixels x, by PALETTE's names."""
-    height, width = x.shape[-2:]
-    counts = height * width, (height // PATCH) * (width // PATCH)
-    return dict(zip(PALETTE, zip(losses.palette(x), counts, strict=True), strict=True))
+def moments(found: Measured) -> Statistics:
+    """The moments without their numbers of pixels."""
+    return {name: pair for name, (pair, _) in found.items()}
 
 
 def statistics(vgg: VGG, x: Tensor, recipe: Recipe, side: int | None) -> Statistics:
-    """Of a whole picture x (1, 3, H, W), tile by tile, on x's device; without a gradient."""
+    """What the recipe's style compares, of a whole picture x (1, 3, H, W), tile by tile, on x's device."""
     layers = [name for name, _ in recipe.style_layers]
     total: Measured = {}
     for tile in grid(x.shape[-2], x.shape[-1], side, deepest_layer(recipe)):
-        cut = tile.cut(x)
-        part = measured(features(vgg, cut, tile, layers, recipe), tile.core(cut), recipe)
-        total = pooled(total, part)
-    return {name: moments for name, (moments, _) in total.items()}
+        found = features(vgg, tile.cut(x), tile, layers, recipe)
+        total = pooled(total, measured(found, recipe.statistic))
+    return moments(total)
 
 
 def pooled(total: Measured, part: Measured) -> Measured:
-    """Both together."""
+    """The moments of two sets of pixels together; `total` may be empty."""
     return {
-        name: (losses.pooled(*total[name], moments, count), total[name][1] + count) if total else (moments, count)
-        for name, (moments, count) in part.items()
+        name: (losses.pooled(*total[name], pair, count), total[name][1] + count) if total else (pair, count)
+        for name, (pair, count) in part.items()
     }

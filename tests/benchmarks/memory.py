@@ -20,10 +20,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from daemon.transfer import PRESETS, Step, Stylizer, tiles
+from daemon.transfer import PRESETS, Step, Stylizer
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
+from daemon.transfer.pyramid import level_weights
+from daemon.transfer.targets import by_level
 
 FEW = ((0.5, 1), (1.0, 2))  # scales and evaluations of a picture that is painted for its memory's sake
 
@@ -36,7 +38,8 @@ def once(preset: str, megapixels: float, side: int | None, keep: bool, device: s
     c = torch.from_numpy(noise(megapixels, 0)).permute(2, 0, 1)[None].to(where)
     height, width = c.shape[2:]
     with torch.no_grad():
-        A = tiles.statistics(vgg, torch.rand(1, 3, 256, 256, device=where), how, None)
+        levels = len(level_weights(how, (height, width)))
+        A = by_level(vgg, torch.rand(1, 3, 256, 256, device=where), how, levels)
         evaluate = Objective(vgg, how, c, A, side, keep)
         start = time.perf_counter()
         _, gradient = evaluate(torch.rand_like(c))

@@ -18,8 +18,10 @@ from daemon.transfer.network.layers import LAYERS, WIDTHS
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
+from daemon.transfer.pyramid import level_weights
 from daemon.transfer.recipe import Recipe, deepest_layer, recipe
-from daemon.transfer.tiles import statistics, stride
+from daemon.transfer.targets import by_level
+from daemon.transfer.tiles import stride
 from tests.benchmarks import machine
 
 RATE_SIDE, RATE_RUNS = 256, 25
@@ -68,7 +70,7 @@ def run(stylizer: Stylizer, preset: str, size: int, working: torch.dtype, runs: 
     vgg, x = VGG(load("embedded")[1], device, working), torch.rand(1, 3, size, size, device=device)
     with torch.no_grad():
         c, s = (torch.from_numpy(picture.transpose(2, 0, 1))[None].to(device) for picture in (content, style))
-        evaluate = Objective(vgg, how, c, statistics(vgg, s, how, None))
+        evaluate = Objective(vgg, how, c, by_level(vgg, s, how, len(level_weights(how, c.shape[2:]))))
     rate_side = min(RATE_SIDE, size)
     before = rate(device, rate_side, runs)
     seconds = machine.best_seconds(lambda: evaluate(x), max(3, runs // 3), device)

@@ -11,7 +11,7 @@ from daemon.jobs.audit import examine
 from daemon.jobs.journal import Event, Journal, entries, line
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.storage.layout import Folders
-from tests.support.daemon import wait_until
+from tests.support.daemon import Start, wait_until
 from tests.support.jobs import claimed, count, delivered, failed, inbox_photo
 from tests.support.samples import CONFIG
 

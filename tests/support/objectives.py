@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from daemon.transfer import tiles
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
+from daemon.transfer.pyramid import level_weights
 from daemon.transfer.recipe import PRESETS, Recipe
+from daemon.transfer.style_loss import Statistics
+from daemon.transfer.targets import by_level
 from tests.support.scenes import scene, tensor
 
 CPU = torch.device("cpu")
@@ -39,9 +41,14 @@ def network(recipe: Recipe, dtype: torch.dtype = torch.float32) -> VGG:
     return VGG({name: weight.to(dtype) for name, weight in tensors.items()}, CPU)
 
 
+def targets(vgg: VGG, s: Tensor, recipe: Recipe, c: Tensor) -> list[Statistics]:
+    """The style's statistics at each level of the pyramid that a painting of c's shape has."""
+    return by_level(vgg, s, recipe, len(level_weights(recipe, c.shape[2:])))
+
+
 def objective(recipe: Recipe, c: Tensor, side: int | None, keep: bool = True) -> Objective:
     vgg, s = network(recipe, c.dtype), tensor(scene(40, 56, 2)).to(c.dtype)
-    return Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None), side, keep)
+    return Objective(vgg, recipe, c, targets(vgg, s, recipe, c), side, keep)
 
 
 def preset_objective(preset: str, working: torch.dtype) -> Objective:
@@ -50,4 +57,4 @@ def preset_objective(preset: str, working: torch.dtype) -> Objective:
     tensors = random_weights() if preset == "gatys" else load("embedded")[1]
     vgg = VGG({name: weight.to(outer) for name, weight in tensors.items()}, torch.device("cpu"), working)
     c, s = (tensor(scene(48, 64, seed)).to(outer) for seed in (1, 2))
-    return Objective(vgg, PRESETS[preset], c, tiles.statistics(vgg, s, PRESETS[preset], None))
+    return Objective(vgg, PRESETS[preset], c, targets(vgg, s, PRESETS[preset], c))

@@ -1,15 +1,16 @@
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal
 
 import pytest
 import torch
+from torch import Tensor
 
-from daemon.transfer import losses, tiles
+from daemon.transfer import losses
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.objective import Objective
 from daemon.transfer.recipe import PRESETS
-from daemon.transfer.targets import resized
-from tests.support.objectives import preset_objective, random_weights
+from tests.support.objectives import preset_objective, random_weights, targets
 from tests.support.scenes import scene, tensor
 
 
@@ -33,7 +34,7 @@ def test_the_gradient_is_the_losss(
     recipe = replace(PRESETS[preset], pooling=pooling, border=border)
     vgg = VGG({name: weight.double() for name, weight in random_weights().items()}, torch.device("cpu"))
     c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
-    evaluate = Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None))
+    evaluate = Objective(vgg, recipe, c, targets(vgg, s, recipe, c))
     _, gradient = evaluate(x)
     directions = [torch.rand(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype) - 0.5]
     for row, column in ((0, 0), (0, 20), (32, 46), (15, 25)):
@@ -45,38 +46,10 @@ def test_the_gradient_is_the_losss(
         assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()
 
 
-def test_contours_are_those_of_a_smaller_picture_whole_and_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.transfer.objective.WHOLE", 60)
-    recipe, vgg = PRESETS["fine"], VGG({k: w.double() for k, w in random_weights().items()}, torch.device("cpu"))
-    c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
-    A = tiles.statistics(vgg, s, recipe, None)
-    whole, tiled = (Objective(vgg, recipe, c, A, side) for side in (None, 16))
-    without = Objective(vgg, replace(recipe, contours=0.0), c, A)
-    assert whole(c)[0] == without(c)[0], "the photograph has its own contours"
-    assert whole.terms(x)["contours"] == pytest.approx(float(whole(x)[0] - without(x)[0]))
-    d = torch.rand(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype) - 0.5
-    gradient = whole(x)[1]
-    found = (whole(x + 1e-6 * d)[0] - whole(x - 1e-6 * d)[0]) / 2e-6
-    assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()
-    assert (tiled(x)[1] - gradient).norm() < 1e-9 * gradient.norm()
-
-
-@pytest.mark.parametrize(("whole", "seen", "share"), [(60, (13, 19), 1.0), (20, (4, 5), (20 / 47) ** 2)])
-def test_contours_are_seen_smaller_and_see_and_hold_less_of_what_is_large(
-    monkeypatch: pytest.MonkeyPatch, whole: int, seen: tuple[int, int], share: float
-) -> None:
-    monkeypatch.setattr("daemon.transfer.objective.WHOLE", whole)
-    recipe, vgg = PRESETS["fine"], VGG(random_weights(), torch.device("cpu"))
-    c, s, x = (tensor(scene(33, 47, seed)) for seed in (1, 2, 3))
-    found = Objective(vgg, recipe, c, tiles.statistics(vgg, s, recipe, None)).terms(x)["contours"]
-    E, T = (losses.edges(resized(picture, seen)) for picture in (x, c))
-    assert found == pytest.approx(float(recipe.alpha * recipe.contours * share * losses.contours(E, T)))
-
-
 def test_an_eased_loss_has_its_own_gradient() -> None:
     recipe, vgg = PRESETS["tutorial"], VGG({k: w.double() for k, w in random_weights().items()}, torch.device("cpu"))
     c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
-    A = tiles.statistics(vgg, s, recipe, None)
+    A = targets(vgg, s, recipe, c)
     whole, tiled = (Objective(vgg, recipe, c, A, side, eased=True) for side in (None, 16))
     loss, gradient = whole(x)
     assert loss < Objective(vgg, recipe, c, A)(x)[0], "the style counts less"
@@ -84,3 +57,38 @@ def test_an_eased_loss_has_its_own_gradient() -> None:
     found = (whole(x + 1e-6 * d)[0] - whole(x - 1e-6 * d)[0]) / 2e-6
     assert abs(found - (gradient * d).sum()) < 1e-4 * gradient.norm() * d.norm()
     assert (tiled(x)[1] - gradient).norm() < 1e-9 * gradient.norm()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("side", [None, 32], ids=["whole", "in tiles"])
+def test_loss_and_gradient_are_those_of_the_sum(preset: str, side: int | None) -> None:
+    """The closed forms against autograd through the loss as it is written down, with three levels of the pyramid."""
+    recipe = replace(PRESETS[preset], pyramid=5 if PRESETS[preset].pyramid > 1 else 1)
+    vgg = VGG({name: weight.double() for name, weight in random_weights().items()}, torch.device("cpu"))
+    c, s, x = (tensor(scene(101, 115, seed)).double() for seed in (1, 2, 3))
+    A = targets(vgg, s, recipe, c)
+    assert len(A) == (3 if recipe.pyramid > 1 else 1)
+    loss, gradient = Objective(vgg, recipe, c, A, side)(x)
+    x.requires_grad_(True)
+
+    def features(picture: Tensor, layers: Collection[str]) -> Mapping[str, Tensor]:
+        return vgg.features(picture, list(layers), recipe.pooling, recipe.border)
+
+    expected = losses.total(recipe, x, c, s, features)
+    (expected_gradient,) = torch.autograd.grad(expected, x)
+    torch.testing.assert_close(loss, expected.detach(), rtol=1e-9, atol=0)
+    assert (gradient - expected_gradient).norm() < 1e-9 * expected_gradient.norm()
+
+
+def test_the_terms_add_up_to_the_loss_whole_and_in_tiles() -> None:
+    recipe, vgg = replace(PRESETS["fine"], pyramid=5), VGG(random_weights(), torch.device("cpu"))
+    c, s, x = (tensor(scene(101, 115, seed)) for seed in (1, 2, 3))
+    for side in (None, 32):
+        evaluate = Objective(vgg, recipe, c, targets(vgg, s, recipe, c), side)
+        terms = evaluate.terms(x)
+        assert set(terms) == {
+            *(f"style {name}" for name, _ in recipe.style_layers),
+            *(f"content {name}" for name, _ in recipe.content_layers),
+            "total variation",
+        }
+        assert sum(terms.values()) == pytest.approx(float(evaluate(x)[0]), rel=1e-5)

@@ -16,7 +16,7 @@ from daemon.transfer.optimizers.projected_gradient import ProjectedGradient
 from daemon.transfer.plan import FallbackObjective, Plan, activations, fitting, needed, plans, vectors
 from daemon.transfer.recipe import PRESETS, Recipe, Start
 from daemon.transfer.steps import Level, Step
-from daemon.transfer.tiles import Statistics
+from daemon.transfer.style_loss import Statistics
 from tests.support.live_transfer import Live
 from tests.support.objectives import objective
 from tests.support.scenes import scene, tensor
@@ -100,7 +100,7 @@ class Cramped:
         self.most, self.error, self.failures = most, error, 0
 
     def objective(
-        self, vgg: VGG, recipe: Recipe, c: Tensor, A: Statistics, side: int | None, keep: bool, eased: bool
+        self, vgg: VGG, recipe: Recipe, c: Tensor, A: list[Statistics], side: int | None, keep: bool, eased: bool
     ) -> Evaluate:
         inner = Objective(vgg, recipe, c, A, side, keep, eased)
 
@@ -176,7 +176,7 @@ def test_little_free_memory_means_tiles_or_a_lean_optimizer_and_a_painting_all_t
         planned.append(made.plan)
         return made
 
-    monkeypatch.setattr(module, "Affordable", noted)
+    monkeypatch.setattr(module, "FallbackObjective", noted)
     monkeypatch.setattr(module, "free_memory", lambda device: megabytes << 20)
     short, steps = replace(SHORT, scales=((1.0, 3),)), list[Step]()
     assert stylizer.paint(content, style, short, steps.append).shape == content.shape

@@ -9,7 +9,7 @@ from torchvision.models.vgg import cfgs, make_layers
 from daemon.transfer.errors import RecipeError
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.recipe import PRESETS, deepest_layer, recipe, require
-from daemon.transfer.steps import COARSEST, Step, levels
+from daemon.transfer.steps import Step, levels
 
 
 def test_layers_are_named_in_torchvisions_order() -> None:
@@ -23,7 +23,7 @@ def test_tutorial_is_the_seeds_recipe() -> None:
     tutorial = PRESETS["tutorial"]
     assert dict(tutorial.style_layers) == dict.fromkeys(("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"), 1)
     assert tutorial.content_layers == (("conv2_2", 1.0),)
-    assert (tutorial.alpha, tutorial.beta, tutorial.tv, tutorial.palette) == (1.0, 1e6, 0.0, 0.0)
+    assert (tutorial.alpha, tutorial.beta, tutorial.tv, tutorial.pyramid) == (1.0, 1e6, 0.0, 1)
     assert (tutorial.pooling, tutorial.statistic, tutorial.start) == ("max", "gram", "content")
     assert sum(fraction**2 * evaluations for fraction, evaluations in tutorial.scales) == 300
 
@@ -66,13 +66,6 @@ def test_levels_go_from_coarse_to_the_full_size(preset: str) -> None:
     fractions = ([*fractions, 1.0] if PRESETS[preset].eased else fractions)[-len(plan) :]
     assert [(level.height, level.width) for level in plan] == [(round(300 * f), round(401 * f)) for f in fractions]
     assert [level.width for level in plan] == sorted(level.width for level in plan)
-
-
-def test_fine_goes_by_the_root_of_two_from_the_coarsest_that_says_something() -> None:
-    plan = levels(PRESETS["fine"], 2048, 2048)
-    assert [level.height for level in plan] == [32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048]
-    assert min(level.height for level in levels(PRESETS["fine"], 20000, 20000)) > COARSEST
-    assert sum(level.fraction**2 * level.evaluations for level in plan) < 85, "evaluations of the full size"
 
 
 def test_a_scale_too_small_is_left_out_and_its_work_goes_to_the_full_size() -> None:

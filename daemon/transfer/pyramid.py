@@ -1,0 +1,88 @@
+"""A picture at 1, 1/2, 1/4 … of its size: what the style is seen at, all at once (Snelgrove 2017).
+
+Each level is the one before, low-passed by the binomial filter 1 4 6 4 1 along both sides (Burt, Adelson 1983) and
+every second pixel of that. Beyond its border a picture goes on with its outermost pixels.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import torch
+import torch.nn.functional as nn_f
+from torch import Tensor
+
+from .recipe import Recipe
+
+TAPS = (1.0, 4.0, 6.0, 4.0, 1.0)
+BORDER = len(TAPS) // 2  # px
+BAND = 512  # rows of the smaller picture that are computed together
+LONG_SIDE = 512  # px, at which a recipe's number of levels is meant
+SMALLEST = 24  # px, the short side below which a level has too few strokes to compare
+
+
+def level_weights(recipe: Recipe, shape: Sequence[int]) -> list[float]:
+    """The share of each level in the style loss, the full size first; they add up to 1.
+
+    `shape`: (H, W) of the painting in pixels. Twice the size has a level more, so that strokes keep their proportion to
+    the picture.
+    """
+    if recipe.pyramid == 1:
+        return [1.0]
+    wanted = recipe.pyramid + round(math.log2(max(shape) / LONG_SIDE))
+    possible = 1 + max(0, math.floor(math.log2(min(shape) / SMALLEST)))
+    count = max(1, min(wanted, possible))
+    weights = [recipe.coarser**level for level in range(count)]
+    return [weight / sum(weights) for weight in weights]
+
+
+def pyramid(x: Tensor, levels: int) -> list[Tensor]:
+    """x (1, 3, H, W) and its smaller versions, (1, 3, ⌈H/2⌉, ⌈W/2⌉) and so on: `levels` pictures in all."""
+    pictures = [x]
+    for _ in range(levels - 1):
+        pictures.append(halved(pictures[-1]))
+    return pictures
+
+
+def halved(x: Tensor) -> Tensor:
+    """(1, 3, H, W) → (1, 3, ⌈H/2⌉, ⌈W/2⌉)."""
+    height, rows = x.shape[-2], (x.shape[-2] + 1) // 2
+    bands = []
+    for start in range(0, rows, BAND):  # a large picture has no memory to spare for a copy with a border
+        first, last = 2 * start - BORDER, 2 * min(start + BAND, rows) - 2 + BORDER
+        low, high = max(first, 0), min(last + 1, height)
+        band = nn_f.pad(x[..., low:high, :], (BORDER, BORDER, low - first, last + 1 - high), mode="replicate")
+        bands.append(nn_f.conv2d(band, _kernel(x.device, x.dtype), stride=2, groups=3))
+    return bands[0] if len(bands) == 1 else torch.cat(bands, -2)
+
+
+def add_adjoint(g: Tensor, to: Tensor) -> None:
+    """to (1, 3, H, W) += the derivative by x of this shape of what has the derivative g by halved(x)."""
+    height, width = to.shape[-2:]
+    for start in range(0, g.shape[-2], BAND):
+        part = g[..., start : start + BAND, :]
+        part = nn_f.conv_transpose2d(part, _kernel(g.device, g.dtype), stride=2, groups=3)
+        part = _folded(part.transpose(-1, -2), -BORDER, width)[1].transpose(-1, -2)
+        low, part = _folded(part, 2 * start - BORDER, height)
+        to[..., low : low + part.shape[-2], :] += part
+
+
+def _folded(v: Tensor, first: int, length: int) -> tuple[int, Tensor]:
+    """Rows of a picture of `length` rows, from row `first` on, of which those beyond it belong to its outermost.
+
+    Changes v in place. Returns the first row that is left, and the rows.
+    """
+    below, above = max(-first, 0), max(first + v.shape[-2] - length, 0)
+    inside = v[..., below : v.shape[-2] - above, :]
+    for row in range(below):
+        inside[..., 0, :] += v[..., row, :]
+    for row in range(above):
+        inside[..., -1, :] += v[..., -1 - row, :]
+    return max(first, 0), inside
+
+
+@cache
+def _kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(3, 1, 5, 5), one filter for each colour."""
+    taps = torch.tensor(TAPS, dtype=torch.float64) / sum(TAPS)
+    return torch.outer(taps, taps).to(device, dtype).expand(3, 1, -1, -1).contiguous()
