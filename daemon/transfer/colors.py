@@ -1,6 +1,7 @@
-"""Colours: the photo's own, after Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897), and faint ones."""
+"""Colours: the photo's own, after Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897), the style's, and none."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1]
 Map = tuple[NDArray[np.float64], NDArray[np.float64]]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # Y of YIQ
-FAINT = 0.5  # of the luminance's deviation: a chroma below it, root mean square over R, G and B
+NEARLY_ALL = 0.9  # share of the pixels of a black-and-white picture that a line through its colours has to meet
 LOOK = 512  # px along either side, at least, of which a picture's chroma is known
 LEAST_VARIANCE = 1e-5  # of a colour; a picture of one colour has none to divide by
 
@@ -49,21 +50,40 @@ def color_map(photo: Picture, pictures: Sequence[tuple[Picture, float]], floor: 
     return T, wanted - T @ mean
 
 
-def chroma_gain(pictures: Sequence[tuple[Picture, float]], most: float) -> float:
-    """1 to `most`: what the chroma of these pictures, by weight, has to be multiplied by so that it is not faint.
+class Tint(NamedTuple):
+    """The chroma of a picture that has hardly any, as a linear function of its luminance Y: start + slope Y."""
 
-    Statistics of a black and white style hardly know any colour: without this, a painting in it has green and pink
-    fringes, and keeps a tint of the photo's.
+    start: NDArray[np.float64]  # (3,)
+    slope: NDArray[np.float64]  # (3,)
+
+    def on(self, y: Picture) -> Picture:
+        """(H, W, 1) luminance → (H, W, 3) in [0, 1]."""
+        result: Picture = np.clip(y * (1 + self.slope) + self.start, 0, 1).astype(np.float32)
+        return result
+
+
+def tint(pictures: Sequence[tuple[Picture, float]], most: float) -> Tint | None:
+    """The tint of black-and-white style pictures: cream paper, blue-black ink; None where they have colours.
+
+    A picture is black-and-white where the chroma of nearly all pixels is within `most` (root mean square over R, G and
+    B) of one line. Painted in colours, its statistics would allow green and pink fringes and blots.
     """
-    light = faint = 0.0
-    total = sum(weight for _, weight in pictures)
-    for picture, weight in pictures:
-        pixels = _sampled(picture)
-        y = pixels @ LUMA
-        light += weight / total * y.var()
-        faint += weight / total * (pixels - y[:, None]).var(axis=0).mean()
-    least = (1 / 255) ** 2  # a step of an 8-bit picture
-    return float(np.clip(FAINT * np.sqrt(light / max(faint, least)), 1, most))
+    parts = [(_sampled(picture), weight) for picture, weight in pictures]
+    pixels = np.concatenate([p for p, _ in parts])
+    w = np.concatenate([np.full(len(p), weight / len(p)) for p, weight in parts])
+    w /= w.sum()
+    y = pixels @ LUMA
+    chroma = pixels - y[:, None]
+    mean_y, mean_chroma = w @ y, w @ chroma
+    slope = (w * (y - mean_y)) @ (chroma - mean_chroma) / max(w @ (y - mean_y) ** 2, LEAST_VARIANCE)
+    start = mean_chroma - slope * mean_y
+    off = np.sqrt(np.square(chroma - start - y[:, None] * slope).mean(1))
+    return Tint(start, slope) if w @ (off <= most) >= NEARLY_ALL else None
+
+
+def grey(picture: Picture) -> Picture:
+    """(H, W, 3) → its luminance in all three channels."""
+    return np.repeat((picture @ LUMA)[..., None], 3, axis=2)
 
 
 def _sampled(picture: Picture) -> NDArray[np.float64]:

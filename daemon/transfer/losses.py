@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from .network.kernels import fitting
-from .pyramid import level_weights, pyramid
+from .pyramid import content_weights, level_weights, pyramid
 from .recipe import Recipe
 
 FLOOR = 0.01  # share of a layer's energy: a smaller variance belongs to a one-colour picture, and divides nothing
@@ -40,13 +40,15 @@ def total(recipe: Recipe, x: Tensor, c: Tensor, s: Tensor, features: Features) -
     statistic = covariance if recipe.statistic == "covariance" else gram
     E = relative_style if recipe.normalized else style
     content_layers, style_layers = dict(recipe.content_layers), dict(recipe.style_layers)
-    F, P = features(x, content_layers), features(c, content_layers)
-    L_content = sum(w * content(F[name], P[name]) / scale(P[name], recipe) for name, w in content_layers.items())
-    L_style = x.new_zeros(())
-    v = level_weights(recipe, x.shape[2:])  # departure: the style is seen at several sizes at once (Snelgrove 2017)
-    for v_k, x_k, s_k in zip(v, pyramid(x, len(v)), pyramid(s, len(v)), strict=True):
+    L_content = L_style = x.new_zeros(())
+    v = level_weights(recipe, x.shape[2:])  # departure: both are seen at several sizes at once (Snelgrove 2017)
+    u, levels = content_weights(recipe, len(v)), (pyramid(picture, len(v)) for picture in (x, c, s))
+    for v_k, u_k, x_k, c_k, s_k in zip(v, u, *levels, strict=True):
+        F, P = features(x_k, content_layers), features(c_k, content_layers)
+        errors = (w * content(F[name], P[name]) / scale(P[name], recipe) for name, w in content_layers.items())
+        L_content = L_content + v_k * u_k * sum(errors)
         F, S = features(x_k, style_layers), features(s_k, style_layers)
-        L_style += v_k * sum(w * E(statistic(F[name]), statistic(S[name])) for name, w in style_layers.items())
+        L_style = L_style + v_k * sum(w * E(statistic(F[k]), statistic(S[k])) for k, w in style_layers.items())
     alpha, beta = recipe.alpha * recipe.content_weight, recipe.beta * recipe.style_weight
     return alpha * L_content + beta * L_style + recipe.tv * recipe.smoothness * total_variation(x)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from . import losses, tiles
 from .network.kernels import fitting
 from .network.vgg import VGG, Backward
-from .pyramid import add_adjoint, level_weights, pyramid
+from .pyramid import add_adjoint, content_weights, level_weights, pyramid
 from .recipe import Recipe, deepest_layer
 from .style_loss import Statistics, StyleLoss
 from .tiles import Tile
@@ -21,7 +21,7 @@ from .tiles import Tile
 class Objective:
     """x (1, 3, H, W) → loss (), gradient (1, 3, H, W), for a content picture c of x's shape.
 
-    The style is compared at every level of x's pyramid, the content and the total variation at full size.
+    Style and content are compared at every level of x's pyramid, the total variation counts at full size.
     """
 
     def __init__(
@@ -33,21 +33,26 @@ class Objective:
         side: int | None = None,
         keep: bool = True,
         eased: bool = False,
+        grey: bool = False,
     ) -> None:
         """`A`: the style's statistics at each level of its pyramid (see `levels`). `side`: px of a tile, None: whole.
 
         `keep`: the content's features are kept (tens of times the picture), or else computed in each evaluation.
         `eased`: another loss, quicker to minimise, whose minimum is near this one's (style_loss.Ease); the content
-        counts twice in it.
+        counts twice in it. `grey`: the gradient by the luminance, so that a grey picture stays grey.
         """
-        self._weights = level_weights(recipe, c.shape[2:])
-        assert len(A) == len(self._weights), "a target for each level"
-        content = Content(vgg, recipe, c, side, keep, recipe.alpha * recipe.content_weight * (2 if eased else 1))
+        self._grey = grey
+        v = level_weights(recipe, c.shape[2:])
+        assert len(A) == len(v), "a target for each level"
+        alpha = recipe.alpha * recipe.content_weight * (2 if eased else 1)
         beta = recipe.beta * recipe.style_weight
-        self._levels = []
-        for number, (picture, target, v) in enumerate(zip(pyramid(c, len(A)), A, self._weights, strict=True)):
-            style = StyleLoss(target, {k: beta * v * w for k, w in recipe.style_layers}, recipe.normalized, eased)
-            self._levels.append(Level(vgg, recipe, picture.shape, style, side, None if number else content))
+        self._levels: list[Level] = []
+        levels = zip(pyramid(c, len(v)), A, v, content_weights(recipe, len(v)), strict=True)
+        for c_k, A_k, v_k, u_k in levels:
+            style = StyleLoss(A_k, {k: beta * v_k * w for k, w in recipe.style_layers}, recipe.normalized, eased)
+            content = Content(vgg, recipe, c_k, side, keep, alpha * v_k * u_k)
+            tv = 0.0 if self._levels else recipe.tv * recipe.smoothness
+            self._levels.append(Level(vgg, recipe, style, content, tv, side))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The loss and its gradient at x."""
@@ -60,7 +65,7 @@ class Objective:
                     add_adjoint(g, gradient)
                 L, g = L + loss, gradient
             assert g is not None
-            return L, g
+            return L, g.copy_(g.mean(1, keepdim=True).expand_as(g)) if self._grey else g
 
     def terms(self, x: Tensor) -> dict[str, float]:
         """What the loss at x adds up: `style LAYER` (of all levels), `content LAYER`, `total variation`."""
@@ -77,6 +82,7 @@ class Content:
 
     def __init__(self, vgg: VGG, recipe: Recipe, c: Tensor, side: int | None, keep: bool, alpha: float) -> None:
         self._vgg, self._recipe, self._c = vgg, recipe, c
+        self.shape = c.shape[2:]
         self._layers = [name for name, _ in recipe.content_layers]
         self._tiles = tiles.grid(c.shape[-2], c.shape[-1], side, deepest_layer(recipe))
         self._kept: list[dict[str, Tensor]] = []
@@ -99,7 +105,7 @@ class Content:
 
 
 class Level:
-    """One level of the pyramid: its style loss and, at full size, all the rest; with the gradient, exact in tiles, too.
+    """One level of the pyramid: its loss and gradient, exact in tiles, too.
 
     In tiles there are two passes: one for the style's statistics, of which the loss is no sum over tiles; then, tile by
     tile, forward and backward with the loss's derivative by each statistic. What is a sum over pixels, content and
@@ -107,21 +113,13 @@ class Level:
     """
 
     def __init__(
-        self,
-        vgg: VGG,
-        recipe: Recipe,
-        shape: Sequence[int],
-        style: StyleLoss,
-        side: int | None,
-        content: Content | None,
+        self, vgg: VGG, recipe: Recipe, style: StyleLoss, content: Content, tv: float, side: int | None
     ) -> None:
-        self._vgg, self._recipe, self._style, self._content = vgg, recipe, style, content
-        self._height, self._width = shape[-2:]
+        self._vgg, self._recipe, self._style, self._content, self._tv = vgg, recipe, style, content, tv
+        self._height, self._width = content.shape
         self._side = side
-        styles = [name for name, _ in recipe.style_layers]
         self._tiles = tiles.grid(self._height, self._width, side, deepest_layer(recipe))
-        self._layers = list(dict.fromkeys([*styles, *(content.weights if content else ())]))
-        self._tv = recipe.tv * recipe.smoothness if content else 0.0
+        self._layers = list(dict.fromkeys([*(name for name, _ in recipe.style_layers), *content.weights]))
 
     @property
     def is_whole(self) -> bool:
@@ -150,8 +148,7 @@ class Level:
         """What the loss at x adds up."""
         G = tiles.statistics(self._vgg, x, self._recipe, self._side)
         found = {f"style {name}": float(L) for name, L in self._style.terms(G).items()}
-        for number, tile in enumerate(self._tiles if self._content else ()):
-            assert self._content is not None
+        for number, tile in enumerate(self._tiles):
             P, cut = self._content.features(number), tile.cut(x)
             F = tiles.features(self._vgg, cut, tile, list(P), self._recipe)
             terms = {f"content {k}": float(self._content_term(k, F[k], P[k])) for k in P}
@@ -176,9 +173,9 @@ class Level:
         F, the whole cut's features, goes down to nothing on the way back.
         """
         tile = self._tiles[number]
-        P = self._content.features(number) if self._content else {}
+        P = self._content.features(number)
         cores = {name: tile.core(F[name], tiles.stride(name)) for name in P}
-        L = summed([self._content_term(k, cores[k], P[k]) for k in P]) if P else 0.0
+        L = summed([self._content_term(k, cores[k], P[k]) for k in P])
 
         def add(name: str, g: Tensor | None) -> Tensor | None:
             if name not in F:
@@ -189,16 +186,14 @@ class Level:
             if name in dG:
                 add_product(here, core, *losses.slope(G[name].mean, dG[name], self._pixels(name)))
             if name in P:
-                assert self._content is not None
                 scale = 2 * self._content.weights[name] / (self._pixels(name) * core.shape[1])
                 here.add_(core, alpha=scale).sub_(P[name], alpha=scale)
             return g
 
-        return torch.as_tensor(L), back(add)
+        return L, back(add)
 
     def _content_term(self, name: str, F: Tensor, P: Tensor) -> Tensor:
         """A tile's share of α L_content in one layer; F and P: its core's features and the content's."""
-        assert self._content is not None
         share = P[0, 0].numel() / self._pixels(name)
         return losses.content(F, P) * (self._content.weights[name] * share)
 

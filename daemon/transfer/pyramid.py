@@ -12,28 +12,33 @@ import torch
 import torch.nn.functional as nn_f
 from torch import Tensor
 
-from .recipe import Recipe
+from .recipe import BASE, Recipe
 
 TAPS = (1.0, 4.0, 6.0, 4.0, 1.0)
 BORDER = len(TAPS) // 2  # px
 BAND = 512  # rows of the smaller picture that are computed together
-LONG_SIDE = 512  # px, at which a recipe's number of levels is meant
+LEAST_PART = 0.1  # of a level, below which a smallest level is left out
 SMALLEST = 24  # px, the short side below which a level has too few strokes to compare
 
 
 def level_weights(recipe: Recipe, shape: Sequence[int]) -> list[float]:
-    """The share of each level in the style loss, the full size first; they add up to 1.
+    """The weight of each level in the loss, the full size first; they add up to 1.
 
-    `shape`: (H, W) of the painting in pixels. Twice the size has a level more, so that strokes keep their proportion to
-    the picture.
+    `shape`: (H, W) of the canvas in pixels. Twice the size has a level more, so that strokes keep their proportion to the
+    picture; in between, the smallest level counts in part.
     """
     if recipe.pyramid == 1:
         return [1.0]
-    wanted = recipe.pyramid + round(math.log2(max(shape) / LONG_SIDE))
-    possible = 1 + max(0, math.floor(math.log2(min(shape) / SMALLEST)))
-    count = max(1, min(wanted, possible))
-    weights = [recipe.coarser**level for level in range(count)]
+    wanted = recipe.pyramid + math.log2(max(max(shape) - 2 * recipe.margin, 1) / BASE)
+    possible = 1 + math.log2(max(min(shape) / SMALLEST, 1))
+    count = max(1, min(math.ceil(wanted - LEAST_PART), math.floor(possible)))
+    weights = [min(1.0, max(wanted - level, LEAST_PART)) for level in range(count)]
     return [weight / sum(weights) for weight in weights]
+
+
+def content_weights(recipe: Recipe, levels: int) -> list[float]:
+    """The content's share beside the style in each of so many levels, the full size first."""
+    return [recipe.content_levels[min(levels - 1 - level, len(recipe.content_levels) - 1)] for level in range(levels)]
 
 
 def pyramid(x: Tensor, levels: int) -> list[Tensor]:

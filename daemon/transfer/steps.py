@@ -1,11 +1,13 @@
 """What a painting reports on its way: scales, evaluations, memory, loss."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from .recipe import Recipe
+from .recipe import BASE, Recipe
 
+NEARLY: Final = 0.1  # of a doubling that may be missing
 COARSEST: Final = 32  # px, the short side below which a coarse level has too little to say and is left out
 
 
@@ -67,20 +69,24 @@ def counted(plan: Sequence[Level], scale: int, evaluation: int, loss: float) -> 
 
 
 def levels(recipe: Recipe, height: int, width: int) -> tuple[Level, ...]:
-    """The scales at which a picture of this shape is painted, coarse to fine; the last is the full size.
+    """The scales at which a canvas of this shape is painted, coarse to fine; the last is the full size.
 
-    A scale that would be too small is left out, and its evaluations, counted in pixels, go to the full size.
+    A scale that would be too small is left out, and its evaluations, counted in pixels, go to the next.
     """
+    long_side = max(max(height, width) - 2 * recipe.margin, 1)
+    doublings = max(0, math.floor(math.log2(long_side / BASE) + NEARLY)) if recipe.finer else 0
+    scales = [(fraction / 2**doublings, evaluations) for fraction, evaluations in recipe.scales]
+    for doubling in range(1, doublings + 1):
+        scales.append((2.0 ** (doubling - doublings), recipe.finer[min(doubling, len(recipe.finer)) - 1]))
     kept: list[Level] = []
     spare = 0.0
-    for fraction, evaluations in recipe.scales[:-1]:
+    for fraction, evaluations in scales[:-1]:
         h, w = round(height * fraction), round(width * fraction)
         if min(h, w) < COARSEST:
             spare += evaluations * fraction**2
         else:
             kept.append(Level(fraction, h, w, evaluations))
-    fraction, evaluations = recipe.scales[-1]
-    evaluations += round(spare)
+    evaluations = scales[-1][1] + round(spare)
     if eased := round(evaluations * recipe.eased):
-        kept.append(Level(fraction, height, width, eased, eased=True))
-    return (*kept, Level(fraction, height, width, evaluations - eased))
+        kept.append(Level(1.0, height, width, eased, eased=True))
+    return (*kept, Level(1.0, height, width, evaluations - eased))

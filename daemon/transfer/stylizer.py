@@ -31,6 +31,7 @@ from .targets import Picture, StylePictures, Targets, at_size, resized, scaled, 
 log = logging.getLogger("styled")
 
 PATIENCE, STILL = 30, 1e-4  # evaluations in which the loss must fall by this share, or the picture stands still
+ALIGNED = 16  # px: the smallest levels of a pyramid and of the network end where the canvas does
 STEPS_PER_LOOK = 10  # at a GPU's loss: each look waits for the device
 Optimizer = LBFGS | ProjectedGradient
 
@@ -105,22 +106,23 @@ class Stylizer:
     def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
         """The loss that `paint` minimises at full size, and its gradient: x (1, 3, H, W) → (), (1, 3, H, W)."""
         require(recipe, self.weights.deepest)
-        c = tensor(_checked(content, "content"), smallest_side(deepest_layer(recipe))).to(self._device)
+        photo, pictures = _checked(content, "content"), _weighted(style)
+        c = tensor(photo, smallest_side(deepest_layer(recipe))).to(self._device)
         with torch.no_grad():
-            pictures, vgg = _weighted(style), self._vgg
             if recipe.recolor is not None:
-                c = _recolored(c, colors.color_map(_checked(content, "content"), pictures, recipe.recolor))
-            vgg = self._network(pictures, recipe)
+                c = _recolored(c, colors.color_map(photo, pictures, recipe.recolor))
             levels = len(level_weights(recipe, c.shape[2:]))
-            return Objective(vgg, recipe, c, self._targets.get(vgg, pictures, recipe, 1.0, levels))
+            return Objective(self._vgg, recipe, c, self._targets.get(self._vgg, pictures, recipe, 1.0, levels))
 
     def _painted(
         self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[EvaluationRun]
     ) -> Picture:
-        """Coarse to fine: each scale starts from the last one's painting."""
-        full = tensor(photo, smallest_side(deepest_layer(recipe)))
-        vgg = self._network(pictures, recipe)
+        """Coarse to fine: each scale starts from the painting of the scale before."""
+        tint = colors.tint(pictures, recipe.achromatic) if recipe.achromatic else None
+        if tint:
+            photo, pictures = colors.grey(photo), [(colors.grey(picture), weight) for picture, weight in pictures]
         color = None if recipe.recolor is None else colors.color_map(photo, pictures, recipe.recolor)
+        full = tensor(_canvas(photo, recipe), smallest_side(deepest_layer(recipe)))
         account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before)
         c = x = torch.empty(0)
         learnt: list[LBFGS] = []  # what an eased level has learnt, for the next
@@ -128,21 +130,19 @@ class Stylizer:
             below, c = c, at_size(full, (level.height, level.width)).to(self._device)
             c = c if color is None else _recolored(c, color)
             x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
+            x = x.mean(1, keepdim=True).expand(c.shape).contiguous() if tint else x
             del below
             evaluate = self._affordable(
-                vgg, c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt)
+                c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt), tint is not None
             )
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = start_from_style_spectrum(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt)
             del evaluate  # with what it keeps
             trim_memory()  # there is no memory to spare for the next scale's start
-        height, width = photo.shape[:2]
-        return np.ascontiguousarray(x[0, :, :height, :width].permute(1, 2, 0).cpu().numpy())
-
-    def _network(self, pictures: StylePictures, recipe: Recipe) -> VGG:
-        """VGG19 as it is to see these style pictures, and what is painted in their style."""
-        return self._vgg.stretched(colors.chroma_gain(pictures, recipe.chroma))
+        rows, columns = (slice(recipe.margin, recipe.margin + length) for length in photo.shape[:2])
+        painting = np.ascontiguousarray(x[0, :, rows, columns].permute(1, 2, 0).cpu().numpy())
+        return tint.on(painting.mean(2, keepdims=True)) if tint and recipe.keep_colors == "no" else painting
 
     def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
         """x at the coarsest scale, of c's shape, and nobody else's: an optimizer may move it."""
@@ -161,13 +161,13 @@ class Stylizer:
 
     def _affordable(
         self,
-        vgg: VGG,
         c: Tensor,
         pictures: StylePictures,
         recipe: Recipe,
         level: Level,
         first: Sequence[Plan],
         held: int,
+        grey: bool,
     ) -> FallbackObjective:
         """The loss of a picture of c's shape, computed by the `first` plans, then as the free memory allows.
 
@@ -176,8 +176,8 @@ class Stylizer:
 
         def objective(plan: Plan) -> Evaluate:
             count = len(level_weights(recipe, c.shape[2:]))
-            A = self._targets.get(vgg, pictures, recipe, level.fraction, count, plan.side)
-            return Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased)
+            A = self._targets.get(self._vgg, pictures, recipe, level.fraction, count, plan.side)
+            return Objective(self._vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)
 
         trim_memory()
         return FallbackObjective(objective, chain(first, fitting(recipe, level, free_memory(self._device) + held)))
@@ -236,6 +236,14 @@ def _stepped(optimizer: Optimizer | None, evaluate: FallbackObjective, x: Tensor
             raise
         return None
     return optimizer
+
+
+def _canvas(photo: Picture, recipe: Recipe) -> Picture:
+    """The photo, continued by its mirror image on each side; at the far sides to a multiple of ALIGNED px."""
+    if not recipe.margin:
+        return photo
+    sides = [(recipe.margin, recipe.margin + -(length + 2 * recipe.margin) % ALIGNED) for length in photo.shape[:2]]
+    return np.pad(photo, (*sides, (0, 0)), mode="reflect")
 
 
 def _recolored(c: Tensor, color: colors.Map) -> Tensor:

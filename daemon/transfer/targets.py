@@ -38,13 +38,11 @@ class Targets:
         """The targets at each level of the pictures' pyramids, at this fraction of their size.
 
         `side`: computed in tiles of so many px.
-
-        Networks may differ in the chroma that they see, in nothing else.
         """
         hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
         layers = tuple(name for name, _ in recipe.style_layers)
         least = smallest_side(deepest_layer(recipe))
-        look = recipe.pooling, recipe.border, recipe.statistic, vgg.chroma
+        look = recipe.pooling, recipe.border, recipe.statistic
         key = (hashes, layers, look, fraction, levels, least, side)
         if key not in self._kept:
             self._kept[key] = self._computed(vgg, pictures, recipe, fraction, levels, least, side)
