@@ -31,7 +31,7 @@ class Convolution:
 
     def forward(self, x: Tensor, edge: bool) -> Tensor:
         """(1, n, H, W) → (1, m, H, W); beyond the border `edge` repeats x's edges, else there are zeros."""
-        return F.conv2d(_bordered(x), self.weight, self.bias) if edge else F.conv2d(x, self.weight, self.bias, padding=1)
+        return F.conv2d(_bordered(x) if edge else x, self.weight, self.bias, padding=0 if edge else 1)
 
     def backward(self, g: Tensor, edge: bool) -> Tensor:
         """dL/dy (1, m, H, W) → dL/dx (1, n, H, W)."""
@@ -125,7 +125,7 @@ def average_pool(x: Tensor) -> tuple[Tensor, Back]:
 def _bordered(x: Tensor) -> Tensor:
     """x with its edges repeated once, (1, n, H + 2, W + 2), channels_last.
 
-    Padded as a volume H × W × n: torch pads a picture channel by channel on a GPU, and cuDNN would transpose the result.
+    Padded as a volume H × W × n: a GPU would pad a picture channel by channel, and cuDNN transpose the result.
     """
     return F.pad(x.permute(0, 2, 3, 1)[None], (0, 0, 1, 1, 1, 1), mode="replicate")[0].permute(0, 3, 1, 2)
 
