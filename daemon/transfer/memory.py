@@ -51,7 +51,7 @@ def trim_memory(idle: bool = False) -> None:
     """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         device = torch.device("cuda", torch.cuda.current_device())
         if idle or _unused(device) > RESERVE * torch.cuda.get_device_properties(device).total_memory:
             torch.cuda.empty_cache()

@@ -26,16 +26,17 @@ if POSSIBLE:
     backend_registration._setup_privateuseone_for_python_backend(TYPE)
 
 # Operations that launch nothing.
-VIEWS = frozenset(
-    "view _unsafe_view _reshape_alias permute transpose t slice select expand unsqueeze squeeze alias detach as_strided"
-    " unbind split split_with_sizes diagonal lift_fresh unfold narrow view_as_real view_as_complex _conj empty"
-    " empty_like new_empty empty_strided new_empty_strided is_same_size".split()
-)
+NO_LAUNCH = """
+view _unsafe_view _reshape_alias permute transpose t slice select expand unsqueeze squeeze alias detach as_strided
+unbind split split_with_sizes diagonal lift_fresh unfold narrow view_as_real view_as_complex _conj empty
+empty_like new_empty empty_strided new_empty_strided is_same_size
+"""
 # Their results depend on values, or they look at an error code: the host waits for the device.
-WAITING = frozenset(
-    "_local_scalar_dense nonzero masked_select equal is_nonzero _unique2 unique_dim unique_consecutive bincount"
-    " _linalg_eigh linalg_eig _linalg_svd linalg_cholesky_ex linalg_inv_ex linalg_lu_factor_ex _linalg_solve_ex".split()
-)
+WAIT = """
+_local_scalar_dense nonzero masked_select equal is_nonzero _unique2 unique_dim unique_consecutive bincount
+_linalg_eigh linalg_eig _linalg_svd linalg_cholesky_ex linalg_inv_ex linalg_lu_factor_ex _linalg_solve_ex
+"""
+VIEWS, WAITING = frozenset(NO_LAUNCH.split()), frozenset(WAIT.split())
 # Operations of more than one kernel, as read in torch's CUDA source.
 LAUNCHES = Counter(
     _fft_r2c=3, _fft_c2r=3, linalg_solve_triangular=3, constant_pad_nd=2, convolution=2, convolution_backward=3,
@@ -58,22 +59,24 @@ def device() -> torch.device:
 class PretendTensor(Tensor):
     """A tensor on the device; `inner` holds its values, or only their shape."""
 
-    inner: Tensor
+    inner: Tensor  # type: ignore[assignment]  # mypy finds a method of that name
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> "PretendTensor":
-        made: PretendTensor = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: PretendTensor = Tensor._make_wrapper_subclass(
             cls, inner.shape, strides=inner.stride(), storage_offset=inner.storage_offset(), dtype=inner.dtype,
             layout=inner.layout, device=device(),
         )  # fmt: skip
         made.inner = inner
         return made
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> Any:  # type: ignore[override]
         return f"PretendTensor({self.inner!r})"
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         raise RuntimeError(f"{func} on {device()} outside of a Pretend")
 
 
@@ -95,7 +98,7 @@ class Pretend(TorchDispatchMode):
 
     def __enter__(self) -> "Pretend":
         torch._C._set_only_lift_cpu_tensors(True)  # or torch.tensor(…, device=…) would bypass the mode
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: Any) -> None:

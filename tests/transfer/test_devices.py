@@ -34,7 +34,7 @@ def test_auto_passes_over_a_gpu_that_torch_has_no_kernels_for_and_says_so_once(
 ) -> None:
     with caplog.at_level(logging.WARNING, "styled"):
         assert [str(devices.find_device("auto")) for _ in range(2)] == ["cuda:1", "cuda:1"]
-    assert [record.event for record in caplog.records] == ["device_skipped"]
+    assert [record.__dict__["event"] for record in caplog.records] == ["device_skipped"]
     for word in ("cuda:0", "GTX 1080", "6.1", "sm_75"):
         assert word in caplog.text
     assert machine[-1] == torch.device("cuda:1")

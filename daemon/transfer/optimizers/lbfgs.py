@@ -76,7 +76,8 @@ class LBFGS:
     @property
     def size(self) -> int:
         """Bytes of the curvature pairs."""
-        return 2 * self._pairs.S.nbytes
+        size: int = 2 * self._pairs.S.nbytes
+        return size
 
     def go_on(self, evaluate: Evaluate) -> None:
         """Minimise another loss, from the best point on and with the curvature seen so far: one evaluation."""
@@ -256,12 +257,14 @@ class SpectralPreconditioner:
         v = self._colours(q.view(3, *self._size) * here, self._opponent)
         spectrum = torch.fft.rfft2(v)
         v = torch.fft.irfft2(spectrum * gain.view(spectrum.shape), s=self._size)
-        return (self._colours(v, self._opponent.T) * here).flatten()
+        moved: Tensor = self._colours(v, self._opponent.T) * here
+        return moved.flatten()
 
     def _energy(self, pictures: Tensor) -> Tensor:
         """(2, 3, H, W) → energy (2, 3, BINS) by opponent colour and frequency, the same at each call."""
         e = torch.fft.rfft2(self._colours(pictures, self._opponent), norm="ortho")
-        return torch.view_as_real(e).square().sum(-1).flatten(2) @ self._one_hot
+        energy: Tensor = torch.view_as_real(e).square().sum(-1).flatten(2) @ self._one_hot
+        return energy
 
     def _places(self, v: Tensor) -> Tensor:
         """v (2, H, W) → its means (1, 2, h, w) in squares of PLACE px and, to be smooth, their neighbours."""

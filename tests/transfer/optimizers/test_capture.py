@@ -1,7 +1,7 @@
-"""When a step is captured and replayed, on a GPU that is not there; and, where a GPU is there, that a replay is a step."""
+"""When a step is captured and replayed, with a pretended capture; and, on a real GPU, that a replay is a step."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ class Graph:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was done, in order; the capture is pretended."""
     done: list[str] = []
 
@@ -37,7 +37,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(capture, "graph_of", graph_of)
     monkeypatch.setattr(CapturedStep, "_told", False)
-    yield done
+    return done
 
 
 def calls(count: int, said: list[str], device: torch.device) -> list[str]:
