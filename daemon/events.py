@@ -47,6 +47,8 @@ class Event(StrEnum):
     WORKER_FAILED = "worker_failed"
     WORKER_RECOVERED = "worker_recovered"
     MEMORY_SHORT = "memory_short"  # the painting goes on by another plan
+    EAGER = "eager"  # a GPU cannot replay the steps of a painting; they are launched one by one, which is slower
+    DEVICE_SKIPPED = "device_skipped"  # device: auto passes over a GPU that this torch cannot use
     CONVERGED = "converged"  # the picture stopped changing before its last evaluation
     CLUSTER_SIZE = "cluster_size"
     CLUSTER_JOINED = "cluster_joined"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -29,7 +30,12 @@ LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "pillow-heif")  # whose 
 SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors")
 CURVE = 60  # losses that a record keeps at most
 MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more
-OLDEST_RECIPE = {"contours": 0.0, "chroma": 1.0}  # settings that the first records lack
+# settings of `fine` up to 0.1's development that are gone, each with the value at which it did nothing
+GONE: Mapping[str, float] = MappingProxyType({"palette": 0.0, "contours": 0.0, "chroma": 1.0})
+NEWEST_RECIPE = {  # settings that older records lack, each with the value at which it does nothing
+    name: getattr(PRESETS["tutorial"], name)
+    for name in ("pyramid", "content_levels", "finer", "recolor", "achromatic", "margin")
+}
 NEWER = "Another version of styled painted it, or its record was changed. Use the version that the record names."
 
 
@@ -75,7 +81,7 @@ class Provenance:
     threads: int  # of the CPU; they decide the last bits
     steps: int
     loss: float  # of the last step
-    terms: Mapping[str, float]  # whose sum is the loss: `style relu1_1` …, `palette`, `content relu2_2` …, `contours`
+    terms: Mapping[str, float]  # whose sum is the loss: `style relu1_1` …, `content relu2_1` …
     stretches: tuple[EvaluationRun, ...]  # computed whole or in tiles, which decides the last bits
     curve: tuple[float, ...]  # the losses of some of the steps, evenly chosen
     seconds: float  # of painting only
@@ -83,21 +89,26 @@ class Provenance:
     painted: str = dataclasses.field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     version: str = __version__
     libraries: Mapping[str, str] = dataclasses.field(default_factory=libraries)
+    gone: tuple[str, ...] = ()  # settings of its recipe that this version no longer has; only in a record that was read
 
     def to_json(self) -> str:
         """ASCII, on one line."""
         return json.dumps(self.as_dict(), separators=(",", ":"))
 
     def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """What a record holds."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "gone"}
 
     @classmethod
     def from_json(cls, text: str) -> "Provenance":
         """Read a record that anybody may have written. Raises JobError if it is no record that this version knows."""
         try:
             found = json.loads(text)
-            fields = {field.name: found[field.name] for field in dataclasses.fields(cls)}  # a later version may add
-            fields["recipe"] = OLDEST_RECIPE | fields["recipe"]
+            names = {field.name for field in dataclasses.fields(cls)} - {"gone"}  # a later version may add
+            fields = {name: found[name] for name in names}
+            recipe = fields["recipe"]
+            fields["gone"] = tuple(name for name, nothing in GONE.items() if recipe.get(name, nothing) != nothing)
+            fields["recipe"] = NEWEST_RECIPE | {name: value for name, value in recipe.items() if name not in GONE}
             if missing := {field.name for field in dataclasses.fields(Recipe)} - fields["recipe"].keys():
                 raise ValueError(f"the recipe lacks {', '.join(sorted(missing))}")
             if not all(isinstance(fields["recipe"][name], bool) for name in ("matched", "normalized")):
@@ -130,9 +141,12 @@ def _check_ranges(record: Provenance) -> None:
     weights = [*(weight for _, weight in layers), *(picture.weight for picture in record.pictures)]
     if not all(math.isfinite(number) and number >= 0 for number in (*numbers, *weights, *record.terms.values())):
         raise ValueError("a number is negative or not finite")
-    if recipe.eased > 1 or recipe.chroma < 1 or not all(0 < fraction <= 1 for fraction, _ in recipe.scales):
-        raise ValueError("eased, chroma or scales out of range")
-    counts = [count - 1 for _, count in recipe.scales] + [recipe.history]
+    if recipe.eased > 1 or not all(0 < fraction <= 1 for fraction, _ in recipe.scales):
+        raise ValueError("eased or scales out of range")
+    counts = [count - 1 for count in (*(count for _, count in recipe.scales), *recipe.finer)]
+    counts += [recipe.history, recipe.pyramid - 1, recipe.margin, len(recipe.content_levels) - 1]
+    if not all(math.isfinite(number) and number >= 0 for number in (recipe.recolor or 0.0, *recipe.content_levels)):
+        raise ValueError("recolor or content_levels out of range")
     for run in record.stretches:
         counts += [run.scale, run.history, run.evaluations, (run.side or 1) if run.side != 0 else -1]
     if not all(0 <= count <= MOST_EVALUATIONS for count in counts):
@@ -157,7 +171,7 @@ def ways(stretches: Sequence[EvaluationRun]) -> str:
 
 
 def summed(terms: Mapping[str, float]) -> Mapping[str, float]:
-    """The terms of a loss, with the layers added up: style, palette, content, contours, total variation."""
+    """The terms of a loss, with the layers added up: style, content, total variation."""
     total: dict[str, float] = {}
     for name, loss in terms.items():
         kind = name.rpartition(" ")[0] if name.rpartition(" ")[2] in LAYERS else name

@@ -77,11 +77,21 @@ def test_a_record_that_anyone_wrote_is_refused_in_plain_words(spoilt: str) -> No
         Provenance.from_json(spoilt)
 
 
-@pytest.mark.parametrize(("name", "none"), [("contours", 0.0), ("chroma", 1.0)])
-def test_a_record_from_before_there_was_a_setting_is_one_without(name: str, none: Any) -> None:
+@pytest.mark.parametrize(("name", "nothing"), [("pyramid", 1), ("recolor", None), ("margin", 0), ("finer", ())])
+def test_a_record_from_before_there_was_a_setting_is_read_as_without(name: str, nothing: Any) -> None:
     said = a_record().as_dict()
-    assert said["recipe"].pop(name) != none
-    assert Provenance.from_json(json.dumps(said)).recipe == dataclasses.replace(a_record().recipe, **{name: none})
+    assert said["recipe"].pop(name) != nothing
+    assert Provenance.from_json(json.dumps(said)).recipe == dataclasses.replace(a_record().recipe, **{name: nothing})
+
+
+def test_a_record_with_settings_that_are_gone_is_read_and_names_them() -> None:
+    """Paintings of older versions: `tutorial` had the settings, too, at values at which they did nothing."""
+    said = a_record().as_dict()
+    unused = {**said["recipe"], "palette": 0.0, "contours": 0.0, "chroma": 1.0}
+    assert Provenance.from_json(json.dumps(said | {"recipe": unused})) == a_record()
+    old = Provenance.from_json(json.dumps(said | {"recipe": unused | {"palette": 0.5, "contours": 0.75}}))
+    assert old.gone == ("palette", "contours")
+    assert old.recipe == a_record().recipe
 
 
 def test_a_curve_keeps_its_ends() -> None:

@@ -36,6 +36,11 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
     `style`: files to search for its style pictures, besides the built-in pictures and those of `config`.
     """
     was = read_provenance(painting)
+    if was.gone:
+        raise JobError(
+            f"It was painted with settings that this version no longer has: {words(was.gone, 'and')}.",
+            f"Use the version of {was.painted[:10]}, or paint the photo again with a preset of today.",
+        )
     kind = kind_of(out, overwrite=False)
     if kind != was.format:
         raise JobError(f"The painting is {was.format}, {out.name} would be {kind}.", "Choose the same ending.")

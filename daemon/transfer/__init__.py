@@ -36,6 +36,9 @@ def __getattr__(name: str) -> Any:
         # Read once, when torch loads: threads that spin while they wait for each other gain a third on a quiet
         # machine, and where anything else wants the cores everything takes up to ten times as long.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        # Likewise: a GPU's memory breaks up less when tiles and levels of many shapes follow one another.
+        if "PYTORCH_ALLOC_CONF" not in os.environ:  # the same setting's newer name
+            os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
         from . import devices, stylizer
 
         return stylizer.Stylizer if name == "Stylizer" else devices.every_device

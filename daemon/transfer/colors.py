@@ -1,4 +1,4 @@
-"""Colours: the photo's own, after Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897), the style's, and none."""
+"""Colours: the photo's own (Gatys, Bethge, Hertzmann, Shechtman 2016, arXiv:1606.05897), the style's, and none."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""How much memory a device has to give, what it looks like when it has none left, and who keeps what was freed."""
+"""How much memory a device has free, which errors say that it ran out, and when freed memory goes back."""
 
 import ctypes
 import os
@@ -12,37 +12,58 @@ from .steps import Memory
 
 GUESS = 4 << 30  # bytes, where a system tells nothing
 HELD = 1 << 30  # bytes, of one array or of all that lies free
+RESERVE = 0.25  # of a GPU's memory, that torch may keep beyond what it uses
+# What the libraries say when memory ran out, each in its own way: torch, the CPU's allocator, cuBLAS, cuFFT, cuDNN.
+SHORTAGES = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+    "unable to find an engine",  # cuDNN's last word where no workspace is to be had
+)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names for what mallopt sets
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can be had on the device now, as far as the system can tell."""
+    """Bytes that this process can get on the device now, as far as the system can tell."""
     if device.type == "cuda":
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # ours, and unused
-        return torch.cuda.mem_get_info(device)[0] + cached
+        return torch.cuda.mem_get_info(device)[0] + _unused(device)
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     return max(0, min(_available(), *control_group_room(), GUESS << 20))
 
 
 def keep_freed_memory() -> None:
-    """From now on this process keeps what it frees, for the next evaluation, until `give_back`.
+    """From now on this process keeps the memory that it frees, for the next evaluation, until `trim_memory`.
 
     By default the C library gives every large array back and gets the next one page by page: a tenth of the time.
     """
-    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):  # glibc's; others do as they do
+    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):  # glibc's; other libraries have no such option
         set_option(M_MMAP_THRESHOLD, HELD)
         set_option(M_TRIM_THRESHOLD, HELD)
 
 
-def trim_memory() -> None:
-    """To the system, what this process has freed."""
+def trim_memory(idle: bool = False) -> None:
+    """Give freed memory back to the system; a GPU's only if it is more than RESERVE of the GPU, or if `idle`.
+
+    A resident painter would keep tens of GB of a GPU after one large picture, but getting memory takes time.
+    """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        device = torch.device("cuda", torch.cuda.current_device())
+        if idle or _unused(device) > RESERVE * torch.cuda.get_device_properties(device).total_memory:
+            torch.cuda.empty_cache()
+
+
+def _unused(device: torch.device) -> int:
+    """Bytes of a GPU that torch's allocator keeps and no tensor uses."""
+    return torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def memory(device: torch.device) -> Memory:
-    """What this process holds of the device now: on the CPU its resident set."""
+    """What this process uses of the device now; on the CPU its resident set."""
     if device.type == "cuda":
         return Memory(str(device), torch.cuda.memory_reserved(device), torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":
@@ -90,7 +111,7 @@ def control_group_room(membership: Path = Path("/proc/self/cgroup"), root: Path 
 
 
 def _room(folder: Path, limit: str, usage: str, cache: str) -> int | None:
-    """None: no limit, or none that can be read."""
+    """Bytes left below one group's limit; None if it has no limit or none that can be read."""
     try:
         most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
         statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
@@ -100,10 +121,7 @@ def _room(folder: Path, limit: str, usage: str, cache: str) -> int | None:
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: torch's own, the CPU allocator's, Apple's or numpy's."""
+    """Whether an error says that memory ran out."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and any(
-        words in said for words in ("can't allocate memory", "not enough memory", "out of memory")
-    )
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in SHORTAGES)

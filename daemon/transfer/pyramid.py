@@ -24,8 +24,8 @@ SMALLEST = 24  # px, the short side below which a level has too few strokes to c
 def level_weights(recipe: Recipe, shape: Sequence[int]) -> list[float]:
     """The weight of each level in the loss, the full size first; they add up to 1.
 
-    `shape`: (H, W) of the canvas in pixels. Twice the size has a level more, so that strokes keep their proportion to the
-    picture; in between, the smallest level counts in part.
+    `shape`: (H, W) of the canvas in pixels. Twice the size has a level more, so that strokes keep their proportion to
+    the picture; in between, the smallest level counts in part.
     """
     if recipe.pyramid == 1:
         return [1.0]

@@ -1,8 +1,7 @@
 import numpy as np
-import pytest
 
 from daemon.transfer import colors
-from tests.support.scenes import scene
+from tests.support.scenes import Picture, scene
 
 
 def test_luminance_is_the_paintings_and_hue_the_photos() -> None:
@@ -38,37 +37,42 @@ def faint(picture: colors.Picture, share: float) -> colors.Picture:
     return np.asarray(y + share * (picture - y), np.float32)
 
 
-def test_a_chroma_is_stretched_to_half_of_the_luminance_and_no_further_than_is_allowed() -> None:
-    y = np.linspace(0, 1, 600, dtype=np.float32)[:, None, None]
-    picture = np.asarray(y + np.linspace(-0.3, 0.3, 700)[:, None] * np.array([0.587, -0.299, 0]), np.float32)
-    found = colors.chroma_gain([(picture, 1.0)], 100)
-    chroma = (picture - (picture @ colors.LUMA)[..., None]).var((0, 1)).mean()
-    assert found == pytest.approx(float(0.5 * (picture @ colors.LUMA).std() / np.sqrt(chroma)), rel=1e-3)
-    assert found > 1.5
-    assert colors.chroma_gain([(faint(picture, 0.5), 1.0)], 100) == pytest.approx(2 * found, rel=1e-3)
-    assert colors.chroma_gain([(faint(picture, 0.5), 1.0)], 2.5) == 2.5
-    assert colors.chroma_gain([(faint(picture, found), 1.0)], 2.5) == pytest.approx(1, rel=1e-3)
-    assert colors.chroma_gain([(faint(picture, 3 * found), 1.0)], 2.5) == 1, "colours are never made fainter"
+def two_tone(light: tuple[float, float, float], dark: tuple[float, float, float], seed: int = 0) -> Picture:
+    """Soft shades between two colours."""
+    share = scene(40, 60, seed).mean(2, keepdims=True)
+    return np.asarray(share * np.array(light) + (1 - share) * np.array(dark), dtype=np.float32)
 
 
-def test_what_is_stretched_is_the_blend_of_the_styles() -> None:
-    grey, coloured = faint(scene(20, 30, 1), 0), faint(scene(20, 30, 1), 0.4)
-    alone, other = (colors.chroma_gain([(picture, 1.0)], 100) for picture in (grey, coloured))
-    mostly_grey, mostly_coloured = (colors.chroma_gain([(grey, 1 - w), (coloured, w)], 100) for w in (0.1, 0.9))
-    assert other < mostly_coloured < mostly_grey < alone < 100
-    assert colors.chroma_gain([(grey, 2.0), (coloured, 2.0)], 9) == pytest.approx(
-        colors.chroma_gain([(grey, 1.0), (coloured, 1.0)], 9)
-    )
-    assert colors.chroma_gain([(np.full((4, 4, 3), 0.3, np.float32), 1.0)], 2.5) == 1, "one colour: nothing is faint"
+def test_the_tint_of_a_black_and_white_picture_gives_its_shades_back() -> None:
+    style = two_tone((0.98, 0.94, 0.85), (0.05, 0.06, 0.12))
+    found = colors.tint([(style, 1.0)], 0.04)
+    assert found is not None
+    np.testing.assert_allclose(found.on((style @ colors.LUMA)[..., None]), style, atol=1e-3)
+    np.testing.assert_allclose(colors.grey(style)[..., 1], style @ colors.LUMA)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
-def test_pictures_of_one_colour_give_finite_pictures(value: float) -> None:
-    flat, picture = np.full((9, 7, 3), value, np.float32), scene(9, 7)
-    for one, two in ((flat, picture), (picture, flat), (flat, flat)):
-        for result in (colors.luminance(one, two), colors.statistics(one, two)):
-            assert result.shape == one.shape
-            assert result.dtype == np.float32
-            assert np.isfinite(result).all()
-            assert result.min() >= 0
-            assert result.max() <= 1
+def test_a_small_spot_of_colour_leaves_a_picture_black_and_white_and_many_colours_do_not() -> None:
+    style = two_tone((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    style[:8, :20] = (0.8, 0.1, 0.1)
+    assert colors.tint([(style, 1.0)], 0.04) is not None
+    style[:20] = (0.8, 0.1, 0.1)
+    assert colors.tint([(style, 1.0)], 0.04) is None
+    grey = two_tone((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    assert colors.tint([(scene(40, 40, 1), 1.0), (grey, 1.0)], 0.04) is None
+    assert colors.tint([(scene(40, 40, 1), 1.0), (grey, 50.0)], 0.04) is not None
+
+
+def test_the_map_of_colours_gives_a_photo_the_styles_mean_and_covariance() -> None:
+    photo, style = scene(50, 60, 1), scene(40, 70, 2) * np.array([1.0, 0.6, 0.3], np.float32)
+    T, b = colors.color_map(photo, [(style, 1.0)], 0.0)
+    mapped = photo.reshape(-1, 3) @ T.T + b
+    np.testing.assert_allclose(mapped.mean(0), style.reshape(-1, 3).mean(0), atol=1e-3)
+    np.testing.assert_allclose(np.cov(mapped.T), np.cov(style.reshape(-1, 3).T), atol=2e-3)
+    np.testing.assert_allclose(T, T.T, atol=1e-9)
+
+
+def test_faint_chroma_is_not_stretched_into_a_tint() -> None:
+    """By the floor: a grey photo has no colours that a map could find the style's in."""
+    photo, style = two_tone((1.0, 1.0, 0.98), (0.0, 0.0, 0.01)), scene(40, 70, 2)
+    bare, held = (np.linalg.eigvalsh(colors.color_map(photo, [(style, 1.0)], floor)[0]) for floor in (0.0, 0.05))
+    assert held.max() < 6 < bare.max()

@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from daemon.transfer.memory import control_group_room, free_memory, is_shortage
+from daemon.transfer.memory import control_group_room, free_memory, is_shortage, trim_memory
 
 MB = 1 << 20
 
@@ -34,6 +36,46 @@ def test_version_1_is_understood_and_a_name_from_outside_a_container_harms_nothi
 
 def test_this_machine_has_some_memory_free() -> None:
     assert 16 * MB < free_memory(torch.device("cpu")) < 1 << 50
+
+
+SHORTAGES = [
+    "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "cuFFT error: CUFFT_ALLOC_FAILED",
+    "GET was unable to find an engine to execute this computation",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+]
+
+
+@pytest.mark.parametrize("said", SHORTAGES)
+def test_each_library_of_a_gpu_has_its_own_words_for_a_shortage(said: str) -> None:
+    assert is_shortage(RuntimeError(said))
+
+
+@pytest.mark.parametrize("said", ["an illegal memory access was encountered", "unspecified launch failure"])
+def test_a_sick_gpu_is_no_shortage(said: str) -> None:
+    assert not is_shortage(RuntimeError(f"CUDA error: {said}"))
+
+
+@pytest.mark.parametrize(("unused", "idle", "emptied"), [(30_000, False, 1), (9_000, False, 0), (9_000, True, 1)])
+def test_a_gpus_reserve_goes_back_when_it_is_large_or_the_painter_is_idle(
+    monkeypatch: pytest.MonkeyPatch, unused: int, idle: bool, emptied: int
+) -> None:
+    calls: list[None] = []
+    fakes: dict[str, Callable[..., object]] = {
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "current_device": lambda: 0,
+        "memory_reserved": lambda _: (10_000 + unused) * MB,
+        "memory_allocated": lambda _: 10_000 * MB,
+        "get_device_properties": lambda _: SimpleNamespace(total_memory=80_000 * MB),
+        "empty_cache": lambda: calls.append(None),
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    trim_memory(idle)
+    assert len(calls) == emptied
 
 
 def test_the_cpu_allocators_error_is_a_shortage() -> None:

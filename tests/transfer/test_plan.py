@@ -100,9 +100,17 @@ class Cramped:
         self.most, self.error, self.failures = most, error, 0
 
     def objective(
-        self, vgg: VGG, recipe: Recipe, c: Tensor, A: list[Statistics], side: int | None, keep: bool, eased: bool
+        self,
+        vgg: VGG,
+        recipe: Recipe,
+        c: Tensor,
+        A: list[Statistics],
+        side: int | None,
+        keep: bool,
+        eased: bool,
+        grey: bool,
     ) -> Evaluate:
-        inner = Objective(vgg, recipe, c, A, side, keep, eased)
+        inner = Objective(vgg, recipe, c, A, side, keep, eased, grey)
 
         def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
             if (side or max(x.shape)) > self.most:

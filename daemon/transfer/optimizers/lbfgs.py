@@ -1,8 +1,9 @@
-"""L-BFGS within [0, 1], made for pictures: every decision is taken on the device, none waits for it.
+"""L-BFGS within [0, 1], made for pictures: every decision is taken on the device, and no step waits for the device.
 
 Projection with free variables (Bertsekas 1982), nonmonotone acceptance (Grippo, Lampariello, Lucidi 1986), and an
 initial Hessian measured from the steps themselves. The two-loop recursion (Nocedal 1980) is written as two
-triangular systems, exact for any initial Hessian.
+triangular systems, exact for any initial Hessian. All that a step leaves behind is written into the same tensors, so
+that a step can be captured in a CUDA graph.
 """
 
 from collections.abc import Callable
@@ -11,171 +12,205 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..devices import precision
+
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]  # x (1, 3, H, W) → loss (), gradient (1, 3, H, W)
-Point = tuple[Tensor, Tensor, Tensor]  # x (N,), loss (), gradient (N,)
 CAP = 0.5  # largest change of a pixel in one step
 FIRST = 0.05  # the same for a step without curvature
 SHRINK = 0.3  # of a step that was not accepted
-GIVE_UP = 1e-3  # share of a step below which the search starts anew from the best point
+GIVE_UP = 1e-3  # share of a step below which the search starts again from the best point
 WINDOW = 10  # accepted losses that a new one may equal
 DESCENT = 1e-4  # of the decrease that the gradient promises must be kept (Armijo)
 CURVED = 1e-6  # cosine of s and y from which a pair says something about curvature
 
 
+class Point:
+    """A point x (N,) with its gradient g (N,) and its loss f (), in one piece of memory (2·N + 1,)."""
+
+    def __init__(self, x: Tensor) -> None:
+        self._all = torch.cat((x, x.new_zeros(len(x) + 1)))
+        self.x, self.g, self.f = self._all[: len(x)], self._all[len(x) : -1], self._all[-1]
+        self.xg = self._all[:-1].view(2, -1)
+
+    def take(self, other: "Point", wanted: Tensor) -> None:
+        """Become the other point, if `wanted`."""
+        torch.where(wanted, other._all, self._all, out=self._all)
+
+
 class LBFGS:
     """Minimise a loss over pictures in [0, 1]; one `step` is one evaluation, accepted or not.
 
-    `best` (1, 3, H, W) and `best_loss` () are those of the best point so far, whatever the loss does: a rise or a
-    NaN shortens the step, and in the end starts anew from the best point without the old curvature.
+    `best` (1, 3, H, W) and `best_loss` () are the best point's so far, whatever the loss does: a rise or a NaN
+    shortens the step, and in the end the search starts again from the best point without the old curvature. Both are
+    views of memory that the next step overwrites.
     """
 
     def __init__(self, evaluate: Evaluate, x0: Tensor, history: int) -> None:
+        """`evaluate` is always given the same tensor; what it returns is copied before the next evaluation."""
         self.evaluate, self._shape = evaluate, x0.shape
-        self.x = x0.detach().clamp(0, 1).flatten()
-        self.f, self.g = self._measured(self.x)
-        self._best = (self.x, self.f, self.g)
-        self._recent = self._only(self.f)
-        self._t = torch.ones((), device=x0.device)  # share of the direction that is tried
-        self._first = self._t * FIRST
-        self._pairs = Pairs(history, self.x)
+        start = x0.detach().clamp(0, 1).flatten()
+        self._now, self._trial, self._best = (Point(start) for _ in range(3))
+        self._change = torch.zeros_like(self._now.xg)  # s and y, of the last step
+        self._recent = start.new_empty(WINDOW)  # accepted losses, oldest first
+        self._last = torch.arange(WINDOW, device=start.device) == WINDOW - 1
+        self._zero, self._infinity = start.new_zeros(()), start.new_full((), torch.inf)
+        self._t = start.new_ones(())  # share of the direction that is tried
+        self._first = start.new_full((), FIRST)
+        self._pairs = Pairs(history, start)
         self._H0 = SpectralPreconditioner(x0.shape[-2], x0.shape[-1], x0.device)
+        self._begin()
 
     @property
     def best(self) -> Tensor:
-        return self._best[0].view(self._shape)
+        return self._best.x.view(self._shape)
+
+    @property
+    def best_loss(self) -> Tensor:
+        return self._best.f
 
     @property
     def history(self) -> int:
-        """The curvature pairs that it keeps."""
+        """Number of curvature pairs kept."""
         return len(self._pairs.S)
 
     @property
     def size(self) -> int:
-        """Bytes of its curvature pairs."""
-        return 2 * self._pairs.S.nbytes
-
-    @property
-    def best_loss(self) -> Tensor:
-        return self._best[1]
+        """Bytes of the curvature pairs."""
+        size: int = 2 * self._pairs.S.nbytes
+        return size
 
     def go_on(self, evaluate: Evaluate) -> None:
         """Minimise another loss, from the best point on and with the curvature seen so far: one evaluation."""
-        self.evaluate, self.x = evaluate, self._best[0]
-        self.f, self.g = self._measured(self.x)
-        self._best = (self.x, self.f, self.g)
-        self._t = torch.ones_like(self._t)
-        self._recent = self._only(self.f)
+        self.evaluate = evaluate
+        self._trial.x.copy_(self._best.x)
+        self._t.fill_(1)
+        self._begin()
 
     def step(self) -> None:
         """Evaluate one new point; move there if it is acceptable."""
-        d = self._direction()
-        x = (self.x + self._t * d).clamp(0, 1)
-        f, g = self._measured(x)
-        s, y = x - self.x, g - self.g  # of what was really stepped, after the clamp
-        promised = (DESCENT * (self.g @ s)).clamp(max=0)
-        accepted = f.isfinite() & (f <= self._recent.amax() + promised)
-        curved = accepted & (s @ y > CURVED * s.norm() * y.norm())
-        self._pairs.store(s, y, curved)
-        self._H0.update(s, y, curved)
-        self._move(x, f, g, accepted)
+        now, trial = self._now, self._trial
+        torch.addcmul(now.x, self._t, self._ascent(), value=-1, out=trial.x).clamp_(0, 1)
+        self._measure()
+        s, y = torch.sub(trial.xg, now.xg, out=self._change)  # of what was really stepped, after the clamp
+        promised = (DESCENT * (now.g @ s)).clamp(max=0)
+        accepted = (trial.f < torch.inf) & (trial.f <= self._recent.amax() + promised)
+        lengths = self._change.norm(dim=1).prod()
+        curved = accepted & (s @ y > CURVED * lengths)
+        self._pairs.store(self._change, curved)
+        self._H0.update(self._change, lengths, curved)
+        self._move(accepted)
         self._restart(self._t < GIVE_UP)
 
-    @staticmethod
-    def _only(f: Tensor) -> Tensor:
-        """Accepted losses, where there is one."""
-        losses: Tensor = F.pad(f[None], (WINDOW - 1, 0), value=-torch.inf)
-        return losses
+    def _begin(self) -> None:
+        """Evaluate the trial point and move there, whatever its loss."""
+        self._measure()
+        always = torch.ones_like(self._t, dtype=torch.bool)
+        self._now.take(self._trial, always)
+        self._best.take(self._trial, always)
+        torch.where(self._last, self._now.f, -self._infinity, out=self._recent)
 
-    def _measured(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss and gradient as float32; where either is no number, a loss that nothing accepts."""
-        f, g = (v.detach().float().flatten() for v in self.evaluate(x.view(self._shape)))
-        sound = f.isfinite() & g.sum().isfinite()
-        return torch.where(sound, f, torch.inf)[0], torch.where(sound, g, 0)
+    def _measure(self) -> None:
+        """The trial point's loss and gradient; where either is no number, a loss that nothing accepts."""
+        loss, gradient = self.evaluate(self._trial.x.view(self._shape))
+        f, g = loss.detach().float().view(()), gradient.detach().float().flatten()
+        sound = (f + g.sum()).abs() < torch.inf  # in both; isfinite would be four launches each
+        torch.where(sound, f, self._infinity, out=self._trial.f)
+        torch.where(sound, g, self._zero, out=self._trial.g)
 
-    def _direction(self) -> Tensor:
-        """-H g among the free pixels; down the gradient where there is no curvature yet, or it points up."""
-        x, g = self.x, self.g
-        free = ~(((x <= 0) & (g > 0)) | ((x >= 1) & (g < 0)))  # not held at a bound by the gradient
+    def _ascent(self) -> Tensor:
+        """H g among the free pixels; up the gradient where there is no curvature yet, or H g points down."""
+        x, g = self._now.x, self._now.g
+        free = _movable(x, g)
         q = g * free
-        d = -self._pairs.product(q, self._H0) * free
+        u = self._pairs.product(q, self._H0) * free
         # A pixel that the gradient pulls off its bound and the curvature pushes out would stay there for ever.
-        outward = ((x <= 0) & (d < 0)) | ((x >= 1) & (d > 0))
-        d = torch.where(outward, -q * (d.norm() / q.norm()), d)
-        d = d * (CAP / d.abs().amax()).clamp(max=1)
-        slope = d @ g
-        usable = self._pairs.valid.any() & slope.isfinite() & (slope < 0)
+        u = torch.where(_movable(x, u), u, q * (u.norm() / q.norm()))
+        u = u / (u.abs().amax() / CAP).clamp(min=1)
+        slope = u @ g
+        usable = self._pairs.valid.any() & (slope > 0) & (slope < torch.inf)
         self._pairs.keep(usable)
-        return torch.where(usable, d, -q * (self._first / q.abs().amax().clamp(min=1e-30)))
+        return torch.where(usable, u, q * (self._first / q.abs().amax().clamp(min=1e-30)))
 
-    def _move(self, x: Tensor, f: Tensor, g: Tensor, accepted: Tensor) -> None:
-        self.x, self.f, self.g = _chosen(accepted, (x, f, g), (self.x, self.f, self.g))
-        self._recent = torch.where(accepted, torch.cat((self._recent[1:], f[None])), self._recent)
-        self._t = torch.where(accepted, 1.0, self._t * SHRINK)
-        self._first = torch.where(accepted, FIRST, self._first)
-        better = self.f < self._best[1]
-        self._best = _chosen(better, (self.x, self.f, self.g), self._best)
+    def _move(self, accepted: Tensor) -> None:
+        self._now.take(self._trial, accepted)
+        self._best.take(self._now, self._now.f < self._best.f)
+        newest = torch.cat((self._recent[1:], self._trial.f[None]))
+        torch.where(accepted, newest, self._recent, out=self._recent)
+        self._t.mul_(SHRINK).masked_fill_(accepted, 1)
+        self._first.masked_fill_(accepted, FIRST)
 
     def _restart(self, needed: Tensor) -> None:
         """Back to the best point, without curvature, and more careful."""
-        self.x, self.f, self.g = _chosen(needed, self._best, (self.x, self.f, self.g))
-        self._recent = torch.where(needed, self._only(self._best[1]), self._recent)
-        self._first = torch.where(needed, self._first * SHRINK, self._first)
-        self._t = torch.where(needed, 1.0, self._t)
+        self._now.take(self._best, needed)
+        only = torch.where(self._last, self._best.f, -self._infinity)
+        torch.where(needed, only, self._recent, out=self._recent)
+        torch.where(needed, self._first * SHRINK, self._first, out=self._first)
+        self._t.masked_fill_(needed, 1)
         self._pairs.keep(~needed)
 
 
-def _chosen(condition: Tensor, yes: Point, no: Point) -> Point:
-    """Everything of the one or of the other, as a condition on the device says."""
-    x, f, g = (torch.where(condition, a, b) for a, b in zip(yes, no, strict=True))
-    return x, f, g
+def _movable(x: Tensor, u: Tensor) -> Tensor:
+    """Which pixels of x in [0, 1] move against u: those where u is not 0 and -u does not point out of [0, 1]."""
+    return (x - u.sign()).clamp_(0, 1) != x
+
+
+def on_host(v: Tensor) -> bool:
+    return v.device.type == "cpu"
 
 
 class Pairs:
     """The last m pairs (s, y), and the inverse Hessian that they make."""
 
     def __init__(self, m: int, x: Tensor) -> None:
-        # float64 for the m × m systems, whose condition is the Hessian's; Apple's GPUs have none.
-        small = torch.float32 if x.device.type == "mps" else torch.float64
-        self.S, self.Y = x.new_zeros(m, x.numel()), x.new_zeros(m, x.numel())
-        self.SY = torch.zeros(m, m, dtype=small, device=x.device)  # s_i · y_j, where s_i is not newer than y_j
-        self.valid = torch.zeros(m, dtype=torch.bool, device=x.device)
-        self._head = torch.zeros(1, dtype=torch.long, device=x.device)  # where the next pair goes
-        self._order = torch.arange(m, device=x.device)
-        self._rows = 0  # that may hold a pair: known without asking the device
+        """`x` (N,): a picture of the same size and device."""
+        self._pairs = x.new_zeros(2, m, x.numel())
+        self.S, self.Y = self._pairs
+        self.SY = torch.zeros(m, m, dtype=precision(x.device), device=x.device)  # s_i · y_j, where s_i is not newer
+        self.valid = torch.zeros(m, dtype=torch.bool, device=x.device)  # which rows hold a pair
+        self._order = torch.arange(m, device=x.device)  # rows, the oldest pair's first: the next pair is written there
+        self._one = torch.eye(m, dtype=self.SY.dtype, device=x.device)
+        self._upper = self._one.bool().cumsum(1).bool()
+        # Rows that can hold a pair. Only a CPU gains by leaving out the others; a captured step has all rows, always.
+        self._rows = 0 if on_host(x) else m
 
     def keep(self, wanted: Tensor) -> None:
         """Forget every pair unless `wanted`."""
-        self.valid = self.valid & wanted
+        self.valid &= wanted
 
-    def store(self, s: Tensor, y: Tensor, wanted: Tensor) -> None:
-        """Replace the oldest pair, if `wanted`."""
-        head, n = self._head, min(self._rows + 1, len(self.S))
-        self._rows = n
-        self.S.index_copy_(0, head, torch.where(wanted, s, self.S.index_select(0, head)[0])[None])
-        self.Y.index_copy_(0, head, torch.where(wanted, y, self.Y.index_select(0, head)[0])[None])
-        y = self.Y.index_select(0, head)[0]
-        self.SY[:n].index_copy_(1, head, (self.S[:n] @ y)[:, None].to(self.SY.dtype))
-        self.valid = self.valid.index_copy(0, head, self.valid.index_select(0, head) | wanted)
-        self._head = torch.where(wanted, (head + 1) % len(self.S), head)
+    def store(self, pair: Tensor, wanted: Tensor) -> None:
+        """Replace the oldest pair by s and y, the rows of `pair` (2, N), if `wanted`."""
+        self._rows, head = min(self._rows + 1, len(self.valid)), self._order[:1]
+        oldest = self._pairs.index_select(1, head)
+        self._pairs.index_copy_(1, head, torch.where(wanted, pair[:, None], oldest))
+        self.valid.index_copy_(0, head, self.valid.index_select(0, head) | wanted)
+        torch.where(wanted, self._order.roll(-1), self._order, out=self._order)
 
     def product(self, q: Tensor, H0: "SpectralPreconditioner") -> Tensor:
         """H q. With R = triu(S Yᵀ), oldest pair first: R a = S q, r = H₀(q - Yᵀa), Rᵀc = D a - Y r, r + Sᵀc."""
-        n = self._rows
-        if n == 0:
-            return q
+        n, small = self._rows, self.SY.dtype
         S, Y = self.S[:n], self.Y[:n]
-        order = (self._head + self._order) % n if n == len(self.S) else self._order[:n]  # oldest first
-        valid = self.valid[order].to(self.SY.dtype)
-        R = torch.triu(self.SY[order][:, order]) * valid[:, None] * valid + torch.diag(1 - valid)
-        a = torch.linalg.solve_triangular(R, ((S @ q)[order] * valid)[:, None], upper=True)[:, 0] * valid
-        r = H0.product(q - self._rowwise(a, order) @ Y)
-        right = (R.diagonal() * a - (Y @ r)[order] * valid)[:, None]
-        c = torch.linalg.solve_triangular(R.T, right, upper=False)[:, 0] * valid
-        return r + self._rowwise(c, order) @ S
+        newest = self._order[-1:]
+        y = self.Y.index_select(0, newest)
+        if on_host(q):
+            sy, sq = (torch.cat((y, q[None])) @ S.T).to(small)  # S is read once for both
+        else:  # not measured yet: a product with so few columns, split by cuBLAS, against 1.6 TB/s twice on an H100
+            sy, sq = torch.stack((S @ y[0], S @ q)).to(small)
+        self.SY[:n].index_copy_(1, newest, sy[:, None])
+        inverse = self._inverse()[:n, :n]
+        a = inverse @ sq
+        r = H0.product(torch.addmv(q, Y.T, a.to(q.dtype), alpha=-1))
+        c = inverse.T @ (self.SY.diagonal()[:n] * a - (Y @ r).to(small))
+        return torch.addmv(r, S.T, c.to(q.dtype))
 
-    def _rowwise(self, v: Tensor, order: Tensor) -> Tensor:
-        """A vector in order of age → in order of rows, float32."""
-        return torch.empty_like(v).index_copy(0, order, v).float()
+    def _inverse(self) -> Tensor:
+        """R⁻¹ (m, m) with rows and columns as S's rows; 0 where there is no pair."""
+        m = len(self.valid)
+        where = self._order[:, None] * m + self._order
+        held = self.valid.index_select(0, self._order)
+        both = held[:, None] & held
+        R = torch.where(both & self._upper, self.SY.take(where), self._one)
+        inverse = torch.linalg.solve_triangular(R, self._one, upper=True) * both
+        return torch.empty_like(inverse).flatten().index_copy_(0, where.flatten(), inverse.flatten()).view(m, m)
 
 
 class SpectralPreconditioner:
@@ -190,39 +225,46 @@ class SpectralPreconditioner:
 
     def __init__(self, height: int, width: int, device: torch.device) -> None:
         self._size = (height, width)
-        opponent = torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]], device=device)
-        self._opponent = opponent / opponent.norm(dim=1, keepdim=True)
+        opponent = torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]])
+        self._opponent = (opponent / opponent.norm(dim=1, keepdim=True)).to(device)
         radius = (torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width) ** 2).sqrt()
-        bins = (radius * (self.BINS / 0.5**0.5)).long().clamp(max=self.BINS - 1)
-        self._bins = bins.flatten().expand(3, -1).to(device)
-        self._s, self._y = torch.zeros(2, 3, self.BINS, device=device)  # energy per colour and frequency
+        bins = (radius * (self.BINS / 0.5**0.5)).long().clamp(max=self.BINS - 1).flatten()
+        self._bins = bins.expand(3, -1).to(device)
+        self._one_hot = F.one_hot(bins, self.BINS).float().to(device)  # (frequencies, BINS)
+        self._spectra = torch.zeros(2, 3, self.BINS, device=device)  # energy of s and of y per colour and frequency
         self._here = self._places(torch.zeros(2, height, width, device=device))  # energy of s and of y per place
 
-    def update(self, s: Tensor, y: Tensor, wanted: Tensor) -> None:
-        """Take a step s and the gradient's change y (3·H·W,) into the averages, if `wanted`."""
-        w = 1 / (s.norm() * y.norm())
+    def update(self, change: Tensor, lengths: Tensor, wanted: Tensor) -> None:
+        """Take a step s and the gradient's change y, the rows of `change` (2, 3·H·W), into the averages, if `wanted`.
 
-        def averaged(old: Tensor, new: Tensor) -> Tensor:
-            return torch.where(wanted, self.DECAY * old + w * new, old)
-
-        self._s, self._y = averaged(self._s, self._energy(s)), averaged(self._y, self._energy(y))
-        energy = torch.stack([v.view(3, *self._size).square().mean(0) for v in (s, y)])
-        self._here = averaged(self._here, self._places(energy))
+        `lengths` (): |s| |y|.
+        """
+        pictures = change.view(2, 3, *self._size)
+        for old, new in (
+            (self._spectra, self._energy(pictures)),
+            (self._here, self._places(pictures.square().mean(1))),
+        ):
+            torch.where(wanted, torch.addcdiv(self.DECAY * old, new, lengths), old, out=old)
 
     def product(self, q: Tensor) -> Tensor:
-        """H₀ q, symmetric and positive definite."""
-        gain = ((self._s + 1e-30) / (self._y + 1e-30)).sqrt().gather(1, self._bins)
-        a, b = F.interpolate(self._here, self._size, mode="bilinear")[0]
-        here: Tensor = ((a + 0.01 * a.mean() + 1e-30) / (b + 0.01 * b.mean() + 1e-30)).sqrt()
+        """H₀ q (3·H·W,), symmetric and positive definite."""
+        s, y = self._spectra + 1e-30
+        gain = (s / y).sqrt().gather(1, self._bins)
+        local = F.interpolate(self._here, self._size, mode="bilinear")[0]
+        a, b = local + (0.01 * local.mean((1, 2), keepdim=True) + 1e-30)
+        here = (a / b).sqrt()
         here = (here / here.mean()) ** 0.25  # on both sides, so the square root of a quarter power of s²/y²
         v = self._colours(q.view(3, *self._size) * here, self._opponent)
         spectrum = torch.fft.rfft2(v)
         v = torch.fft.irfft2(spectrum * gain.view(spectrum.shape), s=self._size)
-        return (self._colours(v, self._opponent.T) * here).flatten()
+        moved: Tensor = self._colours(v, self._opponent.T) * here
+        return moved.flatten()
 
-    def _energy(self, v: Tensor) -> Tensor:
-        e = torch.fft.rfft2(self._colours(v.view(3, *self._size), self._opponent), norm="ortho")
-        return torch.zeros_like(self._s).scatter_add_(1, self._bins, torch.view_as_real(e).square().sum(-1).flatten(1))
+    def _energy(self, pictures: Tensor) -> Tensor:
+        """(2, 3, H, W) → energy (2, 3, BINS) by opponent colour and frequency, the same at each call."""
+        e = torch.fft.rfft2(self._colours(pictures, self._opponent), norm="ortho")
+        energy: Tensor = torch.view_as_real(e).square().sum(-1).flatten(2) @ self._one_hot
+        return energy
 
     def _places(self, v: Tensor) -> Tensor:
         """v (2, H, W) → its means (1, 2, h, w) in squares of PLACE px and, to be smooth, their neighbours."""
@@ -231,4 +273,5 @@ class SpectralPreconditioner:
 
     @staticmethod
     def _colours(v: Tensor, matrix: Tensor) -> Tensor:
-        return torch.einsum("ij,jhw->ihw", matrix, v)
+        """The matrix (3, 3) times each pixel of v (…, 3, H, W)."""
+        return (matrix @ v.flatten(-2)).view(v.shape)

@@ -1,16 +1,15 @@
 """Spectral projected gradient (Birgin, Martínez, Raydan 2000) within [0, 1], for pictures too large for L-BFGS.
 
-A point, its gradient, and the step that led there, and no more: what L-BFGS learns from pairs of pictures this knows as
-one number. Its decisions are taken on the host, which the evaluation of so large a picture outweighs by far.
+A point, its gradient, and the step that led there, and no more: what L-BFGS learns from pairs of pictures this learns
+as one number. As in L-BFGS every decision is taken on the device and everything stays in the same tensors.
 """
 
-import math
-from collections import deque
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from ..devices import precision
 from .lbfgs import DESCENT, FIRST, SHRINK, WINDOW, Evaluate
 
 CHUNK = 1 << 22  # values at a time, so that no product of two pictures is ever held
@@ -21,20 +20,25 @@ SMALLEST, LARGEST = 1e-12, 1e12  # step, relative to the first
 class ProjectedGradient:
     """Minimise a loss over pictures in [0, 1]; one `step` is one evaluation. `best` and `best_loss` as LBFGS.
 
-    While a new point is evaluated, the way back to the old one is held in half the bytes of a picture, and so is its
-    gradient, which only a shorter step would need again.
+    The step, the gradient before it and the best picture are held in half the bytes of a picture each.
     """
 
     def __init__(self, evaluate: Evaluate, x0: Tensor) -> None:
-        """x0, within [0, 1], is its own from now on, and moves."""
+        """x0 (1, 3, H, W), within [0, 1], belongs to the optimiser from now on, and moves."""
         self._evaluate = evaluate
         self.x = x0.detach()
-        self.f, self.g = self._measured()
-        self._first = FIRST / max(float(self.g.abs().amax()), 1e-30)
-        self._step = self._first  # px value per unit of gradient
-        self._recent = deque([float(self.f)], maxlen=WINDOW)
-        self._best = torch.empty(x0.shape, dtype=torch.int16, device=x0.device)
-        self._note()
+        self.f = torch.zeros((), device=x0.device)
+        self.g = torch.zeros_like(self.x)
+        self._s = torch.empty_like(self.x, dtype=torch.float16)  # the last step
+        self._old = torch.empty_like(self.x, dtype=torch.bfloat16)  # the gradient before it
+        self._best = torch.empty_like(self.x, dtype=torch.int16)
+        self.best_loss = torch.full_like(self.f, torch.inf)
+        self._measure()
+        # px value per unit of gradient
+        self._first = (FIRST / self.g.abs().amax().clamp(min=1e-30)).to(precision(x0.device))
+        self._step = self._first.clone()
+        self._recent = torch.full((WINDOW,), -torch.inf, device=x0.device)  # accepted losses, oldest first
+        self._accept(torch.ones_like(self.f, dtype=torch.bool))
 
     @property
     def best(self) -> Tensor:
@@ -43,54 +47,53 @@ class ProjectedGradient:
 
     def step(self) -> None:
         """Evaluate one new point; move there if it is acceptable."""
-        old_f, old_g = self.f, self.g.bfloat16()
-        s, ss, gs = self._go()
-        del self.g
-        self.f, self.g = self._measured()
-        f = float(self.f)
-        if not math.isfinite(f) or f > max(self._recent) + DESCENT * min(gs, 0.0):
-            self._go_back(s)
-            del self.g
-            self.f, self.g = old_f, old_g.float()
-            self._step *= SHRINK
-            if self._step < SMALLEST * self._first:
-                self._step = self._first
-            return
-        sy = sum(float((step.float() * g).sum()) for step, g in _chunks(s, self.g)) - gs
-        del s, old_g
-        self._recent.append(f)
-        self._step = min(ss / sy if sy > 0 else 2 * self._step, LARGEST * self._first) or self._first
-        if f < float(self.best_loss):
-            self._note()
+        old_f = self.f.clone()
+        self._old.copy_(self.g)
+        ss, gs = self._go()
+        self._measure()
+        accepted = (self.f < torch.inf) & (self.f <= self._recent.amax() + DESCENT * gs.clamp(max=0))
+        sy = torch.zeros_like(gs)
+        for x, g, s, old in _chunks(self.x, self.g, self._s, self._old):
+            sy += (s.float() * g).sum()
+            x.sub_(s * ~accepted).clamp_(0, 1)  # back to the old point, to within a thousandth of the step from it
+            torch.where(accepted, g, old.float(), out=g)
+        sy -= gs
+        longer = torch.where(sy > 0, ss / sy, 2 * self._step).clamp(max=LARGEST * self._first)
+        step = torch.where(accepted, longer, SHRINK * self._step)
+        usable = (step > 0) & (accepted | (step >= SMALLEST * self._first))
+        torch.where(usable, step, self._first, out=self._step)
+        torch.where(accepted, self.f, old_f, out=self.f)
+        self._accept(accepted)
 
-    def _go(self) -> tuple[Tensor, float, float]:
-        """To the new point: the step s, in float16, and s·s and g·s."""
-        s = torch.empty(self.x.shape, dtype=torch.float16, device=self.x.device)
-        ss = gs = 0.0
-        for x, step, g in _chunks(self.x, s, self.g):
-            new = torch.add(x, g, alpha=-self._step).clamp_(0, 1)
-            step.copy_(new - x)
+    def _go(self) -> tuple[Tensor, Tensor]:
+        """To the new point: s·s and g·s of the step s."""
+        ss, gs = torch.zeros_like(self._step), torch.zeros_like(self._step)
+        for x, s, g in _chunks(self.x, self._s, self.g):
+            new = (x - g * self._step.float()).clamp_(0, 1)
+            s.copy_(new - x)
             x.copy_(new)
-            rounded = step.float()  # as the new gradient will see it, too: their difference is what counts
-            ss, gs = ss + float((rounded * rounded).sum()), gs + float((rounded * g).sum())
-        return s, ss, gs
+            rounded = s.float()  # as the new gradient will see it, too: their difference is what counts
+            ss += (rounded * rounded).sum()
+            gs += (rounded * g).sum()
+        return ss, gs
 
-    def _go_back(self, s: Tensor) -> None:
-        """To the old point, to within a thousandth of the step from it."""
-        for x, step in _chunks(self.x, s):
-            x.sub_(step).clamp_(0, 1)
-
-    def _measured(self) -> tuple[Tensor, Tensor]:
-        """Loss and gradient; where either is no number, a loss that nothing accepts."""
+    def _measure(self) -> None:
+        """The loss and the gradient at x; where either is no number, a loss that nothing accepts."""
         f, g = self._evaluate(self.x)
-        sound = bool(f.isfinite()) and bool(g.sum().isfinite())
-        return (f.float(), g.float()) if sound else (torch.full_like(f, math.inf), torch.zeros_like(g))
+        f = f.float().view(())
+        sound = (f + g.sum()).abs() < torch.inf
+        self.f.copy_(torch.where(sound, f, torch.inf))
+        torch.where(sound, g.float(), torch.zeros_like(self.f), out=self.g)
 
-    def _note(self) -> None:
-        """The best picture, in half the memory."""
+    def _accept(self, accepted: Tensor) -> None:
+        """Note the loss, if `accepted`, and the picture, if it is the best so far, in half the memory."""
+        newest = torch.cat((self._recent[1:], self.f[None]))
+        torch.where(accepted, newest, self._recent, out=self._recent)
+        better = accepted & (self.f <= self.best_loss)  # =: also a start that has no loss
         for noted, x in _chunks(self._best, self.x):
-            noted.copy_((x * LEVELS - (LEVELS + 1) // 2).round_())
-        self.best_loss = self.f
+            now = (x * LEVELS - (LEVELS + 1) // 2).round_().to(torch.int16)
+            torch.where(better, now, noted, out=noted)
+        torch.where(better, self.f, self.best_loss, out=self.best_loss)
 
 
 def _chunks(*pictures: Tensor) -> Iterator[tuple[Tensor, ...]]:

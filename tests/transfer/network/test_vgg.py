@@ -70,25 +70,6 @@ def test_with_edges_repeated_no_feature_tells_the_border_from_the_rest(weights: 
         assert F.std((2, 3)).max() > 0.01 * F.abs().max()
 
 
-@pytest.mark.parametrize("border", ["zeros", "edge"])
-def test_a_stretched_network_sees_what_it_would_in_a_picture_of_stronger_colours(
-    weights: Mapping[str, Tensor], border: Literal["zeros", "edge"]
-) -> None:
-    vgg = VGG({name: tensor.double() for name, tensor in weights.items()}, torch.device("cpu"))
-    x = torch.rand(1, 3, 20, 24, dtype=torch.float64, requires_grad=True)
-    y = torch.einsum("c,bchw->bhw", torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64), x)[:, None]
-    expected = vgg.features(y + 2.5 * (x - y), ["conv1_1", "relu3_1"], "average", border)
-    stretched = vgg.stretched(2.5)
-    found, back = stretched.forward(x.detach(), ["conv1_1", "relu3_1"], "average", border)
-    for name, F in expected.items():
-        torch.testing.assert_close(found[name], F.detach(), rtol=1e-6, atol=1e-6)
-    (gradient,) = torch.autograd.grad([F.sum() for F in expected.values()], x)
-    by_hand = back(lambda name, g: g if name not in found else torch.ones_like(found[name]) + (0 if g is None else g))
-    torch.testing.assert_close(by_hand, gradient, rtol=1e-5, atol=1e-5)
-    assert (stretched.chroma, vgg.chroma) == (2.5, 1.0)
-    assert vgg.stretched(1) is vgg
-
-
 def test_features_computed_in_bfloat16_come_as_float32(weights: Mapping[str, Tensor]) -> None:
     x = torch.rand(1, 3, 16, 16)
     low = VGG(weights, torch.device("cpu"), torch.bfloat16).features(x, ["relu2_1"], "max")["relu2_1"]

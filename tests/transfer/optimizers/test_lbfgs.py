@@ -123,8 +123,8 @@ def test_the_triangular_systems_are_the_two_loop_recursion() -> None:
     for wanted in (True, True, False, True, True, True, False, True):
         s = torch.randn(len(x))
         y = hessian @ s
-        pairs.store(s, y, torch.tensor(wanted))
-        H0.update(s, y, torch.tensor(wanted))
+        pairs.store(torch.stack((s, y)), torch.tensor(wanted))
+        H0.update(torch.stack((s, y)), s.norm() * y.norm(), torch.tensor(wanted))
         kept = [*kept, (s, y)][-4:] if wanted else kept
         q, taken = x.clone(), []
         for s, y in reversed(kept):
@@ -141,7 +141,8 @@ def test_the_measured_hessian_is_symmetric_and_positive() -> None:
     H0 = SpectralPreconditioner(9, 14, torch.device("cpu"))
     for _ in range(3):
         s = torch.randn(3 * 9 * 14)
-        H0.update(s, s * torch.rand_like(s), torch.tensor(True))
+        y = s * torch.rand_like(s)
+        H0.update(torch.stack((s, y)), s.norm() * y.norm(), torch.tensor(True))
     a, b = torch.randn(3 * 9 * 14), torch.randn(3 * 9 * 14)
     torch.testing.assert_close(a @ H0.product(b), b @ H0.product(a), rtol=1e-3, atol=1e-3)
     assert a @ H0.product(a) > 0

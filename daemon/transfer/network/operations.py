@@ -1,0 +1,144 @@
+"""What a layer does, and the way back through it, in torch's own functions or in our kernels.
+
+A `Forward` takes the layer's input to its output and returns with it the `Back`: from dL/d(output) to dL/d(input).
+The way back is written by hand, because autograd allocates and adds apart what a matrix product can add in place.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .kernels import fitting
+from .winograd import Convolution as WinogradConvolution
+
+Back = Callable[[Tensor], Tensor]
+Forward = Callable[[Tensor], tuple[Tensor, Back]]
+
+
+class Convolution:
+    """y = w * x + b for w (m, n, 3, 3), in torch's own functions, and its way back."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self.weight, self.bias = weight.contiguous(memory_format=torch.channels_last), bias
+
+    @cached_property
+    def _turned(self) -> Tensor:
+        """The weights of the way back, which is a convolution, too: cuDNN's own way back transposes g and x first."""
+        return self.weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, edge: bool) -> Tensor:
+        """(1, n, H, W) → (1, m, H, W); beyond the border `edge` repeats x's edges, else there are zeros."""
+        return F.conv2d(_bordered(x) if edge else x, self.weight, self.bias, padding=0 if edge else 1)
+
+    def backward(self, g: Tensor, edge: bool) -> Tensor:
+        """dL/dy (1, m, H, W) → dL/dx (1, n, H, W)."""
+        g = F.conv2d(g, self._turned, padding=2 if edge else 1)
+        return _folded(g).contiguous(memory_format=torch.channels_last) if edge else g
+
+    def to_picture(self, g: Tensor, edge: bool) -> Tensor:
+        """dL/dy (1, m, H, W) → dL/dx (1, 3, H, W), contiguous, of an x whose fourth channel is no picture's."""
+        if not by_products(g.device):
+            return self.backward(g, edge)[:, :3].contiguous()
+        height, width = g.shape[2:]
+        weights = self.weight[:, :3].permute(2, 3, 1, 0).reshape(27, -1)
+        products = weights @ g.permute(0, 2, 3, 1).reshape(-1, g.shape[1]).T
+        x = g.new_zeros(1, 3, height + 2, width + 2)
+        for n, part in enumerate(products.view(9, 1, 3, height, width)):
+            row, column = divmod(n, 3)
+            x[..., row : row + height, column : column + width] += part
+        return (_folded(x) if edge else x[..., 1:-1, 1:-1]).contiguous()
+
+
+def by_products(device: torch.device) -> bool:
+    """Whether the way to the picture is a matrix product and nine additions: on a CPU, ten times as fast."""
+    return device.type == "cpu"
+
+
+def with_ones(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x (1, 3, H, W) → (1, 4, H, W) of this type, channels_last, the fourth channel 1 everywhere."""
+    _, _, height, width = x.shape
+    y = x.new_empty(1, height, width, 4, dtype=dtype).permute(0, 3, 1, 2)
+    y[:, :3].copy_(x)
+    y[:, 3].fill_(1)
+    return y
+
+
+def convolution(of: Convolution, edge: bool) -> Forward:
+    return lambda x: (of.forward(x, edge), lambda g: of.backward(g, edge))
+
+
+def first_convolution(of: Convolution, edge: bool) -> Forward:
+    """conv1_1, whose way back ends at the picture."""
+    return lambda x: (of.forward(x, edge), lambda g: of.to_picture(g, edge))
+
+
+def winograd(of: WinogradConvolution, edge: bool, rectified: bool) -> Forward:
+    """`rectified`: of ReLU(x), which is taken on the way; dL/dx is by x then, too."""
+
+    def forward(x: Tensor) -> tuple[Tensor, Back]:
+        def back(g: Tensor) -> Tensor:
+            if not edge:
+                return of.backward(g, False, x if rectified else None)
+            g = _folded(of.backward(g, True, None)).contiguous(memory_format=torch.channels_last)
+            return _rectified(g, x) if rectified else g
+
+        return of.forward(x, edge, rectified), back
+
+    return forward
+
+
+def relu(in_place: bool) -> Forward:
+    """`in_place`: x is overwritten. dL/dy is, in any case."""
+
+    def forward(x: Tensor) -> tuple[Tensor, Back]:
+        return F.relu_(x) if in_place else F.relu(x), lambda g: _rectified(g, x)
+
+    return forward
+
+
+def max_pool(x: Tensor) -> tuple[Tensor, Back]:
+    if kernels := fitting(x):
+        return kernels.pool(x), lambda g: kernels.unpool(x, g)
+    y, where = torch.ops.aten.max_pool2d_with_indices(x, [2, 2], [2, 2])
+
+    def back(g: Tensor) -> Tensor:
+        window = ([2, 2], [2, 2], [0, 0], [1, 1], False)  # size, stride, padding, dilation; not rounded up
+        gradient: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(g, x, *window, where)
+        return gradient
+
+    return y, back
+
+
+def average_pool(x: Tensor) -> tuple[Tensor, Back]:
+    shape = x.shape
+
+    def back(g: Tensor) -> Tensor:
+        up = F.interpolate(g / 4, scale_factor=2, mode="nearest")
+        return up if up.shape == shape else F.pad(up, (0, shape[3] % 2, 0, shape[2] % 2))
+
+    return F.avg_pool2d(x, 2), back
+
+
+def _bordered(x: Tensor) -> Tensor:
+    """x with its edges repeated once, (1, n, H + 2, W + 2), channels_last.
+
+    Padded as a volume H × W × n: a GPU would pad a picture channel by channel, and cuDNN transpose the result.
+    """
+    return F.pad(x.permute(0, 2, 3, 1)[None], (0, 0, 1, 1, 1, 1), mode="replicate")[0].permute(0, 3, 1, 2)
+
+
+def _folded(g: Tensor) -> Tensor:
+    """dL/dx (…, H, W) from the derivative by `_bordered(x)` (…, H + 2, W + 2), in place: a view of it."""
+    for side in (g, g.transpose(-1, -2)):
+        side[..., 1, :] += side[..., 0, :]
+        side[..., -2, :] += side[..., -1, :]
+    return g[..., 1:-1, 1:-1]
+
+
+def _rectified(g: Tensor, x: Tensor) -> Tensor:
+    """g where x > 0 (or ReLU(x), which is the same), else 0; in place."""
+    gradient: Tensor = torch.ops.aten.threshold_backward.grad_input(g, x, 0, grad_input=g)
+    return gradient

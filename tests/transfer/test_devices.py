@@ -1,0 +1,75 @@
+"""Which device is taken, where some of those on the machine cannot be used."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from daemon.transfer import DeviceError, devices
+
+NAMES = {"cuda:0": "GeForce GTX 1080", "cuda:1": "H100", "cuda:2": "Tesla P4", "cuda:3": "A100"}
+CAPABILITIES = {"cuda:0": (6, 1), "cuda:1": (9, 0), "cuda:2": (6, 1), "cuda:3": (8, 0)}
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.device]]:
+    """Four GPUs, of which this torch has kernels for two; returns those that were made the current one."""
+    current: list[torch.device] = []
+    for found in (devices.problem_with, devices._skipped):
+        found.cache_clear()
+    monkeypatch.setattr(devices, "_there", lambda: [*NAMES, "cpu"])
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_90", "sm_120", "compute_120"])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", CAPABILITIES.__getitem__)
+    monkeypatch.setattr(torch.cuda, "get_device_name", NAMES.__getitem__)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(torch, "zeros", lambda size, device: torch.ones(size) * 0)
+    yield current
+    for found in (devices.problem_with, devices._skipped):
+        found.cache_clear()
+
+
+def test_auto_passes_over_a_gpu_that_torch_has_no_kernels_for_and_says_so_once(
+    machine: list[torch.device], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "styled"):
+        assert [str(devices.find_device("auto")) for _ in range(2)] == ["cuda:1", "cuda:1"]
+    assert [record.__dict__["event"] for record in caplog.records] == ["device_skipped"]
+    for word in ("cuda:0", "GTX 1080", "6.1", "sm_75"):
+        assert word in caplog.text
+    assert machine[-1] == torch.device("cuda:1")
+
+
+def test_all_are_those_that_torch_has_kernels_for(machine: list[torch.device]) -> None:
+    assert devices.every_device() == ["cuda:1", "cuda:3"]
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_gpu_that_is_asked_for_and_cannot_be_used_is_an_error_that_names_the_way_out() -> None:
+    with pytest.raises(DeviceError, match=r"GTX 1080.*6\.1.*sm_75.*device: cpu"):
+        devices.find_device("cuda")
+    with pytest.raises(DeviceError, match="not on this machine, which has cuda:0"):
+        devices.find_device("cuda:7")
+
+
+@pytest.mark.usefixtures("machine")
+def test_where_no_gpu_computes_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sick(size: int, device: str) -> torch.Tensor:
+        raise RuntimeError("CUDA error: unspecified launch failure\nmore")
+
+    monkeypatch.setattr(torch, "zeros", sick)
+    assert devices.find_device("auto") == torch.device("cpu")
+    assert devices.problem_with("cuda:1") == "CUDA error: unspecified launch failure"
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_full_gpu_is_no_sick_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(size: int, device: str) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "zeros", full)
+    assert str(devices.find_device("auto")) == "cuda:1"
+
+
+def test_a_cpu_needs_no_warming_up() -> None:
+    devices.warm_up(torch.device("cpu"))
