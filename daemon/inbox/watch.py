@@ -29,6 +29,7 @@ from daemon.inbox.mounts import without_events
 from daemon.text import escape
 
 log = logging.getLogger("styled")
+logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # it reports as an error that we stop it
 
 JOIN_SECONDS = 5.0  # how long watchdog's thread is given to end
 RETRY_SECONDS = 600.0  # between two tries to get a watch from a system that had none
