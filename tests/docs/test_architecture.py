@@ -1,6 +1,7 @@
 """The shape of the code: what each package may import, one home per library, what the daemon process never loads."""
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "provenance": {"assets", *NO_TORCH},
     "status": {"previews", "storage.files", "transfer.steps"},
     "processes": {"config", "storage.files", "previews", "provenance", "pictures", "transfer"},
-    "jobs": {"config", "storage", "inbox", "processes", "provenance", "status", *NO_TORCH},
+    "jobs": {"config", "storage", "inbox", "processes", "provenance", "previews", "status", *NO_TORCH},
     "gallery": {"assets", "storage", "processes", "provenance", "previews", *NO_TORCH},
     "console": {"config", "status", "previews", "transfer.steps"},
     "service": {
@@ -114,7 +115,8 @@ def part(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
+@functools.cache
+def imports(path: Path) -> tuple[Import, ...]:
     """Every import of a file, wherever it stands. `from package import name` is taken for a module if it is one."""
 
     def walk(node: ast.AST, inner: bool, typed: bool) -> Iterator[Import]:
@@ -122,11 +124,11 @@ def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
             if isinstance(child, ast.Import):
                 yield from (Import(alias.name, inner, typed) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
-                package = path.relative_to(top).parts[:-1]
+                package = path.relative_to(REPOSITORY).parts[:-1]
                 base = package[: len(package) - child.level + 1] if child.level else ()
                 module = ".".join([*base, *([child.module] if child.module else [])])
                 for alias in child.names:
-                    below = top.joinpath(*module.split("."), alias.name)
+                    below = REPOSITORY.joinpath(*module.split("."), alias.name)
                     is_module = below.is_dir() or below.with_suffix(".py").is_file() or module == "daemon"
                     yield Import(f"{module}.{alias.name}" if is_module else module, inner, typed)
             else:
@@ -134,7 +136,7 @@ def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
                 is_typing = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
                 yield from walk(child, inner or is_function, typed or is_typing)
 
-    yield from walk(ast.parse(path.read_text()), False, False)
+    return tuple(walk(ast.parse(path.read_text()), False, False))
 
 
 def ours(path: Path, *, typed: bool = True) -> set[str]:

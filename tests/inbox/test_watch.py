@@ -11,8 +11,9 @@ import pytest
 from daemon.events import Event
 from daemon.inbox import watch as watch_module
 from daemon.inbox.watch import RETRY_SECONDS, FolderWatch
+from tests.support.clock import Clock
 from tests.support.daemon import wait_until
-from tests.support.inbox import SOON, Clock, put
+from tests.support.inbox import SOON, put
 
 
 @pytest.fixture
