@@ -22,6 +22,7 @@ from daemon.inbox.scan import InboxScan
 from daemon.inbox.watch import FolderEvents, FolderWatch
 from tests.support.clock import Clock
 from tests.support.daemon import wait_until
+from tests.support.events import events
 from tests.support.inbox import EVENTS_ONLY, SOON, STYLES, is_drained, put, running, take_next, take_within
 
 OFTEN = replace(EVENTS_ONLY, scan=0.3)
@@ -51,10 +52,6 @@ def still(folder: Path, clock: Clock) -> Iterator[Inbox]:
 def live(folder: Path) -> Iterator[Inbox]:
     with running(folder) as inbox:
         yield inbox
-
-
-def events(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.event for record in caplog.records if hasattr(record, "event")]
 
 
 # when, by the test's clock
