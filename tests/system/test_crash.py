@@ -56,8 +56,10 @@ def test_power_lost_after_every_operation_leaves_all_that_was_promised(
     life.drop()
     power = Power(life.root, names=names)
     power.tape.start()
-    life.live(disturbed=True)
-    power.tape.stop()
+    try:
+        life.live(disturbed=True)
+    finally:
+        power.tape.stop()
     assert power.tape.count >= FEWEST
     for number, moment in enumerate(power.moments, start=1):
         after = Life(folder / str(number), scenario)

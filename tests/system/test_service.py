@@ -162,7 +162,7 @@ def test_a_sidecar_counts_and_a_wrong_one_fails_its_photo_alone(root: Path, star
 def test_what_comes_out_as_no_painting_is_painted_once_more_with_safe_settings(root: Path, start: Start) -> None:
     inbox = root / "inbox/alpha"
     inbox.mkdir(parents=True)
-    (inbox / "wild.png.yaml").write_text("{smoothness: 1000000, style_weight: 0, content_weight: 0}")
+    (inbox / "wild.png.yaml").write_text("{preset: fine, smoothness: 1000000, style_weight: 0, content_weight: 0}")
     (inbox / "wild.png").write_bytes(jpeg(kind="PNG"))
     daemon = start("--once")
     assert daemon.process.wait(90) == 0, daemon.text()
