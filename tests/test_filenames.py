@@ -21,7 +21,6 @@ from daemon.filenames import (
     natural_sort_key,
     output_format,
 )
-from daemon.text import escape
 
 ODD_NAMES = st.binary(min_size=1, max_size=40).filter(lambda b: b"/" not in b and b"\0" not in b).map(os.fsdecode)
 
@@ -92,34 +91,6 @@ def test_names_sort_as_people_count() -> None:
 def test_any_names_can_be_sorted_and_differ(names: list[str]) -> None:
     keys = sorted(natural_sort_key(name) for name in names)
     assert len({name for _, name in keys}) == len(set(names))
-
-
-@pytest.mark.parametrize(
-    ("name", "line"),
-    [
-        ("photo.jpg", "photo.jpg"),
-        ("été 北京 🌻.jpg", "été 北京 🌻.jpg"),
-        ("a\nb\r\t.jpg", "a\\nb\\r\\t.jpg"),
-        ("\x1b[31mred\x07.jpg", "\\x1b[31mred\\x07.jpg"),
-        (os.fsdecode(b"caf\xe9.jpg"), "caf\\xe9.jpg"),
-        ("gpj.\u202eevil", "gpj.\\u202eevil"),
-        ("back\\nslash", "back\\\\nslash"),
-    ],
-)
-def test_shown_names_are_one_line_of_harmless_text(name: str, line: str) -> None:
-    assert escape(name) == line
-
-
-@given(ODD_NAMES)
-def test_shown_names_can_always_be_written_and_never_break_a_line(name: str) -> None:
-    text = escape(name)
-    assert text.isprintable()
-    assert text.encode().decode() == text
-
-
-@given(ODD_NAMES, ODD_NAMES)
-def test_two_names_are_never_shown_alike(one: str, other: str) -> None:
-    assert (escape(one) == escape(other)) == (one == other)
 
 
 @given(ODD_NAMES)

@@ -1,6 +1,8 @@
 """What the daemon is doing now, as the console and status.json show it."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -103,10 +105,10 @@ def test_news_are_written_once_a_second_at_most(written: Written) -> None:
 
 
 def test_a_full_disk_hides_the_status_and_stops_nothing(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, text: str) -> None:
-        raise OSError(28, "No space left on device")
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
+        patch.setattr(os, "write", full)
         assert written.in_seconds(3) == 0
     assert written.in_seconds(1) == 1

@@ -1,5 +1,7 @@
 """Words for a person, and text that is safe to print."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,35 @@ from hypothesis import strategies as st
 from daemon.text import duration, escape, escape_lines, meant, one_line, quoted, words
 
 ANY_TEXT = st.text(alphabet="a\\xn\n\r\x1b\x07\u202e\udcff鴨é ", max_size=12)
+NAMES = st.binary(min_size=1, max_size=40).map(os.fsdecode)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("été 北京 🌻.jpg", "été 北京 🌻.jpg"),
+        ("a\nb\r\t.jpg", "a\\nb\\r\\t.jpg"),
+        ("\x1b[31mred\x07.jpg", "\\x1b[31mred\\x07.jpg"),
+        (os.fsdecode(b"caf\xe9.jpg"), "caf\\xe9.jpg"),
+        ("gpj.\u202eevil", "gpj.\\u202eevil"),
+        ("back\\nslash", "back\\\\nslash"),
+    ],
+)
+def test_shown_names_are_one_line_of_harmless_text(name: str, line: str) -> None:
+    assert escape(name) == line
+
+
+@given(NAMES)
+def test_shown_names_can_always_be_written_and_never_break_a_line(name: str) -> None:
+    text = escape(name)
+    assert text.isprintable()
+    assert text.encode().decode() == text
+
+
+@given(NAMES, NAMES)
+def test_two_names_are_never_shown_alike(one: str, other: str) -> None:
+    assert (escape(one) == escape(other)) == (one == other)
 
 
 @given(ANY_TEXT)

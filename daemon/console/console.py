@@ -60,6 +60,7 @@ class Console(logging.Handler):
     def __enter__(self) -> Self:
         for handler in self._handlers:
             log.addHandler(handler)
+        self._before = log.level, log.propagate
         log.setLevel(min(self.level, logging.INFO))
         log.propagate = False
         if self._live is not None:
@@ -73,6 +74,8 @@ class Console(logging.Handler):
             self._live.stop()
         for handler in self._handlers:
             log.removeHandler(handler)
+        level, log.propagate = self._before
+        log.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()

@@ -35,6 +35,7 @@ class EventFile(logging.Handler):
 
 def event_line(record: logging.LogRecord) -> bytes:
     """One line of ASCII: time (seconds since 1970), event, level, message, then the record's own fields."""
-    fields = {name: value for name, value in record.__dict__.items() if name not in ORDINARY}
+    items = record.__dict__.items()
+    fields = {name: value for name, value in items if name not in ORDINARY and name[0] != "_"}  # Ray adds _ray_…
     basis = {"time": record.created, "event": record.__dict__["event"], "level": record.levelname.lower()}
     return json.dumps(basis | {"message": record.getMessage()} | fields, default=str).encode() + b"\n"

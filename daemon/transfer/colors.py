@@ -10,6 +10,7 @@ Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1]
 Map = tuple[NDArray[np.float64], NDArray[np.float64]]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # Y of YIQ
 NEARLY_ALL = 0.9  # share of the pixels of a black-and-white picture that a line through its colours has to meet
+FITS = 3  # of that line
 LOOK = 512  # px along either side, at least, of which a picture's chroma is known
 LEAST_VARIANCE = 1e-5  # of a colour; a picture of one colour has none to divide by
 
@@ -74,11 +75,19 @@ def tint(pictures: Sequence[tuple[Picture, float]], most: float) -> Tint | None:
     w /= w.sum()
     y = pixels @ LUMA
     chroma = pixels - y[:, None]
-    mean_y, mean_chroma = w @ y, w @ chroma
-    slope = (w * (y - mean_y)) @ (chroma - mean_chroma) / max(w @ (y - mean_y) ** 2, LEAST_VARIANCE)
-    start = mean_chroma - slope * mean_y
-    off = np.sqrt(np.square(chroma - start - y[:, None] * slope).mean(1))
-    return Tint(start, slope) if w @ (off <= most) >= NEARLY_ALL else None
+    found, off = Tint(np.zeros(3), np.zeros(3)), np.zeros(len(y))
+    for _ in range(FITS):  # without the pixels that the line before met worst: a red seal tints no ink
+        found = _line(y, chroma, w * (off <= np.quantile(off, NEARLY_ALL)))
+        off = np.sqrt(np.square(chroma - found.start - y[:, None] * found.slope).mean(1))
+    return found if w @ (off <= most) >= NEARLY_ALL else None
+
+
+def _line(y: NDArray[np.float64], chroma: NDArray[np.float64], w: NDArray[np.float64]) -> Tint:
+    """The chroma (n, 3) as a linear function of y (n,), by least squares with weights w (n,)."""
+    w = w / w.sum()
+    mean_y, mean = w @ y, w @ chroma
+    slope = (w * (y - mean_y)) @ (chroma - mean) / max(w @ (y - mean_y) ** 2, LEAST_VARIANCE)
+    return Tint(mean - slope * mean_y, slope)
 
 
 def grey(picture: Picture) -> Picture:

@@ -14,6 +14,7 @@ from torch import Tensor
 from .memory import is_shortage
 from .network.layers import LAYERS, WIDTHS
 from .objective import Objective
+from .optimizers.capture import is_capturing
 from .optimizers.lbfgs import Evaluate
 from .recipe import Recipe, deepest_layer
 from .steps import Level
@@ -83,7 +84,7 @@ def vectors(history: int) -> int:
 
     Beside the start, which one without pairs moves.
     """
-    return 15 + 2 * history if history else 3
+    return 22 + 2 * history if history else 4
 
 
 def size(layer: str) -> float:
@@ -121,7 +122,7 @@ class FallbackObjective:
                     self._evaluate = self._objective(self.plan)
                 return self._evaluate(x)
             except Exception as error:
-                if not is_shortage(error):
+                if not is_shortage(error) or is_capturing():
                     raise
             self._step_down()  # only here are the frames of the error, and what they hold, gone
             if self.plan.history != history:
@@ -155,4 +156,4 @@ class FallbackObjective:
         self.turn()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        log.info("memory ran out; the same painting goes on %s", self.plan)
+        log.info("memory ran out; the same painting goes on %s", self.plan, extra={"event": "memory_short"})

@@ -18,6 +18,7 @@ from .network.download import Progress
 from .network.vgg import VGG
 from .network.weights import load
 from .objective import Objective
+from .optimizers.capture import CapturedStep
 from .optimizers.lbfgs import LBFGS, Evaluate
 from .optimizers.projected_gradient import ProjectedGradient
 from .plan import FallbackObjective, Plan, fitting
@@ -191,51 +192,75 @@ class Stylizer:
         """
         last, done = account.levels[scale].evaluations, 0
         every = 1 if self._device.type == "cpu" else STEPS_PER_LOOK
-        optimizer: Optimizer | None = learnt.pop() if learnt else None
-        if isinstance(optimizer, LBFGS) and optimizer.history != evaluate.plan.history:
-            optimizer = None
+        search = Search(evaluate, self._device, learnt.pop() if learnt else None)
         seen: list[tuple[int, float]] = []
         while done < last:
-            m, known = evaluate.plan.history, optimizer is None and done > 0
+            m, known = evaluate.plan.history, search.optimizer is None and done > 0
             if account.turned(scale, done):
                 evaluate.turn()
-            stepped = _stepped(optimizer, evaluate, x) if evaluate.plan.history == m else None
-            if stepped is None:
-                x, optimizer = x if optimizer is None else optimizer.best, None
+            if evaluate.plan.history != m or not search.step(x):
+                x = search.left(x)
                 evaluate.fewer_pairs(m)
                 continue
-            optimizer = stepped
             if known:
                 continue  # what a new optimizer has to learn about a known point is no progress
             done += 1
             account.count(scale, evaluate.plan)
             if done % every == 0 or done == last:
-                seen.append((done, float(optimizer.best_loss)))
+                seen.append((done, search.best_loss))
                 if _stands_still(seen) and done < last:
-                    log.info("the picture has stopped changing after %d of %d evaluations", done, last)
+                    event = {"event": "converged"}
+                    log.info("the picture has stopped changing after %d of %d evaluations", done, last, extra=event)
                     done = last
                 is_end = done == last and scale == len(account.levels) - 1
-                account.tell(scale, done, seen[-1][1], evaluate.terms(optimizer.best) if is_end else {})
-        if account.levels[scale].eased and isinstance(optimizer, LBFGS):
-            learnt.append(optimizer)
-        return x if optimizer is None else optimizer.best
+                account.tell(scale, done, seen[-1][1], evaluate.terms(search.best(x)) if is_end else {})
+        if account.levels[scale].eased and isinstance(search.optimizer, LBFGS):
+            learnt.append(search.optimizer)
+        return search.best(x)
 
 
-def _stepped(optimizer: Optimizer | None, evaluate: FallbackObjective, x: Tensor) -> Optimizer | None:
-    """The optimizer after one evaluation more, or a new one that has evaluated x; None: memory ran out."""
-    try:
-        if optimizer is None:
-            m = evaluate.plan.history
-            return LBFGS(evaluate, x, m) if m else ProjectedGradient(evaluate, x)
-        if isinstance(optimizer, LBFGS) and optimizer.evaluate is not evaluate:
-            optimizer.go_on(evaluate)
-        else:
-            optimizer.step()
-    except Exception as error:
-        if not is_shortage(error):
-            raise
-        return None
-    return optimizer
+class Search:
+    """The optimiser of one level; on a GPU its steps are captured in a CUDA graph."""
+
+    def __init__(self, evaluate: FallbackObjective, device: torch.device, learnt: LBFGS | None) -> None:
+        """`learnt`: an optimiser that goes on with this level's loss, if it has the pairs that the plan allows."""
+        self._evaluate, self._device = evaluate, device
+        self.optimizer: Optimizer | None = learnt if learnt and learnt.history == evaluate.plan.history else None
+        self._step: CapturedStep | None = None
+        self._plan: Plan | None = None  # that `_step` was made for
+
+    @property
+    def best_loss(self) -> float:
+        assert self.optimizer is not None
+        return float(self.optimizer.best_loss)
+
+    def best(self, x: Tensor) -> Tensor:
+        """The best picture so far; x before the first step."""
+        return x if self.optimizer is None else self.optimizer.best
+
+    def left(self, x: Tensor) -> Tensor:
+        """The best picture so far, when the optimiser is given up; the next step makes a new one."""
+        x = self.best(x)
+        self.optimizer = self._step = None
+        return x
+
+    def step(self, x: Tensor) -> bool:
+        """One evaluation: of x by a new optimiser, or of its next point. False if memory ran out."""
+        try:
+            optimizer, m = self.optimizer, self._evaluate.plan.history
+            if optimizer is None:
+                self.optimizer = LBFGS(self._evaluate, x, m) if m else ProjectedGradient(self._evaluate, x)
+            elif isinstance(optimizer, LBFGS) and optimizer.evaluate is not self._evaluate:
+                optimizer.go_on(self._evaluate)
+            else:
+                if self._step is None or self._plan != self._evaluate.plan:
+                    self._step, self._plan = CapturedStep(optimizer.step, self._device), self._evaluate.plan
+                self._step()
+        except Exception as error:
+            if not is_shortage(error):
+                raise
+            return False
+        return True
 
 
 def _canvas(photo: Picture, recipe: Recipe) -> Picture:

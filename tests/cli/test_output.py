@@ -9,24 +9,15 @@ from daemon.cli.app import _say
 from daemon.cli.output import ALIKE, doctor_lines, info_lines, read_status, status_lines, style_lines, tree_lines
 from daemon.config.load import load
 from daemon.jobs.audit import examine
-from daemon.status import Status
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
-from daemon.transfer.steps import Memory, Step
 from tests.support.records import a_record
 from tests.support.samples import CONFIG
-
-
-def board() -> Status:
-    board = Status(state="watching", device="a GPU", weights="embedded", waiting={"alpha": 1200, "beta": 0})
-    board.begin("1", "alpha/a.jpg", "alpha")
-    board.stage("1", "painting")
-    board.step("1", Step(30, 120, 0.125, 1, 2, 0.25, Memory("cuda:0", 3 << 29, 5 << 30)))
-    return board
+from tests.support.statuses import a_status
 
 
 def test_the_status_says_what_a_person_asks() -> None:
-    found = board().as_dict() | {"root": "/x", "per_hour": 60.0}
+    found = a_status().as_dict() | {"root": "/x", "per_hour": 60.0}
     counts = {"delivered": 31, "failed": 2, "delivered_today": 5, "failed_today": 1}
     found |= {"counts": counts, "last_failure": "alpha/b.jpg: It is blurred."}
     found |= {"growing": [{"file": "c.jpg", "why": "it changed a moment ago", "seconds": 1.0}]}

@@ -53,6 +53,7 @@ def test_a_delivered_painting_is_painted_again_bit_for_bit(root: Path, start: Ca
     assert "carries no record" in styled("info", source).stderr
 
 
+@pytest.mark.slow
 def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where memory is short when it is painted, and not when it is painted again."""
     (tmp_path / "photo.jpg").write_bytes(jpeg(150, 60))

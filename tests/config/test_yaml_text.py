@@ -62,7 +62,7 @@ BROKEN = {
     "root: !!python/name:os.system x\n" + STYLES: ("line 1, column 7: a tag, 'python/name:os.system'; remove it"),
     "- a\n- b": "holds a list instead of settings; write name: value lines",
     "hello": "holds 'hello' instead of settings; write name: value lines",
-    "[" * 2000: "is nested too deeply or has a broken escape; write plain settings",
+    "[" * 1000: "is nested too deeply or has a broken escape; write plain settings",
     "a: &a [*a]": "is nested too deeply or has a broken escape; write plain settings",
     'a: "\\UFFFFFFFF"': "is nested too deeply or has a broken escape; write plain settings",
     "#" * ((1 << 20) + 1): "is larger than 1024 KiB, too large for a file of settings",

@@ -101,3 +101,10 @@ def test_what_leaves_the_console_is_harmless_and_escaped_once() -> None:
     with Console(stream=out):
         log.warning("look at %s", "a\x1b[2J\udcff\\x1b.jpg", extra={"path": "b\x07\n.jpg"})
     assert out.getvalue().endswith("look at a\\x1b[2J\\xff\\x1b.jpg → b\\x07\\n.jpg\n")
+
+
+def test_after_the_console_the_log_is_as_it_was() -> None:
+    before = log.level, log.propagate, [*log.handlers]
+    with Console(stream=io.StringIO(), verbosity=1):
+        assert (log.level, log.propagate, [*log.handlers]) != before
+    assert (log.level, log.propagate, log.handlers) == before

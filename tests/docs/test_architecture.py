@@ -1,6 +1,7 @@
 """The shape of the code: what each package may import, one home per library, what the daemon process never loads."""
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -24,45 +25,37 @@ NO_TORCH = {"transfer.recipe", "transfer.steps", "transfer.errors", "transfer.ne
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "text": set(),
-    "filenames": {"text"},
+    "filenames": set(),
     "events": set(),
     "backoff": set(),
     "assets": set(),
     "previews": set(),
     "transfer": {"assets"},
     "pictures": {"previews"},
-    "config": {"assets", "transfer.recipe", "transfer.errors"},
+    "config": {"assets", "transfer.recipe"},
     "storage": set(),
     "inbox": set(),
-    "provenance": {"assets", *NO_TORCH},
+    "provenance": {"assets", "transfer.recipe", "transfer.steps", "transfer.network.layers"},
     "status": {"previews", "storage.files", "transfer.steps"},
     "processes": {"config", "storage.files", "previews", "provenance", "pictures", "transfer"},
-    "jobs": {"config", "storage", "inbox", "processes", "provenance", "status", *NO_TORCH},
-    "gallery": {"assets", "storage", "processes", "provenance", "previews", *NO_TORCH},
+    "jobs": {
+        *("config", "storage", "inbox", "processes", "provenance", "previews", "status"),
+        *("transfer.recipe", "transfer.steps"),
+    },
+    "gallery": {"assets", "storage", "processes", "provenance", "previews", "transfer.steps"},
     "console": {"config", "status", "previews", "transfer.steps"},
-    "service": {
-        "assets",
-        "config",
-        "storage",
-        "inbox",
-        "processes",
-        "jobs",
-        "gallery",
-        "status",
-        "previews",
-        "transfer",
-    },
+    "service": {"config", "storage", "inbox", "processes", "jobs", "gallery", "status", "transfer"},
     "cli": {
-        *("assets", "config", "storage", "inbox", "processes", "jobs", "gallery", "console", "service", "status"),
-        *("previews", "provenance", "pictures", "transfer"),
+        *("assets", "config", "storage", "inbox", "processes", "jobs", "console", "service", "status"),
+        *("provenance", "pictures", "transfer"),
     },
-    "studio": {"assets", "transfer", "pictures"},
+    "studio": {"assets", "transfer"},
     "__main__": {"cli"},
 }
 # Only these files may import what loads Pillow, torch or Ray: a folder stands for all files in it.
-PILLOW_SIDE = {"pictures/", "studio/", "cli/", "processes/reader_process.py"}
+PILLOW_SIDE = {"cli/", "processes/reader_process.py"}
 TORCH_SIDE = {
-    *("transfer/", "studio/", "cli/", "processes/painter_process.py", "processes/painting_check.py"),
+    *("studio/", "cli/", "processes/painter_process.py", "processes/painting_check.py"),
     *("processes/ray_actor.py", "service/preflight.py"),  # `check --deep`, and the description of weights
 }
 TORCH_FREE = {*NO_TORCH, "transfer.network.weights"}  # imports torch only to read a file
@@ -86,7 +79,7 @@ HOMES = {
     "PIL": {"pictures", "studio"},
     "pillow_heif": {"pictures"},
     "torch": {"transfer", "studio"},
-    "torchvision": {"transfer", "studio"},
+    "torchvision": {"transfer"},
     "safetensors": {"transfer", "studio"},
     "multiprocessing": {"processes"},
     "ray": {"processes"},
@@ -114,7 +107,8 @@ def part(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
+@functools.cache
+def imports(path: Path) -> tuple[Import, ...]:
     """Every import of a file, wherever it stands. `from package import name` is taken for a module if it is one."""
 
     def walk(node: ast.AST, inner: bool, typed: bool) -> Iterator[Import]:
@@ -122,11 +116,11 @@ def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
             if isinstance(child, ast.Import):
                 yield from (Import(alias.name, inner, typed) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
-                package = path.relative_to(top).parts[:-1]
+                package = path.relative_to(REPOSITORY).parts[:-1]
                 base = package[: len(package) - child.level + 1] if child.level else ()
                 module = ".".join([*base, *([child.module] if child.module else [])])
                 for alias in child.names:
-                    below = top.joinpath(*module.split("."), alias.name)
+                    below = REPOSITORY.joinpath(*module.split("."), alias.name)
                     is_module = below.is_dir() or below.with_suffix(".py").is_file() or module == "daemon"
                     yield Import(f"{module}.{alias.name}" if is_module else module, inner, typed)
             else:
@@ -134,7 +128,7 @@ def imports(path: Path, top: Path = REPOSITORY) -> Iterator[Import]:
                 is_typing = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
                 yield from walk(child, inner or is_function, typed or is_typing)
 
-    yield from walk(ast.parse(path.read_text()), False, False)
+    return tuple(walk(ast.parse(path.read_text()), False, False))
 
 
 def ours(path: Path, *, typed: bool = True) -> set[str]:
@@ -169,6 +163,12 @@ def test_what_is_allowed_holds_no_circle_and_names_what_exists() -> None:
     assert parts.keys() | {"__init__"} == {part(path) for path in FILES}
 
 
+@pytest.mark.parametrize("own", ALLOWED)
+def test_what_is_allowed_is_needed(own: str) -> None:
+    used = {module for path in FILES if part(path) == own for module in ours(path)}
+    assert {each for each in ALLOWED[own] if not any(covers({each}, module) for module in used)} == set()
+
+
 def test_the_top_holds_eight_plain_files_at_most() -> None:
     plain = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
     assert len(plain) <= 8, plain
@@ -200,8 +200,7 @@ def test_an_import_inside_a_function_has_its_reason(path: Path) -> None:
 @pytest.mark.parametrize("library", HOMES)
 def test_each_library_has_one_home(library: str) -> None:
     users = {part(path) for path in FILES if library in {each.module.split(".")[0] for each in imports(path)}}
-    assert users <= HOMES[library]
-    assert users, f"nothing uses {library} any more: is it still a dependency?"
+    assert users == HOMES[library]
 
 
 def test_no_test_imports_another_test() -> None:

@@ -11,8 +11,9 @@ import pytest
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.inbox.stability import State, observe
+from tests.support.clock import Clock
 from tests.support.daemon import wait_until
-from tests.support.inbox import SOON, STYLES, Clock, is_drained, put, running, take_next, take_now, take_within
+from tests.support.inbox import SOON, STYLES, is_drained, put, running, take_next, take_now, take_within
 
 
 @pytest.fixture
@@ -155,6 +156,7 @@ def test_new_settings_count_from_the_next_photo_on(still: Inbox, clock: Clock, f
     assert found == {str(folder / "top.jpg"): "pencil", str(folder / "pencil/b.jpg"): "pencil"}
 
 
+@pytest.mark.slow
 def test_ten_thousand_waiting_photos_are_scanned_ordered_and_handed_out_in_seconds(
     still: Inbox, clock: Clock, folder: Path
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.inbox.scan import DEEPEST, InboxPhoto, InboxScan, Kind, ScanEntry, Signature, describe
+from tests.support.inbox import put
 
 STYLES = {"starry", "scream"}
 
@@ -19,12 +20,6 @@ def inbox(tmp_path: Path) -> Path:
     for style in STYLES:
         (folder / style).mkdir(parents=True)
     return folder
-
-
-def put(path: Path, content: bytes = b"x") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
 
 
 def scan(inbox: Path) -> dict[str, ScanEntry]:

@@ -20,8 +20,10 @@ from daemon.inbox import scan_thread
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxScan
 from daemon.inbox.watch import FolderEvents, FolderWatch
+from tests.support.clock import Clock
 from tests.support.daemon import wait_until
-from tests.support.inbox import EVENTS_ONLY, SOON, STYLES, Clock, is_drained, put, running, take_next, take_within
+from tests.support.events import events
+from tests.support.inbox import EVENTS_ONLY, SOON, STYLES, is_drained, put, running, take_next, take_within
 
 OFTEN = replace(EVENTS_ONLY, scan=0.3)
 
@@ -50,10 +52,6 @@ def still(folder: Path, clock: Clock) -> Iterator[Inbox]:
 def live(folder: Path) -> Iterator[Inbox]:
     with running(folder) as inbox:
         yield inbox
-
-
-def events(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.event for record in caplog.records if hasattr(record, "event")]
 
 
 # when, by the test's clock
@@ -341,6 +339,7 @@ def stopped(process: "subprocess.Popen[str]") -> Iterator[None]:
     os.kill(process.pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_nothing_of_a_flood_is_missed_that_overflows_the_systems_queue(folder: Path, tmp_path: Path) -> None:
     """The queue holds 16,384 events and drops the rest in silence; the whole process cannot read meanwhile."""
     source = put(tmp_path / "source.jpg")

@@ -11,8 +11,10 @@ import pytest
 from daemon.events import Event
 from daemon.inbox import watch as watch_module
 from daemon.inbox.watch import RETRY_SECONDS, FolderWatch
+from tests.support.clock import Clock
 from tests.support.daemon import wait_until
-from tests.support.inbox import SOON, Clock, put
+from tests.support.events import events
+from tests.support.inbox import SOON, put
 
 
 @pytest.fixture
@@ -36,10 +38,6 @@ def watch(folder: Path, clock: Clock) -> Iterator[FolderWatch]:
 @pytest.fixture(autouse=True)
 def _all_messages(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "styled")
-
-
-def events(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.event for record in caplog.records if hasattr(record, "event")]
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

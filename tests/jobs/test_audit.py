@@ -138,6 +138,7 @@ def test_beside_a_running_daemon_nothing_is_repaired(root: Path, config: Config)
     lock.release()
 
 
+@pytest.mark.slow
 def test_the_command_says_it_in_words_and_in_json_and_by_its_exit_code(root: Path, config: Config) -> None:
     delivered(root, "a.jpg")
     command = ("--config", root / "config.yaml")
@@ -159,6 +160,7 @@ def test_the_command_says_it_in_words_and_in_json_and_by_its_exit_code(root: Pat
     assert "repaired: work/" in done.stdout
 
 
+@pytest.mark.slow
 def test_retry_puts_failed_pictures_back_with_their_sidecars(root: Path, config: Config) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         failed(root, name)

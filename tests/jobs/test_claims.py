@@ -99,6 +99,7 @@ def test_a_job_is_taken_back_by_one_thread_at_a_time(
     assert tree(tmp_path) == {"inbox/alpha/photo.jpg": "photo"}
 
 
+@pytest.mark.slow
 def test_of_many_who_claim_the_same_photo_exactly_one_gets_it(jobs: JobStore, tmp_path: Path) -> None:
     """As two daemons would on a filesystem without locks; the rename alone decides."""
     for _ in range(20):

@@ -64,12 +64,12 @@ def pipeline(root: Path, config: Config) -> Iterator[Pipeline]:
         child.close()
 
 
-def drop(root: Path, name: str = "photo.png", content: bytes = b"", **beside: bytes) -> InboxPhoto:
+def png_photo(root: Path, name: str = "photo.png", content: bytes = b"", **beside: bytes) -> InboxPhoto:
     return inbox_photo(root, name, content or jpeg(kind="PNG"), folder="", **beside)
 
 
 def test_a_picture_goes_the_whole_way(root: Path, config: Config, pipeline: Pipeline) -> None:
-    pipeline.run(drop(root), config)
+    pipeline.run(png_photo(root), config)
     with Image.open(root / "outbox/alpha/photo.png") as painting, Image.open(root / "done/alpha/photo.png") as photo:
         painted, original = np.asarray(painting), np.asarray(photo.resize(painting.size, Image.Resampling.LANCZOS))
     assert np.abs(painted.astype(int) - (255 - original.astype(int))).mean() < 3
@@ -78,20 +78,21 @@ def test_a_picture_goes_the_whole_way(root: Path, config: Config, pipeline: Pipe
 
 
 def test_a_changed_style_picture_is_used_from_the_next_photo_on(root: Path, config: Config, pipeline: Pipeline) -> None:
-    pipeline.run(drop(root, "a.png"), config)
-    pipeline.run(drop(root, "b.png"), config)
+    pipeline.run(png_photo(root, "a.png"), config)
+    pipeline.run(png_photo(root, "b.png"), config)
     Image.new("RGB", (60, 60), "white").save(root / "alpha.png")
-    pipeline.run(drop(root, "c.png"), config)
+    pipeline.run(png_photo(root, "c.png"), config)
     first, second, third = (root / "notes").read_text().splitlines()
     assert first == second
     assert third == "1.000 x 1"
 
 
+@pytest.mark.slow
 def test_a_picture_that_ends_its_painter_three_times_is_set_aside(
     root: Path, config: Config, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     pipeline.painters.pool = Pool([Child("painter", DeadlyPainter, str(root / "notes"))])
-    photo = drop(root)
+    photo = png_photo(root)
     for tries in range(3):
         assert Path(photo.path).exists(), f"it goes back after {tries} deaths"
         pipeline.run(photo, config)
@@ -105,7 +106,7 @@ def test_a_photo_whose_painting_is_degenerate_twice_is_set_aside_with_its_reason
     root: Path, config: Config, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     pipeline.painters.pool = Pool([Child("painter", DegeneratePainter, str(root / "notes"))])
-    pipeline.run(drop(root), config)
+    pipeline.run(png_photo(root), config)
     reason = (root / "failed/alpha/photo.png.txt").read_text()
     assert "in one colour. A second try with safe settings did no better." in reason
     assert [getattr(record, "event", "") for record in caplog.records] == [Event.SECOND_TRY, Event.FAILED]
@@ -116,7 +117,7 @@ def test_a_photo_whose_painting_is_degenerate_twice_is_set_aside_with_its_reason
 def test_a_missing_style_picture_fails_no_photo(root: Path, config: Config, pipeline: Pipeline) -> None:
     (root / "alpha.png").unlink()
     with pytest.raises(RetryLater, match=r"the style picture .*alpha\.png cannot be read"):
-        pipeline.run(drop(root), config)
+        pipeline.run(png_photo(root), config)
     assert (root / "inbox/alpha/photo.png").exists()
     assert not (root / "failed/alpha").exists()
 
@@ -125,7 +126,7 @@ def test_a_missing_style_picture_fails_no_photo(root: Path, config: Config, pipe
 def test_a_bad_picture_fails_with_its_reason(
     root: Path, config: Config, pipeline: Pipeline, content: bytes, reason: str
 ) -> None:
-    pipeline.run(drop(root, "bad.jpg", content), config)
+    pipeline.run(png_photo(root, "bad.jpg", content), config)
     assert reason in (root / "failed/alpha/bad.jpg.txt").read_text()
     assert (root / "failed/alpha/bad.jpg").read_bytes() == content
 
@@ -135,7 +136,7 @@ def test_a_mask_paints_where_it_is_white_and_keeps_the_photo_where_it_is_black(
 ) -> None:
     halves = io.BytesIO()
     Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 2, 0).repeat(60, 1).repeat(40, 0)).save(halves, "PNG")
-    pipeline.run(drop(root, mask=halves.getvalue()), config)
+    pipeline.run(png_photo(root, mask=halves.getvalue()), config)
     with Image.open(root / "outbox/alpha/photo.png") as painting, Image.open(root / "done/alpha/photo.png") as photo:
         result = np.asarray(painting, int)
         original = np.asarray(photo.resize(painting.size, Image.Resampling.LANCZOS), int)
@@ -145,7 +146,7 @@ def test_a_mask_paints_where_it_is_white_and_keeps_the_photo_where_it_is_black(
 
 
 def test_a_mask_that_is_no_picture_fails_its_photo(root: Path, config: Config, pipeline: Pipeline) -> None:
-    pipeline.run(drop(root, mask=b"this is no mask"), config)
+    pipeline.run(png_photo(root, mask=b"this is no mask"), config)
     assert "Its mask cannot be used" in (root / "failed/alpha/photo.png.txt").read_text()
 
 
@@ -157,7 +158,7 @@ def test_an_empty_file_fails_with_its_reason(root: Path, config: Config, pipelin
 def test_a_photo_that_grows_while_it_is_painted_goes_back(
     root: Path, config: Config, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photo = drop(root)
+    photo = png_photo(root)
     writer = open(photo.path, "ab")  # noqa: SIM115 (the writer outlives the claim)
     open_temporary = pipeline.delivery.open_temporary
 
@@ -172,6 +173,7 @@ def test_a_photo_that_grows_while_it_is_painted_goes_back(
     assert not list((root / "outbox").rglob("*.png"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["read", "store"])
 def test_a_reader_that_dies_once_is_not_the_pictures_fault(
     root: Path, config: Config, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, step: str
@@ -184,7 +186,7 @@ def test_a_reader_that_dies_once_is_not_the_pictures_fault(
         return real(*arguments, **keywords)
 
     monkeypatch.setattr(pipeline.readers, step, mortal)
-    photo = drop(root)
+    photo = png_photo(root)
     pipeline.run(photo, config)
     assert not pipeline.status.failed
     pipeline.run(photo, config)

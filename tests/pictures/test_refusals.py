@@ -121,6 +121,7 @@ def attempt(data: bytes) -> Picture | None:
 PLACES = st.one_of(st.integers(0, 200), st.integers(0, 1_000_000))  # half of them in the headers
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(EVERY_KIND), st.lists(st.tuples(PLACES, st.integers(0, 255)), min_size=1, max_size=8))
 def test_flipped_bytes_do_no_more_harm_than_a_refusal(kind: tuple[str, str], flips: list[tuple[int, int]]) -> None:

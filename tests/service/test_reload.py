@@ -12,9 +12,10 @@ from daemon.errors import ConfigError
 from daemon.events import Event
 from daemon.service.reload import reload
 from daemon.storage.layout import Folders
+from tests.support.events import events
 from tests.support.samples import CONFIG
 
-Save = Callable[[str], list[Event]]
+Save = Callable[[str], list[str]]
 
 
 @pytest.fixture
@@ -38,11 +39,11 @@ def save(root: Path, live: LiveConfig, applied: list[Config], caplog: pytest.Log
         if "beyond" in config.styles:
             raise ConfigError(["styles.beyond: the weights end before relu5_1"])
 
-    def save(text: str) -> list[Event]:
+    def save(text: str) -> list[str]:
         caplog.clear()
         (root / "config.yaml").write_text(text)
         reload(live, check, applied.append)
-        return [record.event for record in caplog.records if hasattr(record, "event")]
+        return events(caplog)
 
     return save
 

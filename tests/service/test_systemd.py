@@ -4,7 +4,6 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,9 @@ from daemon.previews import Preview
 from daemon.service.systemd import SystemdClient, status_line
 from daemon.status import FinishedPainting, Status
 from daemon.transfer.steps import Step
+from tests.support.clock import Clock
 
 STALL = 900.0  # seconds: the setting's default
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def listed(age: float = 1.0, *, is_fresh: bool = True) -> Health:

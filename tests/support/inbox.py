@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.inbox.inbox import Inbox
@@ -13,14 +12,6 @@ from daemon.inbox.scan_thread import Timing
 STYLES = ("starry", "scream")
 SOON = 10.0  # seconds; far more than anything takes, for a busy machine
 EVENTS_ONLY = Timing(scan=3600, poll=0.2, check=0.3, stop=0.05)  # a photo without an event is not found
-
-
-@dataclass
-class Clock:
-    now: float = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @contextmanager

@@ -55,11 +55,12 @@ def test_a_small_spot_of_colour_leaves_a_picture_black_and_white_and_many_colour
     style = two_tone((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
     style[:8, :20] = (0.8, 0.1, 0.1)
     assert colors.tint([(style, 1.0)], 0.04) is not None
-    style[:20] = (0.8, 0.1, 0.1)
-    assert colors.tint([(style, 1.0)], 0.04) is None
+    style[:20, :30] = (0.1, 0.1, 0.8)
+    assert colors.tint([(style, 1.0)], 0.04) is None, "red and blue"
     grey = two_tone((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
-    assert colors.tint([(scene(40, 40, 1), 1.0), (grey, 1.0)], 0.04) is None
-    assert colors.tint([(scene(40, 40, 1), 1.0), (grey, 50.0)], 0.04) is not None
+    colours = scene(40, 40, 1) * np.array([1.0, 0.6, 0.3], np.float32)
+    assert colors.tint([(colours, 1.0), (grey, 1.0)], 0.04) is None
+    assert colors.tint([(colours, 1.0), (grey, 50.0)], 0.04) is not None
 
 
 def test_the_map_of_colours_gives_a_photo_the_styles_mean_and_covariance() -> None:

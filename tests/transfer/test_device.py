@@ -36,8 +36,8 @@ def tensor(seed: int, height: int = 36, width: int = 44) -> Tensor:
 
 
 def there_and_back(where: torch.device, pooling: Literal["max", "average"], border: Literal["zeros", "edge"]) -> Any:
-    """Features and a gradient of all of them, with a chroma gain."""
-    vgg = VGG(load("embedded")[1], where).stretched(1.5)
+    """Features and a gradient of all of them."""
+    vgg = VGG(load("embedded")[1], where)
     found, back = vgg.forward(tensor(1).to(where), LAYERS, pooling, border)
     features = {name: F.clone() for name, F in found.items()}
 

@@ -69,3 +69,8 @@ def graph_of(step: Callable[[], None]) -> torch.cuda.CUDAGraph:
     ):
         step()
     return graph
+
+
+def is_capturing() -> bool:
+    """Whether this thread is in the middle of `graph_of`."""
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
