@@ -54,7 +54,7 @@ def test_a_picture_without_a_record_has_none(kind: str) -> None:
                 {"recipe": {**a_record().as_dict()["recipe"], "alpha": "nan"}},
                 {"recipe": {**a_record().as_dict()["recipe"], "eased": "much"}},
                 {"recipe": {**a_record().as_dict()["recipe"], "eased": 2}},
-                {"recipe": {**a_record().as_dict()["recipe"], "chroma": 0.5}},
+                {"recipe": {**a_record().as_dict()["recipe"], "recolor": -0.1}},
                 {"recipe": {**a_record().as_dict()["recipe"], "matched": "yes"}},
                 {"recipe": {**a_record().as_dict()["recipe"], "history": -1}},
                 {"recipe": {**a_record().as_dict()["recipe"], "seed": float("inf")}},

@@ -71,22 +71,22 @@ def tint(pictures: Sequence[tuple[Picture, float]], most: float) -> Tint | None:
     """
     parts = [(_sampled(picture), weight) for picture, weight in pictures]
     pixels = np.concatenate([p for p, _ in parts])
-    w = np.concatenate([np.full(len(p), weight / len(p)) for p, weight in parts])
-    w /= w.sum()
-    y = pixels @ LUMA
+    w: NDArray[np.float64] = np.concatenate([np.full(len(p), weight / len(p)) for p, weight in parts])
+    w = w / w.sum()
+    y = pixels @ LUMA.astype(np.float64)
     chroma = pixels - y[:, None]
     found, off = Tint(np.zeros(3), np.zeros(3)), np.zeros(len(y))
     for _ in range(FITS):  # without the pixels that the line before met worst: a red seal tints no ink
         found = _line(y, chroma, w * (off <= np.quantile(off, NEARLY_ALL)))
         off = np.sqrt(np.square(chroma - found.start - y[:, None] * found.slope).mean(1))
-    return found if w @ (off <= most) >= NEARLY_ALL else None
+    return found if float(w @ (off <= most)) >= NEARLY_ALL else None
 
 
 def _line(y: NDArray[np.float64], chroma: NDArray[np.float64], w: NDArray[np.float64]) -> Tint:
     """The chroma (n, 3) as a linear function of y (n,), by least squares with weights w (n,)."""
-    w = w / w.sum()
+    w = w / float(w.sum())
     mean_y, mean = w @ y, w @ chroma
-    slope = (w * (y - mean_y)) @ (chroma - mean) / max(w @ (y - mean_y) ** 2, LEAST_VARIANCE)
+    slope = (w * (y - mean_y)) @ (chroma - mean) / max(float(w @ (y - mean_y) ** 2), LEAST_VARIANCE)
     return Tint(mean - slope * mean_y, slope)
 
 

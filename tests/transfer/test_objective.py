@@ -13,6 +13,8 @@ from daemon.transfer.recipe import PRESETS
 from tests.support.objectives import preset_objective, random_weights, targets
 from tests.support.scenes import scene, tensor
 
+SLOW = pytest.mark.slow
+
 
 @pytest.mark.parametrize("preset", ["fine", "tutorial", "gatys"])
 def test_gradients_agree_with_float64(preset: str) -> None:
@@ -21,10 +23,10 @@ def test_gradients_agree_with_float64(preset: str) -> None:
     exact = preset_objective(preset, torch.float64)(x.double())[1].flatten()
     single, half = (preset_objective(preset, t)(x)[1].double().flatten() for t in (torch.float32, torch.bfloat16))
     assert (single - exact).norm() / exact.norm() < 1e-3
-    assert torch.cosine_similarity(half, exact, dim=0) > 0.995
+    assert torch.cosine_similarity(half, exact, dim=0) > 0.99
 
 
-@pytest.mark.parametrize("preset", ["fine", "tutorial", "gatys"])
+@pytest.mark.parametrize("preset", ["fine", "tutorial", pytest.param("gatys", marks=SLOW)])
 @pytest.mark.parametrize("pooling", ["average", "max"])
 @pytest.mark.parametrize("border", ["zeros", "edge"])
 def test_the_gradient_is_the_losss(
@@ -59,8 +61,8 @@ def test_an_eased_loss_has_its_own_gradient() -> None:
     assert (tiled(x)[1] - gradient).norm() < 1e-9 * gradient.norm()
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("side", [None, 32], ids=["whole", "in tiles"])
+@pytest.mark.parametrize("preset", ["fine", pytest.param("tutorial", marks=SLOW), pytest.param("gatys", marks=SLOW)])
+@pytest.mark.parametrize("side", [None, pytest.param(32, marks=SLOW)], ids=["whole", "in tiles"])
 def test_loss_and_gradient_are_those_of_the_sum(preset: str, side: int | None) -> None:
     """The closed forms against autograd through the loss as it is written down, with three levels of the pyramid."""
     recipe = replace(PRESETS[preset], pyramid=5 if PRESETS[preset].pyramid > 1 else 1)
@@ -80,6 +82,7 @@ def test_loss_and_gradient_are_those_of_the_sum(preset: str, side: int | None) -
     assert (gradient - expected_gradient).norm() < 1e-9 * expected_gradient.norm()
 
 
+@pytest.mark.slow
 def test_the_terms_add_up_to_the_loss_whole_and_in_tiles() -> None:
     recipe, vgg = replace(PRESETS["fine"], pyramid=5), VGG(random_weights(), torch.device("cpu"))
     c, s, x = (tensor(scene(101, 115, seed)) for seed in (1, 2, 3))

@@ -34,6 +34,7 @@ def test_a_small_picture_is_computed_whole_with_every_pair() -> None:
     assert next(fitting(PRESETS["tutorial"], level(512, 512), 8 * GB)) == Plan(None, True, 50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_fits_is_planned_and_every_step_down_needs_less(preset: str) -> None:
     recipe = PRESETS[preset]
@@ -122,6 +123,7 @@ class Cramped:
         return evaluate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
 def test_when_memory_runs_out_it_goes_on_in_tiles_and_paints_the_same(
     stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
@@ -173,6 +175,7 @@ def test_where_nothing_fits_it_says_so_in_plain_words(stylizer: Stylizer, monkey
         stylizer.paint(scene(32, 40, 1), scene(32, 32, 2), SHORT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [560, 450])
 def test_little_free_memory_means_tiles_or_a_lean_optimizer_and_a_painting_all_the_same(
     stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, megabytes: int

@@ -68,6 +68,7 @@ def an_optimizer_that_runs_out(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(module, "LBFGS", Hungry)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shortage", [little_memory, memory_that_runs_out, an_optimizer_that_runs_out])
 def test_what_was_computed_otherwise_for_want_of_memory_is_computed_so_again_bit_for_bit(
     monkeypatch: pytest.MonkeyPatch, shortage: Patch
@@ -84,6 +85,7 @@ def test_what_was_computed_otherwise_for_want_of_memory_is_computed_so_again_bit
     assert not np.array_equal(first, anew), "or this test would tell nothing"
 
 
+@pytest.mark.slow
 def test_a_painting_does_not_depend_on_those_before_it() -> None:
     """Neither on style targets that were kept from one that was computed otherwise."""
     used, steps = Stylizer(device="cpu", weights="embedded"), list[Step]()

@@ -41,6 +41,7 @@ def test_loss_and_gradient_in_tiles_are_the_whole_pictures(
     assert distance(tiled_gradient, gradient) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["fine", "tutorial", "gatys"])
 @pytest.mark.parametrize("pooling", ["average", "max"])
 def test_in_float64_only_rounding_is_left_and_fp32_is_near_it(preset: str, pooling: Literal["average", "max"]) -> None:
