@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import colors
-from .devices import device_name, find_device
+from .devices import device_name, find_device, warm_up
 from .errors import TooLargeError
 from .memory import free_memory, is_shortage, keep_freed_memory, trim_memory
 from .network.download import Progress
@@ -57,6 +57,7 @@ class Stylizer:
         self.weights, tensors = load(weights, progress=progress)
         self._vgg = VGG(tensors, self._device)
         self._targets = Targets(self._device)
+        warm_up(self._device)
 
     @property
     def threads(self) -> int:
