@@ -2,7 +2,7 @@
 
 
 class RecipeError(ValueError):
-    """A recipe with an unknown or impossible setting, or one that needs deeper weights than these."""
+    """The recipe has an unknown or impossible setting, or needs deeper weights than these."""
 
 
 class DeviceError(RuntimeError):

@@ -33,7 +33,7 @@ SHARE = 0.8  # part of the free memory that plans may use
 
 
 class Plan(NamedTuple):
-    """How one scale is painted."""
+    """How a scale is painted."""
 
     side: int | None  # px of a tile; None: the whole picture at once
     keep: bool  # whether the photo's features are kept; False: recomputed at each evaluation

@@ -95,13 +95,13 @@ class Stylizer:
         """content (H, W, 3) and style (h, w, 3) → painting (H, W, 3); all float32 sRGB in [0, 1].
 
         `style`: a picture, or (picture, weight) of several, whose statistics are averaged; weights are at least 0, and
-        their sum is above 0. Strokes come out at the size that they have in the style pictures, pixel for pixel, so
-        scale these before (`Recipe.style_scale`). `on_step` is called with each Step; an exception of `on_step` ends
+        their sum is above 0. Strokes come out about as many pixels wide as they are in the style pictures, so scale the
+        style pictures before (`Recipe.style_scale`). `on_step` is called with each Step; an exception of `on_step` ends
         the painting. `before`: the `stretches` of an earlier painting's last Step, to compute this painting in the same
         way: the same input then gives the same bits on the same CPU with the same number of threads.
 
         Raises RecipeError if the recipe needs deeper weights, TooLargeError if memory does not suffice even in the
-        smallest tiles, and ValueError if `content` or `style` is not a picture or the weights are unusable.
+        smallest tiles, and ValueError if `content` or `style` is not a picture or the style's weights are unusable.
         """
         require(recipe, self.weights.deepest)
         photo, pictures = _checked(content, "content"), _weighted(style)
@@ -239,7 +239,7 @@ class Stylizer:
 
 
 class Search:
-    """The optimiser of one level; on a GPU its steps are captured in a CUDA graph."""
+    """The optimiser of a level; on a GPU its steps are captured in a CUDA graph."""
 
     def __init__(self, evaluate: FallbackObjective, device: torch.device, learnt: LBFGS | None) -> None:
         """`learnt`: an optimiser to go on with this level's loss, if it has as many pairs as the plan says."""
