@@ -90,7 +90,7 @@ def _eight_bit(pixels: Floats, alpha: Floats | None, *, on_white: bool) -> NDArr
             cover = np.asarray(alpha[rows, :, None], np.float32)
             band = band * cover + (1 - cover) if on_white else np.concatenate((band, cover), axis=2)
         if not np.isfinite(band).all():
-            raise ValueError("the painting holds values that are no numbers")
+            raise ValueError("the painting holds values that are not finite numbers")
         out[rows] = np.rint(np.clip(band, 0, 1) * 255)
     return out
 

@@ -1,1 +1,4 @@
-"""The studio: every picture that ships with the package, drawn by code from fixed seeds."""
+"""The studio: code that draws every picture of the package from fixed seeds, and trains the embedded weights.
+
+For developers, outside the daemon; nothing in the daemon imports this package.
+"""

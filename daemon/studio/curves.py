@@ -1,4 +1,4 @@
-"""Curves through points, and what lies near them: limbs, blades, hooks."""
+"""Curves through points, and shapes along curves: limbs, blades, hooks."""
 
 from __future__ import annotations
 

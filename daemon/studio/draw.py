@@ -1,6 +1,6 @@
-"""`python -m daemon.studio.draw [--check] [NAME …]`: draw every picture that ships with the package, or only some.
+"""`python -m daemon.studio.draw [--check] [NAME …]`: draw the pictures that ship with the package, all or those named.
 
-With --check nothing is written: each picture is drawn anew and compared with the one that ships.
+With --check nothing is written: each picture is drawn and compared with the picture that ships.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""House fronts of `street`: walls, timber, windows, shutters and doors, painted where rays meet them."""
+"""House fronts of `street`: walls, timber, windows, shutters and doors, painted where rays meet the walls."""
 
 from __future__ import annotations
 

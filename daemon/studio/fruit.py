@@ -1,4 +1,4 @@
-"""The things of `stilllife` as solids: bottle, bowl, fruit; y = 0 is the table, one unit about 16 cm."""
+"""The objects of `stilllife` as solids: bottle, bowl, fruit. y = 0 is the table; a unit is about 16 cm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Glass: a leaded window; sun over a mountain lake, irises before it, opalescent panes with light behind."""
+"""Glass: a leaded window; sun over a mountain lake behind irises, in opalescent panes with light behind."""
 
 from __future__ import annotations
 

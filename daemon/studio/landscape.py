@@ -1,4 +1,4 @@
-"""Landscape: a mountain lake in evening light, rendered from a height field, with spruces before it."""
+"""Landscape: a mountain lake in evening light, rendered from a height field, with spruces in front."""
 
 from __future__ import annotations
 

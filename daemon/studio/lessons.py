@@ -1,4 +1,4 @@
-"""What the embedded weights learn from: crops of many pictures, each beside a near miss that must be told from it."""
+"""The lessons of the embedded weights: crops of many pictures, each beside a near miss that must be distinguished."""
 
 from __future__ import annotations
 

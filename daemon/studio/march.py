@@ -1,4 +1,4 @@
-"""Sphere tracing: what rays meet in a scene given by its signed distance, and how light reaches it.
+"""Sphere tracing: where rays meet a scene given by its signed distance, and how light reaches the scene.
 
 Points and directions are (n, 3) float32; x to the right, y up, z away from the eye unless a scene says otherwise.
 """

@@ -1,4 +1,4 @@
-"""Mosaic: a peacock in gold, teal and terracotta; tesserae laid along the contours, grout between them."""
+"""Mosaic: a peacock in gold, teal and terracotta; tesserae laid along the outlines, with grout between."""
 
 from __future__ import annotations
 

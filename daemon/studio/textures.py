@@ -1,7 +1,7 @@
-"""Textures by the thousand, drawn by code: what the embedded weights learn to tell apart.
+"""Thousands of textures, drawn by code, which the embedded weights learn to distinguish.
 
-Each function draws one texture (SIDE, SIDE, 3) in [0, 1] from a random generator, another each time: brush strokes,
-dead leaves, noise of every slope, gratings, ridges, cells, dots, bricks, scribbles, flow.
+Each function draws a texture (SIDE, SIDE, 3) in [0, 1] from a random generator, a different texture at each call: brush
+strokes, dead leaves, noise of every slope, gratings, ridges, cells, dots, bricks, scribbles, flow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The town of `street`: houses, a church and lamps as convex blocks, and what rays meet first among them."""
+"""The town of `street`: houses, a church and lamps as convex blocks, and the first block that each ray meets."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""`python -m daemon.studio.train [--out FILE]`: train the embedded weights, VGG19's first layers, from nothing.
+"""`python -m daemon.studio.train [--out FILE]`: train the embedded weights, VGG19's first layers, from random weights.
 
-Contrastive (NT-Xent, Chen et al. 2020, arXiv:2002.05709): a crop of a texture must find another crop of it among
-many, near misses of the same picture among them, by the statistics that the transfer compares: heads on Gram matrix
-and channel means. One seed on one kind of machine gives one file, whatever else the machine does meanwhile.
+Contrastive (NT-Xent, Chen et al. 2020, arXiv:2002.05709): given a crop of a texture, find another crop of the same
+texture among many crops and near misses. The comparison uses the statistics of the style transfer: heads on Gram matrix
+and channel means. The same seed on the same kind of machine gives the same file, whatever the load.
 """
 
 from __future__ import annotations

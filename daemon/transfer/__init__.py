@@ -1,6 +1,7 @@
-"""The paper in torch, numpy in and numpy out: `Stylizer(device=…, weights=…).paint(content, style, recipe)`.
+"""Neural style transfer in torch, arrays in and out: `Stylizer(device=…, weights=…).paint(content, style, recipe)`.
 
-Importing this package does not import torch; using `Stylizer` does.
+Paints in painter processes. Imports `daemon.assets` and nothing else of the daemon. Importing this package does not
+import torch; using `Stylizer` or `every_device` does. Read `losses.total` first: it is the whole loss as a sum.
 """
 
 import os
@@ -33,11 +34,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("Stylizer", "every_device"):
-        # Read once, when torch loads: threads that spin while they wait for each other gain a third on a quiet
-        # machine, and where anything else wants the cores everything takes up to ten times as long.
+        # OpenMP reads this once, when torch loads. Threads that spin while they wait for each other gain a third on a
+        # quiet machine, but where other programs want the cores a painting takes up to ten times as long.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        # Likewise: a GPU's memory breaks up less when tiles and levels of many shapes follow one another.
-        if "PYTORCH_ALLOC_CONF" not in os.environ:  # the same setting's newer name
+        # Torch reads this once, too. A GPU's memory breaks up less when tiles and levels of many shapes follow.
+        if "PYTORCH_ALLOC_CONF" not in os.environ:  # the newer name of the same setting
             os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
         from . import devices, stylizer
 

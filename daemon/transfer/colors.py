@@ -1,4 +1,4 @@
-"""Colours: the photo's own (Gatys, Bethge, Hertzmann, Shechtman 2016, arXiv:1606.05897), the style's, and none."""
+"""Colours: keep the photo's (Gatys, Bethge, Hertzmann, Shechtman 2016, arXiv:1606.05897), take the style's, or none."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1]
 Map = tuple[NDArray[np.float64], NDArray[np.float64]]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # Y of YIQ
-NEARLY_ALL = 0.9  # share of the pixels of a black-and-white picture that a line through its colours has to meet
-FITS = 3  # of that line
-LOOK = 512  # px along either side, at least, of which a picture's chroma is known
-LEAST_VARIANCE = 1e-5  # of a colour; a picture of one colour has none to divide by
+NEARLY_ALL = 0.9  # share of the pixels of a black-and-white picture that lie near the line through its colours
+FITS = 3  # fits of that line
+LOOK = 512  # px along each side, at least, at which colours are sampled; a smaller picture is used whole
+LEAST_VARIANCE = 1e-5  # of a colour; a picture of one colour has variance 0, which nothing can be divided by
 
 
 def luminance(painting: Picture, photo: Picture) -> Picture:
-    """The painting's luminance with the photo's chroma (section 4); both of one shape."""
+    """The painting's luminance with the photo's chroma (section 4); both (H, W, 3), and so is the result."""
     y = (painting @ LUMA)[..., None]
     chroma = photo - (photo @ LUMA)[..., None]
-    # What does not fit into [0, 1] loses colour rather than luminance or hue, which clipping would change.
+    # A pixel that does not fit into [0, 1] loses chroma: clipping would change its luminance and hue.
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(chroma > 0, (1 - y) / chroma, np.where(chroma < 0, -y / chroma, 1))
     fits = np.clip(room.min(axis=2, keepdims=True), 0, 1)
@@ -28,9 +28,9 @@ def luminance(painting: Picture, photo: Picture) -> Picture:
 
 
 def statistics(style: Picture, photo: Picture) -> Picture:
-    """The style picture with the mean and covariance of the photo's colours (section 3)."""
+    """The style (h, w, 3) with the mean and covariance of the photo's colours (section 3), clipped to [0, 1]."""
     s, p = style.reshape(-1, 3).astype(np.float64), photo.reshape(-1, 3).astype(np.float64)
-    # By symmetric square roots, which change the colours less than Cholesky factors do.
+    # Symmetric square roots change the colours less than Cholesky factors do.
     A = _power(_covariance(p), 0.5) @ _power(_covariance(s), -0.5)
     matched = (s - s.mean(0)) @ A.T + p.mean(0)
     result: Picture = np.clip(matched, 0, 1).astype(np.float32).reshape(style.shape)
@@ -40,8 +40,9 @@ def statistics(style: Picture, photo: Picture) -> Picture:
 def color_map(photo: Picture, pictures: Sequence[tuple[Picture, float]], floor: float) -> Map:
     """(T, b): color → T color + b gives the photo the mean and covariance of the style pictures' colours.
 
-    T (3, 3) is the linear Monge-Kantorovich map (Pitié, Kokaram 2007), the one that moves colours least. `floor` is a
-    deviation that every colour of the photo is taken to have: faint chroma is not stretched into a tint.
+    T (3, 3), b (3,). T is the linear Monge-Kantorovich map (Pitié, Kokaram 2007), which of all such maps moves colours
+    least. `pictures`: (style picture, weight). `floor`, 0 or more: a standard deviation, whose square is added to the
+    variance of the photo's colours, so that the faint chroma of a grey photo does not become a strong tint.
     """
     mean, A = _color_moments([(photo, 1.0)])
     wanted, B = _color_moments(pictures)
@@ -52,22 +53,23 @@ def color_map(photo: Picture, pictures: Sequence[tuple[Picture, float]], floor: 
 
 
 class Tint(NamedTuple):
-    """The chroma of a picture that has hardly any, as a linear function of its luminance Y: start + slope Y."""
+    """The chroma of a black-and-white picture as a linear function of its luminance Y: start + slope Y."""
 
     start: NDArray[np.float64]  # (3,)
     slope: NDArray[np.float64]  # (3,)
 
     def on(self, y: Picture) -> Picture:
-        """(H, W, 1) luminance → (H, W, 3) in [0, 1]."""
+        """Luminance y (H, W, 1) → tinted picture (H, W, 3), clipped to [0, 1]."""
         result: Picture = np.clip(y * (1 + self.slope) + self.start, 0, 1).astype(np.float32)
         return result
 
 
 def tint(pictures: Sequence[tuple[Picture, float]], most: float) -> Tint | None:
-    """The tint of black-and-white style pictures: cream paper, blue-black ink; None where they have colours.
+    """The tint of black-and-white style pictures, such as cream paper and blue-black ink; None: they have colours.
 
-    A picture is black-and-white where the chroma of nearly all pixels is within `most` (root mean square over R, G and
-    B) of one line. Painted in colours, its statistics would allow green and pink fringes and blots.
+    `pictures`: (picture, weight). They are black-and-white if the chroma of nearly all pixels is within `most` (root
+    mean square over R, G and B) of the same line. The statistics of such pictures would allow green and pink fringes
+    and blots in a painting in colours.
     """
     parts = [(_sampled(picture), weight) for picture, weight in pictures]
     pixels = np.concatenate([p for p, _ in parts])
@@ -76,7 +78,7 @@ def tint(pictures: Sequence[tuple[Picture, float]], most: float) -> Tint | None:
     y = pixels @ LUMA.astype(np.float64)
     chroma = pixels - y[:, None]
     found, off = Tint(np.zeros(3), np.zeros(3)), np.zeros(len(y))
-    for _ in range(FITS):  # without the pixels that the line before met worst: a red seal tints no ink
+    for _ in range(FITS):  # without the pixels farthest from the line before: a red seal must not tint ink
         found = _line(y, chroma, w * (off <= np.quantile(off, NEARLY_ALL)))
         off = np.sqrt(np.square(chroma - found.start - y[:, None] * found.slope).mean(1))
     return found if float(w @ (off <= most)) >= NEARLY_ALL else None
@@ -96,13 +98,13 @@ def grey(picture: Picture) -> Picture:
 
 
 def _sampled(picture: Picture) -> NDArray[np.float64]:
-    """(n, 3): pixels enough to know a picture's colours by, the same ones each time."""
+    """(n, 3): a fixed sample of a picture's pixels, which suffices for its colours."""
     rows, columns = (max(1, length // LOOK) for length in picture.shape[:2])
     return picture[::rows, ::columns].reshape(-1, 3).astype(np.float64)
 
 
 def _color_moments(pictures: Sequence[tuple[Picture, float]]) -> Map:
-    """Mean (3,) and covariance (3, 3) of the colours of several pictures, by weight."""
+    """Mean (3,) and covariance (3, 3) of the colours of (picture, weight), averaged by weight."""
     total = sum(weight for _, weight in pictures)
     parts = [(_sampled(picture), weight / total) for picture, weight in pictures]
     mean = sum(pixels.mean(0) * weight for pixels, weight in parts)
@@ -117,7 +119,7 @@ def _covariance(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _power(matrix: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
-    """A symmetric matrix to any power."""
+    """A positive semidefinite matrix to any power; eigenvalues below LEAST_VARIANCE are raised to it."""
     values, vectors = np.linalg.eigh(matrix)
     result: NDArray[np.float64] = (vectors * np.maximum(values, LEAST_VARIANCE) ** exponent) @ vectors.T
     return result

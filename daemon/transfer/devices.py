@@ -1,4 +1,4 @@
-"""Where to paint: the devices of this machine, which of them this torch can use, and what a person calls them."""
+"""The devices of this machine: which of them this torch can use, and their names for people."""
 
 import logging
 import platform
@@ -16,13 +16,13 @@ log = logging.getLogger("styled")
 
 
 def _there() -> list[str]:
-    """The devices of this machine, the best first; whether they work is another question."""
+    """The devices of this machine, the best first, whether they work or not."""
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     return cuda + (["mps"] if torch.backends.mps.is_available() else []) + ["cpu"]
 
 
 def every_device() -> list[str]:
-    """All devices of the best kind that works: each GPU that this torch has kernels for, or the CPU, which is one."""
+    """All devices of the best kind that works: every GPU that this torch has kernels for, or ["cpu"]."""
     first, there = str(find_device("auto")), _there()
     kind = first.partition(":")[0]
     others = there[there.index(first) + 1 :]
@@ -30,14 +30,14 @@ def every_device() -> list[str]:
 
 
 def find_device(wanted: str) -> torch.device:
-    """auto, cpu, cuda, cuda:1, mps → a device that works; a GPU of CUDA becomes the current device.
+    """auto, cpu, cuda, cuda:N or mps → a device that works; a CUDA GPU becomes torch's current device.
 
-    Raises DeviceError if the device is not on this machine or this torch cannot use it. `auto` takes the next device
-    then, and says so once.
+    `auto` takes the best device that works and logs a warning, once, for each device that does not work. Raises
+    DeviceError if another device is not on this machine or this torch cannot use it.
     """
     there = _there()
     if wanted == "auto":
-        wanted = next(name for name in there if not _skipped(name))  # a CPU always works
+        wanted = next(name for name in there if not _skipped(name))  # the CPU always works
     name = "cuda:0" if wanted == "cuda" else wanted
     if name not in there:
         raise DeviceError(f"device: {wanted} is not on this machine, which has {', '.join(there)}")
@@ -45,13 +45,13 @@ def find_device(wanted: str) -> torch.device:
         raise DeviceError(f"device: {wanted} cannot be used: {problem}. Set `device: cpu`, or install another torch.")
     device = torch.device(name)
     if device.type == "cuda":
-        torch.cuda.set_device(device)  # graphs, streams and pinned memory go by the current device
+        torch.cuda.set_device(device)  # CUDA graphs, streams and pinned memory use the current device
     return device
 
 
 @cache
 def _skipped(name: str) -> bool:
-    """Whether `auto` passes over a device, which is said once."""
+    """Whether `auto` skips a device; logs the reason once."""
     problem = problem_with(name)
     if problem:
         log.warning("%s is not used: %s", name, problem, extra={"event": "device_skipped"})
@@ -60,7 +60,7 @@ def _skipped(name: str) -> bool:
 
 @cache
 def problem_with(name: str) -> str:
-    """Why this torch cannot compute on a device, found by one tiny kernel; "" if it can. A full GPU is no sick one."""
+    """Why this torch cannot compute on a device, found by a tiny kernel; "" if it can, or if the GPU is only full."""
     if name == "cpu":
         return ""
     if lack := _lacks_kernels(name):
@@ -72,14 +72,14 @@ def problem_with(name: str) -> str:
 
 
 def _lacks_kernels(name: str) -> str:
-    """What a GPU's capability lacks to run this torch, "" if nothing: without a context, which would take memory."""
+    """Why this torch has no kernels for a GPU; "" if it has. Creates no CUDA context, which would take memory."""
     if not name.startswith("cuda") or not torch.cuda.get_arch_list():
         return ""
     major, minor = torch.cuda.get_device_capability(name)
     for kind, _, number in (architecture.partition("_") for architecture in torch.cuda.get_arch_list()):
         found = int("".join(filter(str.isdigit, number)) or 0)
         if kind not in ("sm", "compute"):
-            return ""  # not NVIDIA's
+            return ""  # not an NVIDIA GPU
         if (kind == "sm" and found // 10 == major and found % 10 <= minor) or (
             kind == "compute" and found <= 10 * major + minor
         ):
@@ -89,23 +89,23 @@ def _lacks_kernels(name: str) -> str:
 
 
 def warm_up(device: torch.device) -> None:
-    """Load the libraries that a GPU's first painting would wait for, 1 to 3 s on CUDA; nothing on a CPU."""
+    """Load the libraries that a GPU's first painting would wait for, 1 to 3 s on CUDA; does nothing on a CPU."""
     if device.type == "cpu":
         return
     x = torch.ones(1, 4, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
     F.conv2d(x, x[:, :, :3, :3], padding=1)  # cuDNN
     small = torch.ones(2, 2, dtype=precision(device), device=device)
     torch.linalg.solve_triangular(small, small @ small, upper=True)  # cuBLAS, cuSOLVER
-    torch.fft.irfft2(torch.fft.rfft2(x.contiguous())).sum().item()  # cuFFT; and wait for all of them
+    torch.fft.irfft2(torch.fft.rfft2(x.contiguous())).sum().item()  # cuFFT; then wait for all
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """For sums and small systems that float32 is too coarse for: float64, which Apple's GPUs lack."""
+    """The type for sums and small systems that need more than float32: float64, which Apple's GPUs lack."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls a device; for a CPU also whether our kernels run, without which a painting's bits differ."""
+    """The name of a device for people; for a CPU also whether our kernels run, because the painting's bits differ."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     capability = torch.backends.cpu.get_cpu_capability()

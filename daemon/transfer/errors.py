@@ -1,21 +1,21 @@
-"""What can go wrong in transfer/; each message names the way out."""
+"""The errors that transfer/ raises; each message names the way out."""
 
 
 class RecipeError(ValueError):
-    """This recipe cannot work with these weights or pictures; the message names the way out."""
+    """The recipe has an unknown or impossible setting, or needs deeper weights than these."""
 
 
 class DeviceError(RuntimeError):
-    """The device that was asked for is not there; the message names those that are."""
+    """The device is not on this machine, or this torch cannot use it; the message says which, and what to set."""
 
 
 class TooLargeError(RuntimeError):
-    """The picture does not fit into the device's memory, not even in the smallest tiles."""
+    """The picture does not fit into the device's memory, even in the smallest tiles."""
 
 
 class WeightsError(RuntimeError):
-    """These weights are not there, damaged, or not VGG19's; the message says which and what to do."""
+    """These weights are missing, damaged, or not VGG19's; the message says which, and what to do."""
 
 
 class DownloadError(RuntimeError):
-    """The file did not come whole; the message says what came instead and what to do."""
+    """A file did not arrive whole; the message says what arrived instead, and what to do."""

@@ -1,11 +1,11 @@
 """The formulas of Gatys, Ecker, Bethge 2015 (arXiv:1508.06576), in the paper's letters.
 
 F and P are features (1, N, H, W) of the painting and of the content: N feature maps of M = H·W pixels (the paper's
-N_l and M_l). G and A are the painting's and the style's statistics. Every loss is a scalar tensor. Each departure
+N_l and M_l). G and A are the statistics of the painting and of the style. Every loss is a scalar tensor. Each departure
 from the paper is marked on its line.
 
-`total` is the whole loss as a sum, in plain torch. `objective.py` computes the same loss and its gradient faster,
-in tiles where memory is short, and is tested against `total`.
+`total` is the whole loss as a sum, in plain torch. `objective.py` computes the same loss and its gradient faster, in
+tiles where memory is short. Tests compare `objective.py` with `total`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,14 +19,14 @@ from .network.kernels import fitting
 from .pyramid import content_weights, level_weights, pyramid
 from .recipe import Recipe
 
-FLOOR = 0.01  # share of a layer's energy: a smaller variance belongs to a one-colour picture, and divides nothing
-SPECK = 1e-6  # the same for a layer without energy: a black picture
+FLOOR = 0.01  # share of a layer's energy that is added to a variance before dividing, for pictures of one colour
+SPECK = 1e-6  # added likewise, for a layer without energy: a black picture
 
 Features = Callable[[Tensor, Collection[str]], Mapping[str, Tensor]]  # picture, layers → {layer: F}
 
 
 class Moments(NamedTuple):
-    """What the style loss compares, of one layer."""
+    """The statistics of a layer that the style loss compares."""
 
     second: Tensor  # (N, N): Gram matrix / M, or the covariance
     mean: Tensor | None  # (N,), with a covariance
@@ -35,13 +35,14 @@ class Moments(NamedTuple):
 def total(recipe: Recipe, x: Tensor, c: Tensor, s: Tensor, features: Features) -> Tensor:
     """L = α L_content + β L_style + L_tv of a picture x, for a content picture c and a style picture s.
 
-    x and c (1, 3, H, W), s (1, 3, h, w), all in [0, 1]. Differentiable by autograd.
+    x and c (1, 3, H, W), s (1, 3, h, w), all in [0, 1]. With a pyramid (preset `fine`), L_content and L_style are
+    weighted sums over several sizes of the three pictures; L_tv is of the full size. Differentiable by autograd.
     """
     statistic = covariance if recipe.statistic == "covariance" else gram
     E = relative_style if recipe.normalized else style
     content_layers, style_layers = dict(recipe.content_layers), dict(recipe.style_layers)
     L_content = L_style = x.new_zeros(())
-    v = level_weights(recipe, x.shape[2:])  # departure: both are seen at several sizes at once (Snelgrove 2017)
+    v = level_weights(recipe, x.shape[2:])  # departure: style and content at several sizes at once (Snelgrove 2017)
     u, levels = content_weights(recipe, len(v)), (pyramid(picture, len(v)) for picture in (x, c, s))
     for v_k, u_k, x_k, c_k, s_k in zip(v, u, *levels, strict=True):
         F, P = features(x_k, content_layers), features(c_k, content_layers)
@@ -54,36 +55,36 @@ def total(recipe: Recipe, x: Tensor, c: Tensor, s: Tensor, features: Features) -
 
 
 def maps(F: Tensor) -> Tensor:
-    """(1, N, H, W) → (M, N), without a copy where the features are channels_last."""
+    """F (1, N, H, W) → (M, N), without a copy if F is channels_last."""
     return F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
 
 
 def gram(F: Tensor) -> Moments:
-    """Eq. 3, G_ij = Σ_k F_ik F_jk, per pixel."""
+    """Eq. 3, G_ij = Σ_k F_ik F_jk, divided by the number of pixels."""
     return Moments(products(F) / F[0, 0].numel(), None)  # departure: / M, so that pictures of any size compare
 
 
 def covariance(F: Tensor) -> Moments:
-    """The Gram matrix of the features less their mean, and that mean."""
-    mean = maps(F).mean(0)  # departure: centred; a mean apart leaves more of the Gram matrix to the texture
+    """The Gram matrix of F minus the mean of F, and the mean."""
+    mean = maps(F).mean(0)  # departure: with the mean apart, the matrix describes texture more than brightness
     return Moments(products(F, mean) / F[0, 0].numel(), mean)
 
 
 def products(F: Tensor, mean: Tensor | None = None) -> Tensor:
-    """Σ_k F_ik F_jk (N, N), of F less its mean (N,), if that is given."""
+    """Σ_k F_ik F_jk (N, N) of F, or of F - mean if the mean (N,) is given."""
     if kernels := fitting(F):
         return kernels.products(F, mean)
     f = maps(F)
     if mean is None or f.device.type == "cpu":
         f = f if mean is None else f - mean
         return f.T @ f
-    return torch.addmm(torch.outer(mean, mean), f.T, f, beta=-len(f))  # a GPU has no time for a copy of the features
+    return torch.addmm(torch.outer(mean, mean), f.T, f, beta=-len(f))  # on a GPU a copy of F costs more
 
 
 def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:
-    """The term of a part of a picture in the moments of the whole, whose mean is `mean`; the terms add up to them.
+    """What a part of a picture adds to the moments of the whole picture, whose mean is `mean` (N,).
 
-    `weight`: the part's share of the pixels.
+    `weight`: the part's share of the pixels, 0 to 1. The shares of all parts add up to the moments of the whole.
     """
     if part.mean is None or mean is None:
         return Moments(part.second * weight, None)
@@ -92,25 +93,25 @@ def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:
 
 
 def slope(mean: Tensor | None, derivative: Moments, M: int) -> tuple[Tensor, Tensor | None]:
-    """(S, r) of dL/dF_k = S F_k + r in every pixel k of M, from the derivative by the M pixels' moments.
+    """S (N, N) and r (N,) of dL/dF_k = S F_k + r in each of M pixels k, from `derivative`, dL/d(moments of the pixels).
 
-    `derivative.second` (N, N) is symmetric.
+    `derivative.second` (N, N) is symmetric. r is None for Gram matrices.
     """
     S = derivative.second * (2 / M)
     if mean is None or derivative.mean is None:
         return S, None
-    return S, torch.addmv(derivative.mean, S, mean, beta=1 / M, alpha=-1)  # the mean within the covariance adds nothing
+    return S, torch.addmv(derivative.mean, S, mean, beta=1 / M, alpha=-1)  # dL/d(mean in the covariance) is 0
 
 
 def pooled(a: Moments, n: int, b: Moments, m: int) -> Moments:
-    """The moments of n and m pixels together."""
+    """The moments of n + m pixels, from the moments a of n and b of m."""
     v, w = n / (n + m), m / (n + m)
     mean = None if a.mean is None or b.mean is None else a.mean * v + b.mean * w
     return Moments(share(a, mean, v).second + share(b, mean, w).second, mean)
 
 
 def blend(moments: Sequence[tuple[Moments, float]]) -> Moments:
-    """The average of several pictures' moments by weight."""
+    """The weighted average of (moments, weight); the weights are at least 0, and their sum is above 0."""
     total = sum(weight for _, weight in moments)
     parts = [(m, weight / total) for m, weight in moments]
     means = [m.mean * w for m, w in parts if m.mean is not None]
@@ -125,19 +126,19 @@ def style(G: Moments, A: Moments) -> Tensor:
 
 
 def relative_style(G: Moments, A: Moments) -> Tensor:
-    """The error relative to the target, so that one style weight serves every layer and set of weights."""
+    """The error relative to the target A, so that the same β serves every layer and every set of weights."""
     by_second, by_mean = relative_weights(A)
     E = (G.second - A.second).square().sum() * by_second  # departure: relative
     if G.mean is None or A.mean is None:
         return E
-    return E + (G.mean - A.mean).square().sum() * by_mean  # departure: the mean, apart
+    return E + (G.mean - A.mean).square().sum() * by_mean  # departure: and of the mean
 
 
 def relative_weights(A: Moments) -> tuple[Tensor, Tensor]:
-    """What `relative_style` multiplies the squared errors of the second moments and of the mean by; scalars."""
+    """The two factors (scalars) of `relative_style`: of squared errors of the second moments, and of the mean."""
     N, trace = A.second.shape[0], A.second.diagonal().sum()
     energy = trace if A.mean is None else trace + A.mean.square().sum()
-    floor = FLOOR * energy / N + SPECK  # variance of one map
+    floor = FLOOR * energy / N + SPECK  # added to the variance of each feature map
     return 1 / (A.second.square().sum() + N * floor**2), 1 / (trace + N * floor)
 
 
@@ -147,12 +148,12 @@ def content(F: Tensor, P: Tensor) -> Tensor:
 
 
 def scale(P: Tensor, recipe: Recipe) -> Tensor | float:
-    """What the content loss of a layer is relative to."""
+    """The divisor of a layer's content loss: see `content_scale`; 1 without `normalized`."""
     return content_scale(covariance(P)) if recipe.normalized else 1.0  # departure
 
 
 def content_scale(P: Moments) -> Tensor:
-    """The mean variance of P's feature maps, from their covariance: what makes the content loss relative."""
+    """The mean variance of the content's feature maps, a scalar, from their `covariance`; above 0."""
     assert P.mean is not None
     variance = P.second.diagonal()
     return variance.mean() + FLOOR * (variance + P.mean.square()).mean() + SPECK

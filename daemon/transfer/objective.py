@@ -1,7 +1,7 @@
-"""What a painting is judged by: the loss of a recipe and its gradient, of the whole picture or tile by tile.
+"""The loss of a recipe and its gradient, of the whole picture or tile by tile.
 
-`losses.total` is the same loss as one sum. Here the derivatives are in closed form, nothing is computed twice, and
-nothing waits for the device.
+`losses.total` is the same loss as one sum. Here the derivatives are in closed form, no features are computed twice for
+a picture that fits into memory, and no step waits for the device.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ from .tiles import Tile
 
 
 class Objective:
-    """x (1, 3, H, W) → loss (), gradient (1, 3, H, W), for a content picture c of x's shape.
+    """x (1, 3, H, W) in [0, 1] → loss (), gradient (1, 3, H, W), for a content picture c of x's shape.
 
-    Style and content are compared at every level of x's pyramid, the total variation counts at full size.
+    Style and content are compared at every level of x's pyramid at once; the total variation is of the full size.
     """
 
     def __init__(
@@ -35,11 +35,12 @@ class Objective:
         eased: bool = False,
         grey: bool = False,
     ) -> None:
-        """`A`: the style's statistics at each level of its pyramid (see `levels`). `side`: px of a tile, None: whole.
+        """`A`: the style's statistics, one dictionary for each level of `pyramid.level_weights`, the full size first.
 
-        `keep`: the content's features are kept (tens of times the picture), or else computed in each evaluation.
-        `eased`: another loss, quicker to minimise, whose minimum is near this one's (style_loss.Ease); the content
-        counts twice in it. `grey`: the gradient by the luminance, so that a grey picture stays grey.
+        `side`: px of a tile; None: the whole picture at once. `keep`: keep the content's features, which take tens of
+        times the memory of the picture; False: recompute them at each evaluation. `eased`: minimise the eased loss
+        (style_loss.Ease), which needs fewer evaluations and has its minimum nearby; the content then counts twice.
+        `grey`: the mean of the gradient over the colours, so that a grey picture stays grey.
         """
         self._grey = grey
         v = level_weights(recipe, c.shape[2:])
@@ -55,11 +56,11 @@ class Objective:
             self._levels.append(Level(vgg, recipe, style, content, tv, side))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss and its gradient at x."""
+        """The loss () and its gradient (1, 3, H, W) at x."""
         with torch.no_grad():
             pictures = pyramid(x.detach(), len(self._levels))
             L, g = x.new_zeros(()), None
-            for level in reversed(self._levels):  # the smallest first, so that little is held beside the largest
+            for level in reversed(self._levels):  # the smallest first, to hold little beside the largest
                 loss, gradient = level(pictures.pop())
                 if g is not None:
                     add_adjoint(g, gradient)
@@ -68,7 +69,8 @@ class Objective:
             return L, g.copy_(g.mean(1, keepdim=True).expand_as(g)) if self._grey else g
 
     def terms(self, x: Tensor) -> dict[str, float]:
-        """What the loss at x adds up: `style LAYER` (of all levels), `content LAYER`, `total variation`."""
+        """The terms that add up to the loss at x, each over all levels: `style LAYER`, `content LAYER`,
+        `total variation`."""
         found: dict[str, float] = {}
         with torch.no_grad():
             for level, y in zip(self._levels, pyramid(x, len(self._levels)), strict=True):
@@ -78,7 +80,7 @@ class Objective:
 
 
 class Content:
-    """α L_content: each content layer's weight, and the content's features P in each tile."""
+    """α L_content at one level: the weight of each content layer, and the content's features P in each tile."""
 
     def __init__(self, vgg: VGG, recipe: Recipe, c: Tensor, side: int | None, keep: bool, alpha: float) -> None:
         self._vgg, self._recipe, self._c = vgg, recipe, c
@@ -97,7 +99,7 @@ class Content:
         self.weights = {name: alpha * w / scale.get(name, 1.0) for name, w in recipe.content_layers}
 
     def features(self, number: int) -> dict[str, Tensor]:
-        """{layer: P} of the core of the tile of this number."""
+        """{layer: P (1, N, h, w)} of the core of tile `number`."""
         if number < len(self._kept):
             return self._kept[number]
         tile = self._tiles[number]
@@ -105,11 +107,11 @@ class Content:
 
 
 class Level:
-    """One level of the pyramid: its loss and gradient, exact in tiles, too.
+    """The loss and gradient at one level of the pyramid, exact in tiles, too.
 
-    In tiles there are two passes: one for the style's statistics, of which the loss is no sum over tiles; then, tile by
-    tile, forward and backward with the loss's derivative by each statistic. What is a sum over pixels, content and
-    total variation, needs the second pass only.
+    Tiles need two passes. The first pass adds up the statistics of the style loss, which is not a sum over tiles. The
+    second pass goes forward and backward through each tile with the derivative of the loss by each statistic. Content
+    loss and total variation are sums over pixels and need the second pass only.
     """
 
     def __init__(
@@ -126,7 +128,7 @@ class Level:
         return len(self._tiles) == 1
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss at x and its gradient, a tensor that nothing else holds."""
+        """The loss () and its gradient at x (1, 3, H, W). The gradient is a new tensor: the caller may change it."""
         if self.is_whole:
             F, back = self._vgg.forward(x, self._layers, self._recipe.pooling, self._recipe.border)
             G = tiles.moments(tiles.measured(self._of_style(F), self._recipe.statistic))
@@ -145,7 +147,7 @@ class Level:
         return L, gradient
 
     def terms(self, x: Tensor) -> dict[str, float]:
-        """What the loss at x adds up."""
+        """{name: value} of the terms that add up to this level's loss at x."""
         G = tiles.statistics(self._vgg, x, self._recipe, self._side)
         found = {f"style {name}": float(L) for name, L in self._style.terms(G).items()}
         for number, tile in enumerate(self._tiles):
@@ -161,16 +163,16 @@ class Level:
         return {name: F[name] for name, _ in self._recipe.style_layers}
 
     def _pixels(self, layer: str) -> int:
-        """So many pixels of the whole picture a layer's statistics are averages over."""
+        """The number of pixels of the whole picture in a layer, over which statistics are averaged."""
         step = tiles.stride(layer)
         return (self._height // step) * (self._width // step)
 
     def _local(
         self, F: dict[str, Tensor], back: Backward, G: Statistics, dG: Statistics, number: int
     ) -> tuple[Tensor, Tensor]:
-        """A tile's share of α L_content, and of the gradient of all but the total variation.
+        """A tile's share of α L_content, and of the gradient of everything but the total variation.
 
-        F, the whole cut's features, goes down to nothing on the way back.
+        F, the features of the tile's cut, is emptied on the way back, to free memory early.
         """
         tile = self._tiles[number]
         P = self._content.features(number)
@@ -193,12 +195,12 @@ class Level:
         return L, back(add)
 
     def _content_term(self, name: str, F: Tensor, P: Tensor) -> Tensor:
-        """A tile's share of α L_content in one layer; F and P: its core's features and the content's."""
+        """A tile's share of α L_content in one layer; F and P: the features of its core, of x and of the content."""
         share = P[0, 0].numel() / self._pixels(name)
         return losses.content(F, P) * (self._content.weights[name] * share)
 
     def _vary(self, x: Tensor, g: Tensor, tile: Tile) -> Tensor | float:
-        """A tile's share of the total variation, whose derivative is added to g; x: the tile's cut."""
+        """A tile's share of the total variation; adds the derivative to g. x and g: the tile's cut, (1, 3, h, w)."""
         if not self._tv:
             return 0.0
         L: Tensor | float = 0.0
@@ -214,7 +216,10 @@ class Level:
 
 
 def add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
-    """g += S F + row, pixel by pixel, in place; S (N, N) is symmetric. Without a copy where both are whole."""
+    """g += S F + row at each pixel, in place. g and F (1, N, h, w), S (N, N) symmetric, row (N,) or None.
+
+    Without a copy if g is contiguous as channels_last.
+    """
     if kernels := fitting(g, F):
         kernels.add_product(g, F, S, row)
         return

@@ -1,7 +1,7 @@
-"""What fits: whether a picture is computed whole or in tiles, and with how many curvature pairs.
+"""Plans that fit into memory: whether a picture is computed whole or in tiles, and with how many curvature pairs.
 
-Counted before each scale against the device's free memory. The picture's size never changes, and neither does the
-gradient. Tiles only cost time and so come first; fewer pairs, which cost quality for the same evaluations, last.
+Before each scale the need is counted and compared with the device's free memory. No plan changes the picture's size
+or the gradient. Tiles only cost time, so they are tried first; fewer pairs cost quality, so they are tried last.
 """
 
 import logging
@@ -23,25 +23,25 @@ from .tiles import grid, margin, stride
 log = logging.getLogger("styled")
 
 SIDES = (2048, 1024, 512, 256, 128)  # px of a tile
-CHEAP = 4  # margins to a tile's side: below that it would cost more than twice the work
+CHEAP = 4  # margins in a tile's side; with fewer the tiles cost more than twice the work of the whole picture
 FLOAT = 4  # bytes
-FIXED = 400 << 20  # bytes, for the libraries' own buffers
-TRANSIENT = 3  # copies of the largest layer that are held at once, beside what the way back needs
+FIXED = 400 << 20  # bytes, for buffers of the libraries
+TRANSIENT = 3  # copies of the largest layer that an evaluation holds beside the features for the way back
 PIXELS = 8  # pictures, likewise
-PYRAMID = 0.27  # pictures of the full size: the gradient of the next smaller level, and what the low-pass works with
-SHARE = 0.8  # of the free memory that is planned with
+PYRAMID = 0.27  # pictures of the full size: the gradient of the next smaller level, and buffers of the low-pass
+SHARE = 0.8  # part of the free memory that plans may use
 
 
 class Plan(NamedTuple):
-    """How one scale is painted."""
+    """How a scale is painted."""
 
     side: int | None  # px of a tile; None: the whole picture at once
-    keep: bool  # the content's features; else they are computed anew in each evaluation
-    history: int  # curvature pairs; 0: an optimiser that needs none
+    keep: bool  # whether the photo's features are kept; False: recomputed at each evaluation
+    history: int  # curvature pairs of L-BFGS; 0: ProjectedGradient, which has none
 
     def __str__(self) -> str:
         where = "whole" if self.side is None else f"in tiles of {self.side} px"
-        return where if self.keep else f"{where}, the photo's features computed anew each time"
+        return where if self.keep else f"{where}, with the photo's features recomputed each time"
 
 
 def plans(recipe: Recipe, level: Level) -> list[Plan]:
@@ -56,9 +56,9 @@ def plans(recipe: Recipe, level: Level) -> list[Plan]:
 
 
 def fitting(recipe: Recipe, level: Level, free: int) -> Iterator[Plan]:
-    """The best plan that fits into `free` bytes, then, for when it does not after all, those that need less.
+    """The best plan that fits into `free` bytes, then plans that need less, in case memory runs out after all.
 
-    Where none fits, the one that needs least is tried: what a system says about its memory is not always so.
+    If no plan fits, the plan that needs least is tried: the figure of the system may be wrong.
     """
     every = [(plan, needed(plan, recipe, level)) for plan in plans(recipe, level)]
     last = min(need for _, need in every)
@@ -70,7 +70,7 @@ def fitting(recipe: Recipe, level: Level, free: int) -> Iterator[Plan]:
 
 
 def needed(plan: Plan, recipe: Recipe, level: Level) -> int:
-    """Bytes that a level takes beyond the content and the start, which are there already."""
+    """Bytes that a level needs beyond the photo and the start, which are on the device already."""
     pixels = level.height * level.width
     tiles = grid(level.height, level.width, plan.side, deepest_layer(recipe))
     largest = max((t.rows.high - t.rows.low) * (t.columns.high - t.columns.low) for t in tiles)
@@ -80,33 +80,34 @@ def needed(plan: Plan, recipe: Recipe, level: Level) -> int:
 
 
 def vectors(history: int) -> int:
-    """Pictures in float32 that the optimiser with so many pairs holds at most: points, gradients, spectra, pairs.
+    """Pictures in float32 that the optimiser with `history` pairs holds at most: points, gradients, spectra, pairs.
 
-    Beside the start, which one without pairs moves.
+    The start is not counted; the optimiser without pairs overwrites it.
     """
     return 22 + 2 * history if history else 4
 
 
 def size(layer: str) -> float:
-    """Bytes of a layer's features per pixel of the picture."""
+    """Bytes of a layer's features for each pixel of the picture."""
     return FLOAT * WIDTHS[int(layer[4]) - 1] / stride(layer) ** 2
 
 
 def activations(recipe: Recipe) -> float:
-    """Bytes per pixel that one evaluation holds at most: what the way back needs, and what it works with."""
+    """Bytes per pixel that one evaluation holds at most: features for the way back, and temporary copies."""
     total = PIXELS * 3 * FLOAT + TRANSIENT * size(LAYERS[0])
     for name in LAYERS[: LAYERS.index(deepest_layer(recipe)) + 1]:
         if name.startswith("conv"):
-            total += size(name)  # itself, or what ReLU made of it in place
+            total += size(name)  # of the convolution, or of ReLU in its place
         if name.startswith("pool") and recipe.pooling == "max":
-            total += 3 * size(name)  # and where the largest was, as int64
+            total += 3 * size(name)  # the maxima and their places as int64
     return total
 
 
 class FallbackObjective:
-    """An objective that, where memory runs out, goes down its plans and evaluates the same point again.
+    """An objective that takes the next plan when memory runs out, and evaluates the same point again.
 
-    MemoryError: only fewer pairs would help, which are the optimizer's; or, from `fewer_pairs`, nothing would.
+    A call raises MemoryError if the next plan has fewer pairs, because the pairs belong to the optimiser, or if there
+    is no next plan. `plan` is the present plan.
     """
 
     def __init__(self, objective: Callable[[Plan], Evaluate], options: Iterator[Plan]) -> None:
@@ -124,19 +125,19 @@ class FallbackObjective:
             except Exception as error:
                 if not is_shortage(error) or is_capturing():
                     raise
-            self._step_down()  # only here are the frames of the error, and what they hold, gone
+            self._step_down()  # outside `except`, where the error's frames no longer hold tensors
             if self.plan.history != history:
                 raise MemoryError
 
     def fewer_pairs(self, than: int) -> None:
-        """Go down to a plan with fewer pairs than an optimizer had that found no memory for itself."""
+        """Take the next plans until one has fewer than `than` pairs. Raises MemoryError if there is none."""
         while self.plan.history >= than:
             self._step_down()
             if self.plan.history == 0:
                 return
 
     def terms(self, x: Tensor) -> dict[str, float]:
-        """What the loss at x is the sum of; nothing where memory is short even of that."""
+        """{name: value} of the terms that add up to the loss at x; {} if memory is short for that."""
         try:
             return self._evaluate.terms(x) if isinstance(self._evaluate, Objective) else {}
         except Exception as error:
@@ -145,7 +146,7 @@ class FallbackObjective:
             return {}
 
     def turn(self) -> None:
-        """Go on by the next plan. MemoryError: there is none."""
+        """Take the next plan. Raises MemoryError if there is none."""
         self._evaluate = None
         plan = next(self._options, None)
         if plan is None:

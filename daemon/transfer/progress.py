@@ -1,4 +1,4 @@
-"""How a painting is being computed, evaluation by evaluation: what its steps tell, and how an earlier one was."""
+"""How a painting is computed, evaluation by evaluation: what steps report, and how to repeat an earlier painting."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ OnStep = Callable[[Step], None]
 
 
 class PaintingProgress:
-    """Of one painting. `before`: the stretches of an earlier one, which is to be computed in the same way again."""
+    """The evaluations of a painting. `before`: the runs of an earlier painting, to be repeated in the same way."""
 
     def __init__(
         self, levels: Sequence[Level], device: torch.device, on_step: OnStep, before: Sequence[EvaluationRun] = ()
@@ -27,24 +27,24 @@ class PaintingProgress:
         self._turns = {(scale, end) for scale, at in enumerate(ends) for end in at[:-1]}
 
     def plans(self, scale: int) -> list[Plan]:
-        """Those that the earlier painting took at a scale, in turn."""
+        """The plans that the earlier painting followed at a scale (from 0), in their order."""
         return [Plan(each.side, each.keep, each.history) for each in self._before[scale]]
 
     def turned(self, scale: int, done: int) -> bool:
-        """Whether the earlier painting took its next plan after `done` evaluations at a scale; once."""
+        """Whether the earlier painting changed its plan after `done` evaluations at a scale; True once for each."""
         turned = (scale, done) in self._turns
         self._turns.discard((scale, done))
         return turned
 
     def count(self, scale: int, plan: Plan) -> None:
-        """One evaluation more."""
+        """Count one evaluation at a scale by this plan."""
         now = EvaluationRun(scale + 1, plan.side, plan.keep, plan.history, 1)
         if self._stretches and replace(self._stretches[-1], evaluations=1) == now:
             now = replace(now, evaluations=self._stretches.pop().evaluations + 1)
         self._stretches.append(now)
 
     def tell(self, scale: int, done: int, loss: float, terms: Mapping[str, float]) -> None:
-        """To whoever listens: the `done`-th evaluation at a scale; with the painting's last one the loss's terms."""
+        """Report evaluation number `done` at a scale to `on_step`. `terms` of the loss: at the last evaluation only."""
         step = counted(self.levels, scale, done, loss)
         now, said = memory(self._device), tuple(terms.items())
         self._on_step(step._replace(memory=now, stretches=tuple(self._stretches), terms=said))

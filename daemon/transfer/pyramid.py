@@ -1,7 +1,7 @@
-"""A picture at 1, 1/2, 1/4 … of its size: what the style is seen at, all at once (Snelgrove 2017).
+"""A picture at 1, 1/2, 1/4 … of its size: each evaluation sees style and content at all sizes at once (Snelgrove 2017).
 
-Each level is the one before, low-passed by the binomial filter 1 4 6 4 1 along both sides (Burt, Adelson 1983) and
-every second pixel of that. Beyond its border a picture goes on with its outermost pixels.
+To make a level, the level before is low-passed by the binomial filter 1 4 6 4 1 along both sides (Burt, Adelson 1983),
+and every second pixel is kept. Beyond the border the outermost pixels are repeated.
 """
 
 import math
@@ -17,15 +17,15 @@ from .recipe import BASE, Recipe
 TAPS = (1.0, 4.0, 6.0, 4.0, 1.0)
 BORDER = len(TAPS) // 2  # px
 BAND = 512  # rows of the smaller picture that are computed together
-LEAST_PART = 0.1  # of a level, below which a smallest level is left out
-SMALLEST = 24  # px, the short side below which a level has too few strokes to compare
+LEAST_PART = 0.1  # the weight, beside 1 of a whole level, below which the smallest level is left out
+SMALLEST = 24  # px, the short side below which a level is left out: it has too few strokes to compare
 
 
 def level_weights(recipe: Recipe, shape: Sequence[int]) -> list[float]:
-    """The weight of each level in the loss, the full size first; they add up to 1.
+    """v: the weight of each level in the loss, the full size first; the weights add up to 1.
 
-    `shape`: (H, W) of the canvas in pixels. Twice the size has a level more, so that strokes keep their proportion to
-    the picture; in between, the smallest level counts in part.
+    `shape`: (H, W) of the canvas in px. A canvas of BASE px has `recipe.pyramid` levels; each doubling adds a level, so
+    that strokes keep their proportion to the picture. Between two doublings the smallest level has a smaller weight.
     """
     if recipe.pyramid == 1:
         return [1.0]
@@ -37,12 +37,12 @@ def level_weights(recipe: Recipe, shape: Sequence[int]) -> list[float]:
 
 
 def content_weights(recipe: Recipe, levels: int) -> list[float]:
-    """The content's share beside the style in each of so many levels, the full size first."""
+    """u: the share of the content loss at each of `levels` levels, the full size first; see Recipe.content_levels."""
     return [recipe.content_levels[min(levels - 1 - level, len(recipe.content_levels) - 1)] for level in range(levels)]
 
 
 def pyramid(x: Tensor, levels: int) -> list[Tensor]:
-    """x (1, 3, H, W) and its smaller versions, (1, 3, ⌈H/2⌉, ⌈W/2⌉) and so on: `levels` pictures in all."""
+    """x (1, 3, H, W) and its smaller versions, (1, 3, ⌈H/2⌉, ⌈W/2⌉) and so on, `levels` pictures in all."""
     pictures = [x]
     for _ in range(levels - 1):
         pictures.append(halved(pictures[-1]))
@@ -50,10 +50,10 @@ def pyramid(x: Tensor, levels: int) -> list[Tensor]:
 
 
 def halved(x: Tensor) -> Tensor:
-    """(1, 3, H, W) → (1, 3, ⌈H/2⌉, ⌈W/2⌉)."""
+    """x (1, 3, H, W) at half the size, (1, 3, ⌈H/2⌉, ⌈W/2⌉)."""
     height, rows = x.shape[-2], (x.shape[-2] + 1) // 2
     bands = []
-    for start in range(0, rows, BAND):  # a large picture has no memory to spare for a copy with a border
+    for start in range(0, rows, BAND):  # in bands: a large picture leaves no memory for a copy with a border
         first, last = 2 * start - BORDER, 2 * min(start + BAND, rows) - 2 + BORDER
         low, high = max(first, 0), min(last + 1, height)
         band = nn_f.pad(x[..., low:high, :], (BORDER, BORDER, low - first, last + 1 - high), mode="replicate")
@@ -62,7 +62,7 @@ def halved(x: Tensor) -> Tensor:
 
 
 def add_adjoint(g: Tensor, to: Tensor) -> None:
-    """to (1, 3, H, W) += the derivative by x of this shape of what has the derivative g by halved(x)."""
+    """to += dL/dx (1, 3, H, W), where g is dL/d(halved(x)) (1, 3, ⌈H/2⌉, ⌈W/2⌉); in place."""
     height, width = to.shape[-2:]
     for start in range(0, g.shape[-2], BAND):
         part = g[..., start : start + BAND, :]
@@ -73,9 +73,10 @@ def add_adjoint(g: Tensor, to: Tensor) -> None:
 
 
 def _folded(v: Tensor, first: int, length: int) -> tuple[int, Tensor]:
-    """Rows of a picture of `length` rows, from row `first` on, of which those beyond it belong to its outermost.
+    """Add the rows of v that lie beyond a picture to the picture's outermost rows; in place.
 
-    Changes v in place. Returns the first row that is left, and the rows.
+    The picture has `length` rows; v begins at row `first` of the picture, which may be negative. Returns the first row
+    that is left, and the rows that are left, a view of v.
     """
     below, above = max(-first, 0), max(first + v.shape[-2] - length, 0)
     inside = v[..., below : v.shape[-2] - above, :]
@@ -88,6 +89,6 @@ def _folded(v: Tensor, first: int, length: int) -> tuple[int, Tensor]:
 
 @cache
 def _kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(3, 1, 5, 5), one filter for each colour."""
+    """The low-pass (3, 1, 5, 5), the same filter for each colour."""
     taps = torch.tensor(TAPS, dtype=torch.float64) / sum(TAPS)
     return torch.outer(taps, taps).to(device, dtype).expand(3, 1, -1, -1).contiguous()

@@ -1,4 +1,4 @@
-"""What to paint and how: the recipe, its presets, and which of VGG19's layers they need. Pure Python."""
+"""How to paint: the recipe, the presets, and which of VGG19's layers they need. Pure Python."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from .network.layers import LAYERS
 
 Start = Literal["content", "noise", "style"]
 KeepColors = Literal["no", "luminance", "statistics"]
-BASE: Final = 512  # px along the long side, of the painting that a recipe's levels and evaluations are meant for
+BASE: Final = 512  # px, the long side of the painting that a recipe's `pyramid` and `scales` are chosen for
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"start": ("content", "noise", "style"), "keep_colors": ("no", "luminance", "statistics")}
 )
@@ -23,42 +23,45 @@ class Recipe:
     """Everything that the algorithm needs to know besides the pictures.
 
     Loss = α·content_weight·L_content + β·style_weight·L_style + tv·smoothness·L_tv, written out in `losses.total`.
+    Two words for two things: a `scale` is a size that is painted after a smaller size (steps.levels); the `pyramid`
+    holds the sizes at which each evaluation sees the picture at once (pyramid.py).
     """
 
     preset: str
-    style_layers: tuple[tuple[str, float], ...]  # (layer, its weight w_l in L_style)
-    content_layers: tuple[tuple[str, float], ...]
+    style_layers: tuple[tuple[str, float], ...]  # (layer, weight w_l of the layer in L_style)
+    content_layers: tuple[tuple[str, float], ...]  # likewise, in L_content
     pooling: Literal["average", "max"]
     border: Literal["zeros", "edge"]  # what a convolution sees beyond its input
-    statistic: Literal["gram", "covariance"]  # covariance: centred Gram matrix and mean
-    normalized: bool  # relative errors, so that one balance serves every set of weights
+    statistic: Literal["gram", "covariance"]  # covariance: centred Gram matrix, and the mean
+    normalized: bool  # relative errors, so that the same α and β serve every set of weights
     alpha: float  # α, the content's weight
     beta: float  # β, the style's weight
-    tv: float  # total variation
+    tv: float  # the weight of the total variation
     scales: tuple[tuple[float, int], ...]  # coarse to fine: (fraction of the full size, evaluations)
     history: int  # m, the curvature pairs that L-BFGS keeps
-    pyramid: int = 1  # sizes at which style and content are seen at once, in a painting of BASE px
-    content_levels: tuple[float, ...] = (1.0,)  # the content's share in each of them, the smallest first
-    finer: tuple[int, ...] = ()  # evaluations at each doubling of BASE; () for a painting at the full size at once
-    recolor: float | None = None  # the photo is recoloured to the style's colours first; see colors.color_map
-    achromatic: float = 0.0  # a style whose chroma is a tint, within so much, is painted in luminance; see colors.tint
+    pyramid: int = 1  # sizes that each evaluation sees at once, in a painting of BASE px; see pyramid.level_weights
+    content_levels: tuple[float, ...] = (1.0,)  # the content's share at each of these sizes, the smallest first
+    finer: tuple[int, ...] = ()  # evaluations at each doubling of BASE; (): `scales` alone, whatever the size
+    recolor: float | None = None  # the photo takes the style's colours first; the floor of colors.color_map
+    achromatic: float = 0.0  # a black-and-white style is painted in luminance; `most` of colors.tint; 0: never
     margin: int = 0  # px by which the photo is continued on each side while it is painted
     matched: bool = False  # the first scale starts in the style's spectrum: fewer evaluations to the same loss
-    eased: float = 0.0  # share of the full size's evaluations that go to an eased loss first (style_loss.Ease)
+    eased: float = 0.0  # share of the full size's evaluations that minimise an eased loss first (style_loss.Ease)
 
-    # What a user sets. The weights multiply the preset's own balance, 0 or more.
+    # What a user sets. The three weights multiply the preset's α, β and tv; each is at least 0.
     style_weight: float = 1.0
     content_weight: float = 1.0
-    smoothness: float = 1.0  # of no effect where the preset has no total variation: tutorial
-    style_scale: float = 1.0  # size of the style picture before it comes here; nothing in transfer/ reads it
-    seed: int = 0  # of the noise
+    smoothness: float = 1.0  # no effect in the preset `tutorial`, which has no total variation
+    style_scale: float = 1.0  # size of the style picture, above 0; the caller scales, nothing in transfer/ reads this
+    seed: int = 0  # of the noise, 0 to 2⁶³ − 1
     start: Start = "content"
     keep_colors: KeepColors = "no"
 
 
-# Chosen by eye among some 640 paintings of 24 pairs. Without its total variation the deeper features of ImageNet leave
-# specks; with average pooling, a grid in smooth places. Layer and level weights, more layers and 100 evaluations change
-# nothing that can be seen. Gram matrices paint paler, no content at the smaller sizes tears the layout of light apart.
+# Chosen by eye among some 640 paintings of 24 pairs. Without total variation the deeper features of ImageNet leave
+# specks; with average pooling, smooth places show a grid. Other weights of layers and levels, more layers, and 100
+# evaluations change nothing that can be seen. Gram matrices paint paler. Without content at the smaller sizes, light
+# and shade of the photo break up.
 _FINE: Final = Recipe(
     preset="fine",
     style_layers=tuple((name, 1 / 3) for name in ("relu1_1", "relu2_1", "relu3_1")),
@@ -90,7 +93,7 @@ _TUTORIAL: Final = Recipe(
     alpha=1.0,
     beta=1e6,  # the tutorial's 1000 multiplies both Gram matrices, and the loss squares their difference
     tv=0.0,
-    scales=((1.0, 300),),  # as the tutorial: a coarser scale first was no quicker, measured at 256 px
+    scales=((1.0, 300),),  # as in the tutorial: with a coarser scale first it was no quicker, measured at 256 px
     history=50,
     matched=True,
     eased=0.2,
@@ -102,7 +105,7 @@ _GATYS: Final = Recipe(
     pooling="average",
     border="zeros",
     statistic="gram",
-    normalized=True,  # the paper's α/β belongs to its own rescaled VGG19, which torchvision's is not
+    normalized=True,  # the paper's α/β is for a rescaled VGG19; torchvision's is not rescaled
     alpha=1.0,
     beta=100.0,
     tv=1.0,
@@ -120,7 +123,10 @@ PRESETS: Final[Mapping[str, Recipe]] = MappingProxyType(
 
 
 def recipe(preset: str = "fine", **settings: Any) -> Recipe:
-    """The preset with a user's settings; RecipeError names each one that is unknown or out of range."""
+    """The preset of this name with a user's settings (the fields from `style_weight` on).
+
+    Raises RecipeError if the preset is unknown or a setting is unknown or out of range; the message names them all.
+    """
     if preset not in PRESETS:
         raise RecipeError(f"preset: {preset!r} is not one of {', '.join(PRESETS)}")
     problems = [problem for name, value in settings.items() if (problem := _problem(name, value))]
@@ -130,7 +136,7 @@ def recipe(preset: str = "fine", **settings: Any) -> Recipe:
 
 
 def _problem(name: str, value: Any) -> str | None:
-    """What is wrong with one setting, if anything."""
+    """What is wrong with a setting; None: nothing."""
     if name in CHOICES:
         choices = CHOICES[name]
         return None if value in choices else f"{name}: {value!r} is not one of {', '.join(choices)}"
@@ -146,12 +152,12 @@ def _problem(name: str, value: Any) -> str | None:
 
 
 def deepest_layer(recipe: Recipe) -> str:
-    """The deepest layer that this recipe looks at."""
+    """The deepest of VGG19's layers that this recipe compares."""
     return max((name for name, _ in recipe.style_layers + recipe.content_layers), key=LAYERS.index)
 
 
 def require(recipe: Recipe, deepest: str) -> None:
-    """RecipeError unless weights that end after layer `deepest` are deep enough for this recipe."""
+    """Raises RecipeError if this recipe needs a layer below `deepest`, at which the weights end."""
     wanted = deepest_layer(recipe)
     if LAYERS.index(wanted) > LAYERS.index(deepest):
         raise RecipeError(
@@ -161,6 +167,6 @@ def require(recipe: Recipe, deepest: str) -> None:
 
 
 def smallest_side(layer: str) -> int:
-    """px, the shortest side of a picture that has a pixel left in this layer; never below 8."""
+    """px, the shortest side of a picture of which this layer still has a pixel; at least 8."""
     pools: int = sum(name.startswith("pool") for name in LAYERS[: LAYERS.index(layer) + 1])
     return max(8, 1 << pools)

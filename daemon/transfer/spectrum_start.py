@@ -1,8 +1,8 @@
-"""A picture with another's spectrum: where the optimisation starts, most of the way to the style for two transforms.
+"""A photo with the style's spectrum: a start close to the style, for the price of a few Fourier transforms.
 
-What the first layers' statistics see is mostly how strong each colour is at each frequency. The filter that gives a
-picture the style's strengths, and moves it the least, is the optimal transport between two Gaussians (Olkin,
-Pukelsheim 1982), frequency by frequency. It has no phase: every contour stays where it is.
+The statistics of the first layers depend mostly on the strength of each colour at each frequency. The filter that
+gives a picture the style's strengths and changes the picture least is the optimal transport between two Gaussians
+(Olkin, Pukelsheim 1982), computed for each frequency. The filter has no phase: every edge stays in its place.
 """
 
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-BANDS = 10  # half octaves, the last around the finest detail; below the first, everything is one band
-FLOOR = 1e-3  # of a band's energy: added to each colour, so that a grey picture takes colours, too
-MOST = 8.0  # times stronger or weaker
+BANDS = 10  # half octaves, the last around the finest detail; the first holds all lower frequencies, too
+FLOOR = 1e-3  # share of a band's energy that is added to each colour, so that a grey picture takes colours, too
+MOST = 8.0  # the largest absolute entry of a filter
 
 
 def start_from_style_spectrum(x: Tensor, styles: Sequence[tuple[Tensor, float]]) -> Tensor:
-    """x (1, 3, H, W) with the mean and, per band, the covariance of the styles' colours, clipped to [0, 1].
+    """x (1, 3, H, W) with the mean and, in each band, the covariance of the styles' colours, clipped to [0, 1].
 
-    `styles`: pictures (1, 3, h, w) of any size, each with its weight.
+    `styles`: (picture (1, 3, h, w) of any size, weight).
     """
     spectrum = torch.fft.rfft2(x[0], norm="ortho")
     total = sum(weight for _, weight in styles)
@@ -35,7 +35,7 @@ def start_from_style_spectrum(x: Tensor, styles: Sequence[tuple[Tensor, float]])
 
 
 def _bands(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each coefficient of x's spectrum: the band below it, and how far it is on the way to the next, 0 to 1."""
+    """For each coefficient of x's spectrum: the band below, and the position from there to the next band, 0 to 1."""
     height, width = x.shape[2:]
     radius = (torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width) ** 2).sqrt().to(x.device)
     place = (2 * (2 * radius.clamp(min=1e-9)).log2() + BANDS - 1).clamp(0, BANDS - 1)
@@ -44,7 +44,7 @@ def _bands(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _energy(spectrum: Tensor, x: Tensor) -> Tensor:
-    """(BANDS, 3, 3): the covariance of the colours in each band, per coefficient; without the mean."""
+    """(BANDS, 3, 3): the covariance of the colours in each band, per coefficient, without the picture's mean."""
     low, share = _bands(x)
     products = torch.einsum("ihw,jhw->hwij", spectrum, spectrum.conj()).real.reshape(-1, 9)
     energy, count = products.new_zeros(BANDS, 9), products.new_zeros(BANDS, 1)
@@ -57,7 +57,7 @@ def _energy(spectrum: Tensor, x: Tensor) -> Tensor:
 
 
 def _transport(have: Tensor, want: Tensor) -> Tensor:
-    """(BANDS, 3, 3) T, symmetric, with T have T = want."""
+    """T (BANDS, 3, 3), symmetric, with T have T = want up to FLOOR; entries clipped to ±MOST."""
     have, want = (C + FLOOR * (_level(C) + 1e-12) * torch.eye(3, dtype=C.dtype) for C in (have, want))
     root = _power(have, 0.5)
     inverse = _power(have, -0.5)

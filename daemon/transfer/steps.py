@@ -1,4 +1,4 @@
-"""What a painting reports on its way: scales, evaluations, memory, loss."""
+"""The scales of a painting, and what the painting reports at each step: scale, evaluations, memory, loss."""
 
 import math
 from collections.abc import Sequence
@@ -7,33 +7,33 @@ from typing import Final, NamedTuple
 
 from .recipe import BASE, Recipe
 
-NEARLY: Final = 0.1  # of a doubling that may be missing
-COARSEST: Final = 32  # px, the short side below which a coarse level has too little to say and is left out
+NEARLY: Final = 0.1  # part of a doubling of BASE that may be missing
+COARSEST: Final = 32  # px, the short side below which a coarse scale is left out: it has too little detail
 
 
 class Level(NamedTuple):
-    """One scale of a painting: its share of the full size, its shape in pixels, its evaluations."""
+    """One scale of a painting: its fraction of the full size, its shape in pixels, its evaluations."""
 
-    fraction: float
+    fraction: float  # above 0, at most 1
     height: int
     width: int
     evaluations: int
-    eased: bool = False  # see Recipe
+    eased: bool = False  # see Recipe.eased
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRun:
-    """So many evaluations in a row, at one scale (from 1) and computed in one way; all of them decide the bits."""
+    """Evaluations in a row that ran at the same scale and in the same way. The way decides the last bits."""
 
-    scale: int
+    scale: int  # from 1, coarse to fine
     side: int | None  # px of a tile; None: the whole picture at once
-    keep: bool  # the photo's features; else they were computed anew in each evaluation
-    history: int  # curvature pairs; 0: an optimiser that needs none
-    evaluations: int
+    keep: bool  # whether the photo's features were kept; False: recomputed at each evaluation
+    history: int  # curvature pairs of L-BFGS; 0: ProjectedGradient, which has none
+    evaluations: int  # how many
 
 
 class Memory(NamedTuple):
-    """Of a device: bytes that this process holds of it, and that are free; None where it cannot tell."""
+    """Memory of a device: bytes that this process holds, and bytes that are free; None: the device cannot tell."""
 
     device: str
     used: int
@@ -41,21 +41,21 @@ class Memory(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One evaluation of the loss, as `on_step` gets it: the step-th (from 1) of `steps` in all."""
+    """One evaluation of the loss, as `on_step` receives it: number `step` (from 1) of `steps` in all."""
 
     step: int
     steps: int
-    loss: float  # of the best picture so far at this scale; scales differ, so it may rise from one to the next
+    loss: float  # of the best picture so far at this scale; the loss may rise from scale to scale, which differ
     scale: int  # from 1, coarse to fine
     scales: int
-    done: float = 0.0  # share of the painting's work, counted in pixels, 0 to 1: what a bar or a clock should use
+    done: float = 0.0  # share of the painting's work, counted in pixels, 0 to 1; for progress bars and estimates
     memory: Memory | None = None
     stretches: tuple[EvaluationRun, ...] = ()  # all evaluations so far, oldest first
-    terms: tuple[tuple[str, float], ...] = ()  # with the last step: what the loss is the sum of, by name
+    terms: tuple[tuple[str, float], ...] = ()  # with the last step: (name, value) of the terms that add up to the loss
 
 
 def counted(plan: Sequence[Level], scale: int, evaluation: int, loss: float) -> Step:
-    """The step that evaluation number `evaluation` (from 1) at plan[scale] is."""
+    """The Step of evaluation number `evaluation` (from 1) at plan[scale] (scale from 0), with its loss."""
     work = [level.evaluations * level.height * level.width for level in plan]
     here = work[scale] * evaluation / plan[scale].evaluations
     return Step(
@@ -69,9 +69,10 @@ def counted(plan: Sequence[Level], scale: int, evaluation: int, loss: float) -> 
 
 
 def levels(recipe: Recipe, height: int, width: int) -> tuple[Level, ...]:
-    """The scales at which a canvas of this shape is painted, coarse to fine; the last is the full size.
+    """The scales at which a canvas of height × width px is painted, coarse to fine; the last is the full size.
 
-    A scale that would be too small is left out, and its evaluations, counted in pixels, go to the next.
+    With `recipe.finer`, a large canvas is painted at `recipe.scales` of BASE to 2·BASE px, then at each doubling.
+    A scale with a side below COARSEST is left out; its evaluations, counted in pixels, go to the full size.
     """
     long_side = max(max(height, width) - 2 * recipe.margin, 1)
     doublings = max(0, math.floor(math.log2(long_side / BASE) + NEARLY)) if recipe.finer else 0

@@ -1,6 +1,7 @@
-"""The style loss of one picture by its statistics, with its derivative in closed form.
+"""The style loss at one size of the picture, from its statistics, and the derivative in closed form.
 
-All statistics lie in one vector: L = Σ w off², off = G - A, dL/dG = 2 w off. A few launches on a GPU, no autograd.
+All statistics lie in one vector: L = Σ w off², off = G - A, dL/dG = 2 w off. A few GPU launches suffice, and autograd
+is not needed. `Objective` adds up one StyleLoss for each level of the pyramid.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,12 @@ Statistics = dict[str, Moments]  # of a picture, by layer
 
 
 class StyleLoss:
-    """Σ w_l E_l for targets A; `weights` (w_l, by layer) hold whatever else the loss is multiplied by."""
+    """Σ w_l E_l for targets A. `weights` {layer: w_l} include every other factor of the loss, such as β."""
 
     def __init__(self, A: Statistics, weights: Mapping[str, float], normalized: bool, eased: bool = False) -> None:
-        """`normalized`: errors relative to the target (losses.relative_style), else the paper's (losses.style).
+        """`normalized`: errors relative to the target (losses.relative_style); False: the paper's (losses.style).
 
-        `eased`: another loss on the way, see Ease; only of Gram matrices.
+        `eased`: the eased loss, see Ease; for Gram matrices only.
         """
         self._shapes = {name: (len(A[name].second), A[name].mean is not None) for name in weights}
         self._A = _flat([A[name] for name in weights])
@@ -27,14 +28,14 @@ class StyleLoss:
         self._eases = [Ease(A[name], w) for name, w in weights.items()] if eased else []
 
     def __call__(self, G: Statistics) -> tuple[Tensor, Statistics]:
-        """L, and its derivative by each statistic; the derivatives by second moments are symmetric."""
+        """L (), and {layer: dL/dG} in the shapes of G; the derivatives by second moments are symmetric."""
         off = self._off(G)
         slope = off * self._w
         L = slope @ off
         return L, self._moments(self._turned_back(slope.mul_(2)))
 
     def terms(self, G: Statistics) -> dict[str, Tensor]:
-        """What L is the sum of, by layer."""
+        """{layer: w_l E_l}, which add up to L."""
         off = self._off(G)
         parts = torch.split(off.square() * self._w, [n * n + n * mean for n, mean in self._shapes.values()])
         return {name: part.sum() for name, part in zip(self._shapes, parts, strict=True)}
@@ -53,7 +54,7 @@ class StyleLoss:
         return torch.cat([ease.turned_back(moments.second).flatten() for ease, moments in parts])
 
     def _moments(self, flat: Tensor) -> Statistics:
-        """Views of the vector, by layer."""
+        """The vector as {layer: Moments}, views."""
         found, at = {}, 0
         for name, (n, has_mean) in self._shapes.items():
             second = flat[at : at + n * n].view(n, n)
@@ -64,11 +65,12 @@ class StyleLoss:
 
 
 class Ease:
-    """Counts differences of Gram matrices so that w E_l is nowhere much steeper than 1.
+    """Weighs the differences of a layer's Gram matrices so that no direction of w E_l is much steeper than 1.
 
-    In the space of Gram matrices E_l is as steep as the target's eigenvalues λ: orders of magnitude more along a few
-    directions, for whose sake L-BFGS takes small steps along all. What G - A has along the eigenvectors i and j counts
-    (1 + (λ_i + λ_j) w / N⁴)^-½ as much. Departure: the paper has no such loss. It is minimised on the way to the other.
+    In the space of Gram matrices the steepness of E_l follows the target's eigenvalues λ. Along a few directions it is
+    orders of magnitude larger, and these directions force small steps of L-BFGS along all. So the part of G - A along
+    the eigenvectors i and j is multiplied by (1 + (λ_i + λ_j) w / N⁴)^-½. Departure: the paper has no such loss. The
+    first evaluations minimise the eased loss, the rest the recipe's own (Recipe.eased).
     """
 
     def __init__(self, A: Moments, weight: float) -> None:
@@ -78,18 +80,18 @@ class Ease:
         self._weights = (1 + steep).rsqrt().to(A.second)  # (N, N), 0 to 1
 
     def turned(self, off: Tensor) -> Tensor:
-        """(N, N) → (N, N): along the eigenvectors, each direction by its weight."""
+        """off (N, N) → (N, N) in the basis of the eigenvectors, each entry multiplied by its weight."""
         turned: Tensor = self._axes.T @ off @ self._axes * self._weights
         return turned
 
     def turned_back(self, slope: Tensor) -> Tensor:
-        """The adjoint of `turned`."""
+        """The adjoint of `turned`: (N, N) → (N, N)."""
         back: Tensor = self._axes @ (slope * self._weights) @ self._axes.T
         return back
 
 
 def _weights(A: Moments, weight: float, normalized: bool) -> Tensor:
-    """What each squared difference of a layer's statistics counts."""
+    """The weight of each squared difference of a layer's statistics, as one vector."""
     n = len(A.second)
     by_second, by_mean = relative_weights(A) if normalized else (1 / n**4, 0.0)
     parts = [torch.full_like(A.second, 1.0).flatten().mul_(by_second)]

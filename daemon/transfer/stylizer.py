@@ -1,4 +1,4 @@
-"""The resident painter: network and style targets stay on the device, per picture only the content is new."""
+"""The resident painter: network and style targets stay on the device, and each painting brings only a new photo."""
 
 import logging
 import math
@@ -31,14 +31,18 @@ from .targets import Picture, StylePictures, Targets, at_size, resized, scaled, 
 
 log = logging.getLogger("styled")
 
-PATIENCE, STILL = 30, 1e-4  # evaluations in which the loss must fall by this share, or the picture stands still
-ALIGNED = 16  # px: the smallest levels of a pyramid and of the network end where the canvas does
-STEPS_PER_LOOK = 10  # at a GPU's loss: each look waits for the device
+PATIENCE, STILL = 30, 1e-4  # evaluations in which the loss must fall by this share; otherwise the scale ends early
+ALIGNED = 16  # px: sides of the canvas are multiples, so that the smallest levels have no pixel left over
+STEPS_PER_LOOK = 10  # steps on a GPU between two reads of the loss, because each read waits for the device
 Optimizer = LBFGS | ProjectedGradient
 
 
 class Stylizer:
-    """VGG19 on a device, ready to paint. Not to be used by two threads at a time."""
+    """VGG19 on a device, ready to paint. Use a Stylizer in one thread at a time.
+
+    `device` and `device_name` say where the Stylizer paints ("cuda:0", "NVIDIA H100 …"); `weights` is the record of
+    its weights.
+    """
 
     def __init__(
         self,
@@ -47,7 +51,15 @@ class Stylizer:
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """WeightsError, DeviceError. threads: of the CPU, None for torch's choice; progress: of a download."""
+        """Choose the device and load the weights.
+
+        `device`: auto, cpu, cuda, cuda:N or mps; auto takes the best device that works. `weights`: auto, embedded,
+        imagenet, or the path of a .safetensors or .pth file; see `network.weights.load`. `threads`: CPU threads, at
+        least 1; None: torch's choice. `progress(bytes done, bytes in all)`: called while imagenet is downloaded.
+
+        Raises DeviceError if the device is not on this machine or does not work, and WeightsError if the weights are
+        missing, damaged or not VGG19's.
+        """
         self._device = find_device(device)
         self.device, self.device_name = str(self._device), device_name(self._device)
         if threads is not None:
@@ -61,7 +73,7 @@ class Stylizer:
 
     @property
     def threads(self) -> int:
-        """CPU threads for painting; they are the process's, not this object's."""
+        """CPU threads for painting, at least 1; the setting counts for the whole process."""
         return torch.get_num_threads()
 
     @threads.setter
@@ -70,7 +82,7 @@ class Stylizer:
 
     @property
     def targets_computed(self) -> int:
-        """Style targets computed since the start; those that were still there do not count."""
+        """Number of style targets computed since the start; targets that were still kept do not count."""
         return self._targets.computed
 
     def paint(
@@ -81,12 +93,16 @@ class Stylizer:
         on_step: OnStep | None = None,
         before: Sequence[EvaluationRun] = (),
     ) -> Picture:
-        """content (H, W, 3), style of any size → painting (H, W, 3); all float32 sRGB in [0, 1].
+        """content (H, W, 3) and style (h, w, 3) → painting (H, W, 3); all float32 sRGB in [0, 1].
 
-        The style comes at the scale wanted beside the full painting; several pictures blend by their weights.
-        RecipeError where these weights are not deep enough; TooLargeError where memory is not enough. What
-        `on_step` raises ends the painting. The same input gives the same bits on as many threads of a CPU, computed
-        in the same way; `before` is that of an earlier painting, the stretches of its last step, to be taken again.
+        `style`: a picture, or (picture, weight) of several, whose statistics are averaged; weights are at least 0, and
+        their sum is above 0. Strokes come out about as many pixels wide as they are in the style pictures, so scale the
+        style pictures before (`Recipe.style_scale`). `on_step` is called with each Step; an exception of `on_step` ends
+        the painting. `before`: the `stretches` of an earlier painting's last Step, to compute this painting in the same
+        way: the same input then gives the same bits on the same CPU with the same number of threads.
+
+        Raises RecipeError if the recipe needs deeper weights, TooLargeError if memory does not suffice even in the
+        smallest tiles, and ValueError if `content` or `style` is not a picture or the style's weights are unusable.
         """
         require(recipe, self.weights.deepest)
         photo, pictures = _checked(content, "content"), _weighted(style)
@@ -106,7 +122,10 @@ class Stylizer:
         return colors.luminance(painting, photo) if recipe.keep_colors == "luminance" else painting
 
     def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
-        """The loss that `paint` minimises at full size, and its gradient: x (1, 3, H, W) → (), (1, 3, H, W)."""
+        """The loss that `paint` minimises at full size: x (1, 3, H, W) → loss (), gradient (1, 3, H, W), on the device.
+
+        Without the margin and the grey of `Recipe.margin` and `achromatic`. Raises as `paint`, except TooLargeError.
+        """
         require(recipe, self.weights.deepest)
         photo, pictures = _checked(content, "content"), _weighted(style)
         c = tensor(photo, smallest_side(deepest_layer(recipe))).to(self._device)
@@ -119,7 +138,7 @@ class Stylizer:
     def _painted(
         self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[EvaluationRun]
     ) -> Picture:
-        """Coarse to fine: each scale starts from the painting of the scale before."""
+        """Paint coarse to fine: each scale starts from the painting of the scale before."""
         tint = colors.tint(pictures, recipe.achromatic) if recipe.achromatic else None
         if tint:
             photo, pictures = colors.grey(photo), [(colors.grey(picture), weight) for picture, weight in pictures]
@@ -127,7 +146,7 @@ class Stylizer:
         full = tensor(_canvas(photo, recipe), smallest_side(deepest_layer(recipe)))
         account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before)
         c = x = torch.empty(0)
-        learnt: list[LBFGS] = []  # what an eased level has learnt, for the next
+        learnt: list[LBFGS] = []  # the optimiser of an eased level, whose curvature the next level uses
         for scale, level in enumerate(account.levels):
             below, c = c, at_size(full, (level.height, level.width)).to(self._device)
             c = c if color is None else _recolored(c, color)
@@ -140,16 +159,16 @@ class Stylizer:
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = start_from_style_spectrum(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt)
-            del evaluate  # with what it keeps
-            trim_memory()  # there is no memory to spare for the next scale's start
+            del evaluate  # and the features that the objective keeps
+            trim_memory()  # the start of the next scale needs the memory
         rows, columns = (slice(recipe.margin, recipe.margin + length) for length in photo.shape[:2])
         painting = np.ascontiguousarray(x[0, :, rows, columns].permute(1, 2, 0).cpu().numpy())
         return tint.on(painting.mean(2, keepdims=True)) if tint and recipe.keep_colors == "no" else painting
 
     def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
-        """x at the coarsest scale, of c's shape, and nobody else's: an optimizer may move it."""
+        """The start x at the coarsest scale, a new tensor of c's shape: an optimiser may overwrite it."""
         if recipe.start == "noise":
-            noise = torch.Generator().manual_seed(recipe.seed)  # the CPU's, so that every device starts alike
+            noise = torch.Generator().manual_seed(recipe.seed)  # on the CPU, so that every device starts alike
             return torch.rand(c.shape, generator=noise).to(c.device)
         if recipe.start == "style":
             heaviest = max(pictures, key=lambda picture: picture[1])[0]
@@ -157,7 +176,7 @@ class Stylizer:
         return c.clone()
 
     def _scaled(self, pictures: StylePictures, recipe: Recipe, level: Level) -> list[tuple[Tensor, float]]:
-        """The style pictures at a level's scale, on the device, with their weights."""
+        """(picture (1, 3, h, w), weight) of the style pictures at a level's scale, on the device."""
         least = smallest_side(deepest_layer(recipe))
         return [(scaled(picture, level.fraction, least).to(self._device), weight) for picture, weight in pictures]
 
@@ -173,7 +192,7 @@ class Stylizer:
     ) -> FallbackObjective:
         """The loss of a picture of c's shape, computed by the `first` plans, then as the free memory allows.
 
-        `held`: bytes of it that are an optimizer's already.
+        `held`: bytes that an optimiser holds already and goes on using; they count as free.
         """
 
         def objective(plan: Plan) -> Evaluate:
@@ -187,9 +206,9 @@ class Stylizer:
     def _optimized(
         self, evaluate: FallbackObjective, x: Tensor, scale: int, account: PaintingProgress, learnt: list[LBFGS]
     ) -> Tensor:
-        """The best picture found with this level's evaluations; the first of them is the start's own.
+        """The best picture found with this level's evaluations; the first evaluation is of the start x.
 
-        `learnt`: an optimizer that goes on, which is taken out of it, or, of an eased level, put into it.
+        `learnt` passes the optimiser on: an eased level puts its optimiser in, and the next level takes it out.
         """
         last, done = account.levels[scale].evaluations, 0
         every = 1 if self._device.type == "cpu" else STEPS_PER_LOOK
@@ -204,7 +223,7 @@ class Stylizer:
                 evaluate.fewer_pairs(m)
                 continue
             if known:
-                continue  # what a new optimizer has to learn about a known point is no progress
+                continue  # a new optimiser only evaluated a known point: no progress
             done += 1
             account.count(scale, evaluate.plan)
             if done % every == 0 or done == last:
@@ -221,14 +240,14 @@ class Stylizer:
 
 
 class Search:
-    """The optimiser of one level; on a GPU its steps are captured in a CUDA graph."""
+    """The optimiser of a level; on a GPU its steps are captured in a CUDA graph."""
 
     def __init__(self, evaluate: FallbackObjective, device: torch.device, learnt: LBFGS | None) -> None:
-        """`learnt`: an optimiser that goes on with this level's loss, if it has the pairs that the plan allows."""
+        """`learnt`: an optimiser to go on with this level's loss, if it has as many pairs as the plan says."""
         self._evaluate, self._device = evaluate, device
         self.optimizer: Optimizer | None = learnt if learnt and learnt.history == evaluate.plan.history else None
         self._step: CapturedStep | None = None
-        self._plan: Plan | None = None  # that `_step` was made for
+        self._plan: Plan | None = None  # the plan that `_step` was made for
 
     @property
     def best_loss(self) -> float:
@@ -236,17 +255,17 @@ class Search:
         return float(self.optimizer.best_loss)
 
     def best(self, x: Tensor) -> Tensor:
-        """The best picture so far; x before the first step."""
+        """The best picture (1, 3, H, W) so far; x before the first step."""
         return x if self.optimizer is None else self.optimizer.best
 
     def left(self, x: Tensor) -> Tensor:
-        """The best picture so far, when the optimiser is given up; the next step makes a new one."""
+        """Give up the optimiser and return the best picture so far; the next step makes a new optimiser."""
         x = self.best(x)
         self.optimizer = self._step = None
         return x
 
     def step(self, x: Tensor) -> bool:
-        """One evaluation: of x by a new optimiser, or of its next point. False if memory ran out."""
+        """Evaluate x with a new optimiser, or the next point of the present one. False if memory ran out."""
         try:
             optimizer, m = self.optimizer, self._evaluate.plan.history
             if optimizer is None:
@@ -265,7 +284,7 @@ class Search:
 
 
 def _canvas(photo: Picture, recipe: Recipe) -> Picture:
-    """The photo, continued by its mirror image on each side; at the far sides to a multiple of ALIGNED px."""
+    """The photo, continued by its mirror image on each side, right and below up to a multiple of ALIGNED px."""
     if not recipe.margin:
         return photo
     sides = [(recipe.margin, recipe.margin + -(length + 2 * recipe.margin) % ALIGNED) for length in photo.shape[:2]]
@@ -273,20 +292,26 @@ def _canvas(photo: Picture, recipe: Recipe) -> Picture:
 
 
 def _recolored(c: Tensor, color: colors.Map) -> Tensor:
-    """(1, 3, H, W) within [0, 1], by a map of its colours."""
+    """c (1, 3, H, W) with its colours mapped by `color`, clipped to [0, 1]."""
     T, b = (torch.from_numpy(v).to(c.device, c.dtype) for v in color)
     return torch.addmm(b[:, None], T, c[0].flatten(1)).view(c.shape).clamp_(0, 1)
 
 
 def _stands_still(seen: Sequence[tuple[int, float]]) -> bool:
-    """Whether the loss has not fallen to speak of for a while; `seen`: evaluations and losses, oldest first."""
+    """Whether the loss fell by less than the share STILL in the last PATIENCE evaluations.
+
+    `seen`: (number of evaluations, loss), oldest first.
+    """
     done, loss = seen[-1]
     before = [earlier for count, earlier in seen if count <= done - PATIENCE]
     return bool(before) and loss >= before[-1] * (1 - STILL)
 
 
 def _carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:
-    """The painting of the scale below at c's, with the content's own detail, which the scale below has not seen."""
+    """The painting x of the scale before, enlarged to c's shape, plus the photo's detail that `below` does not show.
+
+    `below`: the photo at the scale before.
+    """
     x = resized(x, c.shape[2:])
     if recipe.start == "content":
         x = x + c
@@ -295,19 +320,25 @@ def _carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:
 
 
 def _checked(picture: Picture, name: str) -> Picture:
-    """ValueError for what is no picture; values beyond [0, 1] are clipped, what is no number is black."""
+    """The picture as float32; values beyond [0, 1] are clipped, and NaN becomes black.
+
+    Raises ValueError if the array is not (H, W, 3) or is empty.
+    """
     picture = np.asarray(picture, dtype=np.float32)
     if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        raise ValueError(f"{name}: an array of shape {picture.shape} is no picture (H, W, 3)")
-    sound = picture.min() >= 0 and picture.max() <= 1  # which no number that is none says of itself
+        raise ValueError(f"{name}: an array of shape {picture.shape} is not a picture (H, W, 3)")
+    sound = picture.min() >= 0 and picture.max() <= 1  # NaN compares false
     return picture if sound else np.clip(np.nan_to_num(picture), 0, 1)
 
 
 def _weighted(style: Picture | StylePictures) -> StylePictures:
-    """One style picture or several, as several; ValueError for weights that do not add up to anything."""
+    """(picture, weight) of each style picture with a weight above 0.
+
+    Raises ValueError if a weight is negative or not finite, if all are 0, or if there is no picture.
+    """
     if isinstance(style, np.ndarray):
         return [(_checked(style, "style"), 1.0)]
     weights = [weight for _, weight in style]
     if not weights or not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) == 0:
-        raise ValueError(f"style: the weights {weights} are not numbers of at least 0, one of them above")
+        raise ValueError(f"style: the weights {weights} must be finite, at least 0, and not all 0")
     return [(_checked(picture, "style"), float(weight)) for picture, weight in style if weight > 0]

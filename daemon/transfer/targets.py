@@ -1,4 +1,4 @@
-"""What a painting is to resemble: the style pictures' statistics, kept on the device from one picture to the next."""
+"""Style targets: the statistics of the style pictures, kept on the device from painting to painting."""
 
 import hashlib
 from collections import OrderedDict
@@ -18,26 +18,27 @@ from .style_loss import Statistics
 
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1] sRGB
 StylePictures = Sequence[tuple[Picture, float]]  # each with its weight
-KEPT = 32  # styles × settings × scales; a few MB each at most
+KEPT = 32  # targets: styles × settings × scales; at most a few MB each
 
 
 class Targets:
-    """The last targets used; a style picture counts as another as soon as one of its values is.
+    """The KEPT targets that were used last.
 
-    So does each size of tiles: the last bits differ, and a painting's must not depend on those before it.
+    The key holds a hash of all pixels. It also holds the size of tiles, on which the last bits depend: the bits of a
+    painting must not depend on the paintings before it.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._kept: OrderedDict[tuple[object, ...], list[Statistics]] = OrderedDict()
-        self.computed = 0  # so many times since the start a target was not there yet
+        self.computed = 0  # targets computed since the start
 
     def get(
         self, vgg: VGG, pictures: StylePictures, recipe: Recipe, fraction: float, levels: int, side: int | None = None
     ) -> list[Statistics]:
-        """The targets at each level of the pictures' pyramids, at this fraction of their size.
+        """The target at each of `levels` levels of the pyramid, the largest first, averaged by the pictures' weights.
 
-        `side`: computed in tiles of so many px.
+        `fraction`: of the size at which the pictures come, above 0, at most 1. `side`: px of a tile; None: whole.
         """
         hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
         layers = tuple(name for name, _ in recipe.style_layers)
@@ -71,19 +72,19 @@ class Targets:
 
 
 def by_level(vgg: VGG, s: Tensor, recipe: Recipe, levels: int, side: int | None = None) -> list[Statistics]:
-    """The statistics of each level of a style picture's pyramid; s (1, 3, h, w)."""
+    """The statistics at each level of the pyramid of a style picture s (1, 3, h, w), the largest level first."""
     least = smallest_side(deepest_layer(recipe))
     return [tiles.statistics(vgg, padded(level, least), recipe, side) for level in pyramid(s, levels)]
 
 
 def scaled(picture: Picture, fraction: float, least: int) -> Tensor:
-    """A style picture at this fraction of its size, (1, 3, h, w); no side shorter than `least`."""
+    """A style picture (h, w, 3) at this fraction of its size, (1, 3, h', w'); each side at least `least` px."""
     full = tensor(picture, least)
     return at_size(full, [max(least, round(length * fraction)) for length in full.shape[2:]])
 
 
 def padded(x: Tensor, least: int) -> Tensor:
-    """x (1, 3, H, W) with sides shorter than `least` lengthened by their last pixels."""
+    """x (1, 3, H, W) with sides below `least` px lengthened to `least` by repeating the last pixels."""
     height, width = x.shape[2:]
     if min(height, width) >= least:
         return x
@@ -91,28 +92,31 @@ def padded(x: Tensor, least: int) -> Tensor:
 
 
 def tensor(picture: Picture, least: int) -> Tensor:
-    """(H, W, 3) → (1, 3, H', W'), sides shorter than `least` lengthened by repeating their last pixels.
+    """(H, W, 3) → (1, 3, H', W'), sides below `least` px lengthened to `least` by repeating the last pixels.
 
-    A view of the picture where it can be one, for a large one has no memory to spare; nothing may write to it.
+    A view of the picture where possible, because a large picture leaves no memory for a copy: do not write to it.
     """
     height, width = picture.shape[:2]
     if min(height, width) < least:
         picture = np.pad(picture, ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0)), mode="edge")
-    if not (picture.flags.c_contiguous and picture.flags.writeable):  # torch wants to be able to
+    if not (picture.flags.c_contiguous and picture.flags.writeable):  # torch warns of read-only arrays
         picture = picture.copy()
     return torch.from_numpy(picture).permute(2, 0, 1)[None]
 
 
 def at_size(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """x of this shape, within [0, 1] as x is; x itself where it has that shape."""
+    """x (1, 3, H, W) in [0, 1] at `shape` (H', W'), clipped to [0, 1]; x itself if x has that shape."""
     return x if tuple(x.shape[2:]) == tuple(shape) else resized(x, shape).clamp_(0, 1)
 
 
 def resized(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Bicubic, antialiased where it shrinks; may leave [0, 1] by a little; x itself where it has that shape."""
+    """x (1, 3, H, W) at `shape` (H', W'), bicubic, antialiased when shrinking; x itself if x has that shape.
+
+    The result may leave [0, 1] by a little.
+    """
     if tuple(x.shape[2:]) == tuple(shape):
         return x
-    if x.device.type == "mps":  # has no such filter
+    if x.device.type == "mps":  # torch has no such filter for Apple's GPUs
         return resized(x.cpu(), shape).to(x.device)
     return nn_f.interpolate(x, size=list(shape), mode="bicubic", antialias=True)
 

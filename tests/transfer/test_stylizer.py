@@ -233,9 +233,9 @@ def test_says_where_it_paints() -> None:
 
 @pytest.mark.parametrize("broken", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 4), np.float32), np.zeros((0, 4, 3))])
 def test_what_is_no_picture_is_refused(stylizer: Stylizer, broken: Picture) -> None:
-    with pytest.raises(ValueError, match="is no picture"):
+    with pytest.raises(ValueError, match="is not a picture"):
         stylizer.paint(broken, scene(8, 8), BRIEF)
-    with pytest.raises(ValueError, match="is no picture"):
+    with pytest.raises(ValueError, match="is not a picture"):
         stylizer.paint(scene(8, 8), broken, BRIEF)
 
 

@@ -1,1 +1,4 @@
-"""VGG19: its weights, its layers there and back, and the kernels for CPUs. In painter processes; imports torch."""
+"""VGG19: the weights, the layers forward and backward, and the kernels for CPUs.
+
+Runs in painter processes and imports torch, except `layers`, `weights` and `download`: the daemon looks up weights.
+"""

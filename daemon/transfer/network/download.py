@@ -1,4 +1,4 @@
-"""One large file from a server that may stall, break off, or answer with something else."""
+"""Download a large file from a server that may stall, break off, or answer with something else."""
 
 import hashlib
 import http.client
@@ -11,15 +11,15 @@ from urllib.request import Request, urlopen
 
 from ..errors import DownloadError
 
-TIMEOUT: Final = 30.0  # seconds without a byte until a server counts as stalled
-Progress = Callable[[int, int], None]  # (bytes done, bytes in all, or 0 where the server does not say)
+TIMEOUT: Final = 30.0  # seconds without a byte after which a server counts as stalled
+Progress = Callable[[int, int], None]  # (bytes done, bytes in all; 0: the server does not say)
 
 
 def download(url: str, file: IO[bytes], progress: Progress | None = None, timeout: float | None = None) -> None:
-    """What the URL gives, into `file`, rewound; DownloadError for all that a network can do, OSError for the disk.
+    """Download `url` into `file`, and rewind `file`. `timeout`: seconds without a byte; None: TIMEOUT.
 
-    Where the file's name carries the first digits of its SHA-256, as torch.hub has it (vgg19-dcbb9e9d.pth), they
-    are checked.
+    If the file's name contains the first digits of its SHA-256 (vgg19-dcbb9e9d.pth, the convention of torch.hub), they
+    are checked. Raises DownloadError if the file does not arrive whole, and OSError if the disk fails.
     """
     timeout = timeout or TIMEOUT
     host, name = urlsplit(url).netloc, urlsplit(url).path.rpartition("/")[2]
@@ -44,7 +44,7 @@ def download(url: str, file: IO[bytes], progress: Progress | None = None, timeou
 
 
 def _opened(url: str, host: str, name: str, timeout: float) -> Any:
-    """The server's answer, its body yet to come."""
+    """The server's answer, before its body is read. Raises DownloadError if there is no such answer."""
     try:
         return urlopen(Request(url, headers={"User-Agent": "styled"}), timeout=timeout)
     except HTTPError as error:
@@ -58,7 +58,7 @@ def _opened(url: str, host: str, name: str, timeout: float) -> Any:
 
 
 def _received(answer: Any, host: str, timeout: float) -> bytes:
-    """The next bytes of an answer, b"" at its end."""
+    """The next bytes of an answer; b"" at the end. Raises DownloadError if the connection breaks or stalls."""
     try:
         return bytes(answer.read1(1 << 20))
     except TimeoutError as error:

@@ -1,7 +1,7 @@
-"""The compiled kernels of native/, for what torch leaves on a CPU's table; channels_last, float32, torch's own threads.
+"""The compiled kernels of native/, faster on a CPU than torch's functions; channels_last, float32, on torch's threads.
 
-They are there where the package was built with a C compiler, for processors with AVX2 or AVX-512. Elsewhere `fitting`
-is None, and torch's own functions do the same, slower.
+They exist if the package was built with a C compiler, for processors with AVX2 or AVX-512. Otherwise `fitting` returns
+None, and torch's functions compute the same, but slower.
 """
 
 import ctypes
@@ -12,15 +12,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-CONTRACT = 2  # as in native/winograd.c, like these:
+CONTRACT = 2  # the same number as in native/winograd.c, and so are these:
 GROUP, ROWS, PLACES = 64, 6, 36
-BLOCK = 24  # tiles of a convolution that go through all its steps together, within a core's own cache
+BLOCK = 24  # tiles of a convolution that go through all steps together, within the cache of a core
 CHUNK = 128  # as in native/gram.c
 FOLDER = Path(__file__).parent / "native"
 
 
 class Scratch(threading.local):
-    """Memory to work in, of each thread its own; it only grows."""
+    """Working memory, separate for each thread; it only grows."""
 
     held = torch.zeros(0)
 
@@ -31,12 +31,12 @@ class Scratch(threading.local):
 
 
 class Kernels:
-    """Each as its C function says."""
+    """The kernels; see the C functions of the same names."""
 
     def __init__(self, library: ctypes.CDLL, openmp: ctypes.CDLL) -> None:
         pointer, long, whole = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
         self._library, self._parallel = library, ctypes.cast(openmp.GOMP_parallel, pointer)
-        team = (pointer, whole)  # OpenMP's, and its threads
+        team = (pointer, whole)  # GOMP_parallel, and the number of threads
         library.convolve.argtypes = (*[pointer] * 7, *[long] * 5, whole, whole, long, *team)
         library.gram.argtypes = (*[pointer] * 4, *[long] * 5, *team)
         library.add_product.argtypes = (*[pointer] * 4, *[long] * 5, *team)
@@ -48,7 +48,11 @@ class Kernels:
         self, x: Tensor, u: Tensor, bias: Tensor | None, mask: Tensor | None, m: int, padding: int, edge: bool,
         rectified: bool,
     ) -> Tensor:  # fmt: skip
-        """x (1, n, H, W) → y (1, m, H + 2·padding - 2, W + 2·padding - 2)."""
+        """x (1, n, H, W) → y (1, m, H + 2·padding - 2, W + 2·padding - 2), a 3 × 3 convolution.
+
+        `u`: weights by winograd._packed. `mask`: of y's shape; where `mask` is not above 0, y is 0. `edge`: pad with
+        the edges of x; False: with zeros. `rectified`: of ReLU(x).
+        """
         x = x.contiguous(memory_format=torch.channels_last)
         _, n, height, width = x.shape
         rows, columns = height + 2 * padding - 2, width + 2 * padding - 2
@@ -64,7 +68,7 @@ class Kernels:
         return y
 
     def products(self, F: Tensor, mean: Tensor | None) -> Tensor:
-        """F (1, n, H, W) → Σ f fᵀ (n, n) over all pixels, of F less its mean (n,), if that is given."""
+        """F (1, n, H, W) → Σ f fᵀ (n, n) over all pixels, of F or, if the mean (n,) is given, of F - mean."""
         n, threads = F.shape[1], torch.get_num_threads()
         rows, columns, pitch = _rows(F)
         parts = F.new_zeros(threads, n, n)
@@ -74,7 +78,7 @@ class Kernels:
         return upper + upper.triu(1).T
 
     def add_product(self, g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
-        """g (1, n, H, W) += S F + row in each pixel; S (n, n) symmetric."""
+        """g (1, n, H, W) += S F + row at each pixel; S (n, n) symmetric, row (n,) or None."""
         n, threads = F.shape[1], torch.get_num_threads()
         s = S.reshape(n, n // GROUP, GROUP).permute(1, 0, 2).contiguous()
         rows, columns, g_pitch, f_pitch = _rows(g, F)
@@ -82,14 +86,14 @@ class Kernels:
         self._library.add_product(*map(_address, arrays), rows, columns, g_pitch, f_pitch, n, self._parallel, threads)
 
     def pool(self, x: Tensor) -> Tensor:
-        """x (1, n, H, W) → the largest of each 2 × 2."""
+        """x (1, n, H, W) → (1, n, ⌊H/2⌋, ⌊W/2⌋), the largest of each 2 × 2 pixels."""
         _, n, height, width = x.shape
         y = x.new_empty(1, height // 2, width // 2, n).permute(0, 3, 1, 2)
         self._library.pool(_address(x), _address(y), height, width, n, self._parallel, torch.get_num_threads())
         return y
 
     def unpool(self, x: Tensor, g: Tensor) -> Tensor:
-        """The derivative by x of what has the derivative g by pool(x)."""
+        """dL/dx (1, n, H, W), where g is dL/d(pool(x)). Of equal maxima only the first gets g."""
         g = g.contiguous(memory_format=torch.channels_last)
         _, n, height, width = x.shape
         to, threads = torch.empty_like(x), torch.get_num_threads()
@@ -98,7 +102,7 @@ class Kernels:
 
 
 def fitting(*tensors: Tensor) -> Kernels | None:
-    """The kernels, if they are to be had and made for such tensors (1, n, H, W)."""
+    """The kernels, if there are any and they can compute with these tensors (1, n, H, W); else None."""
     fit = all(
         v.device.type == "cpu"
         and v.dtype == torch.float32
@@ -113,18 +117,21 @@ def fitting(*tensors: Tensor) -> Kernels | None:
 
 @cache
 def loaded() -> Kernels | None:
-    """Those for this processor, if they were built and torch's threads are OpenMP's."""
+    """The kernels for this processor, if they were built and torch runs on OpenMP; else None."""
     library = FOLDER / f"kernels-{torch.backends.cpu.get_cpu_capability().lower()}.so"
     try:
         built = ctypes.CDLL(str(library))
         current = ctypes.c_int.in_dll(built, "contract").value == CONTRACT
         return Kernels(built, ctypes.CDLL(_openmp())) if current else None
-    except (OSError, ValueError, AttributeError):  # no library, none of ours, no OpenMP that GNU's compiler knows
+    except (OSError, ValueError, AttributeError):  # no library, not ours, or no OpenMP with GOMP_parallel
         return None
 
 
 def _openmp() -> str:
-    """The OpenMP that torch runs on; a second one would fight it for the cores. OSError where there is none."""
+    """The path of the OpenMP that torch runs on; a second OpenMP would compete for the cores.
+
+    Raises OSError if this process has loaded no OpenMP.
+    """
     for line in Path("/proc/self/maps").read_text().splitlines():
         path = line[line.find("/") :]
         if Path(path).name.startswith(("libgomp", "libiomp", "libomp")):
@@ -137,7 +144,7 @@ def _address(array: Tensor | None) -> int | None:
 
 
 def _rows(*pictures: Tensor) -> tuple[int, ...]:
-    """Rows, columns, and of each picture the floats from one row to the next; one row, where there are no gaps."""
+    """Rows, columns, and for each picture the floats from row to row; one row of all pixels if there are no gaps."""
     _, n, height, width = pictures[0].shape
     if all(v.stride(2) == width * n for v in pictures):
         return 1, height * width, *(0 for _ in pictures)

@@ -11,4 +11,4 @@ LAYERS: Final[tuple[str, ...]] = tuple(
         f"pool{block}",
     )
 )
-WIDTHS: Final = (64, 128, 256, 512, 512)  # feature maps of the five blocks
+WIDTHS: Final = (64, 128, 256, 512, 512)  # number of feature maps in each of the five blocks

@@ -1,7 +1,7 @@
-"""What a layer does, and the way back through it, in torch's own functions or in our kernels.
+"""The layers of VGG19, forward and backward, in torch's functions or in our kernels.
 
-A `Forward` takes the layer's input to its output and returns with it the `Back`: from dL/d(output) to dL/d(input).
-The way back is written by hand, because autograd allocates and adds apart what a matrix product can add in place.
+A `Forward` maps the layer's input to its output and a `Back`, which maps dL/d(output) to dL/d(input). The way back is
+written by hand, because autograd allocates gradients and adds them up, where a matrix product can add in place.
 """
 
 from collections.abc import Callable
@@ -19,18 +19,18 @@ Forward = Callable[[Tensor], tuple[Tensor, Back]]
 
 
 class Convolution:
-    """y = w * x + b for w (m, n, 3, 3), in torch's own functions, and its way back."""
+    """y = w * x + b for w (m, n, 3, 3) and b (m,), in torch's functions, and its way back."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         self.weight, self.bias = weight.contiguous(memory_format=torch.channels_last), bias
 
     @cached_property
     def _turned(self) -> Tensor:
-        """The weights of the way back, which is a convolution, too: cuDNN's own way back transposes g and x first."""
+        """The weights of the way back as a convolution, because cuDNN's way back transposes g and x first."""
         return self.weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, edge: bool) -> Tensor:
-        """(1, n, H, W) → (1, m, H, W); beyond the border `edge` repeats x's edges, else there are zeros."""
+        """x (1, n, H, W) → y (1, m, H, W). `edge`: beyond the border x's edges are repeated; False: zeros."""
         return F.conv2d(_bordered(x) if edge else x, self.weight, self.bias, padding=0 if edge else 1)
 
     def backward(self, g: Tensor, edge: bool) -> Tensor:
@@ -39,7 +39,7 @@ class Convolution:
         return _folded(g).contiguous(memory_format=torch.channels_last) if edge else g
 
     def to_picture(self, g: Tensor, edge: bool) -> Tensor:
-        """dL/dy (1, m, H, W) → dL/dx (1, 3, H, W), contiguous, of an x whose fourth channel is no picture's."""
+        """dL/dy (1, m, H, W) → dL/dx (1, 3, H, W), contiguous, without x's fourth channel (see `with_ones`)."""
         if not by_products(g.device):
             return self.backward(g, edge)[:, :3].contiguous()
         height, width = g.shape[2:]
@@ -53,12 +53,12 @@ class Convolution:
 
 
 def by_products(device: torch.device) -> bool:
-    """Whether the way to the picture is a matrix product and nine additions: on a CPU, ten times as fast."""
+    """Whether `to_picture` is a matrix product and nine additions, which is ten times as fast on a CPU."""
     return device.type == "cpu"
 
 
 def with_ones(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x (1, 3, H, W) → (1, 4, H, W) of this type, channels_last, the fourth channel 1 everywhere."""
+    """x (1, 3, H, W) → (1, 4, H, W) of type `dtype`, channels_last; the fourth channel is 1 everywhere."""
     _, _, height, width = x.shape
     y = x.new_empty(1, height, width, 4, dtype=dtype).permute(0, 3, 1, 2)
     y[:, :3].copy_(x)
@@ -76,7 +76,7 @@ def first_convolution(of: Convolution, edge: bool) -> Forward:
 
 
 def winograd(of: WinogradConvolution, edge: bool, rectified: bool) -> Forward:
-    """`rectified`: of ReLU(x), which is taken on the way; dL/dx is by x then, too."""
+    """`rectified`: of ReLU(x), which the kernel computes on its way; the way back then includes ReLU's, too."""
 
     def forward(x: Tensor) -> tuple[Tensor, Back]:
         def back(g: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def winograd(of: WinogradConvolution, edge: bool, rectified: bool) -> Forward:
 
 
 def relu(in_place: bool) -> Forward:
-    """`in_place`: x is overwritten. dL/dy is, in any case."""
+    """`in_place`: x is overwritten. The way back always overwrites dL/dy."""
 
     def forward(x: Tensor) -> tuple[Tensor, Back]:
         return F.relu_(x) if in_place else F.relu(x), lambda g: _rectified(g, x)
@@ -125,13 +125,14 @@ def average_pool(x: Tensor) -> tuple[Tensor, Back]:
 def _bordered(x: Tensor) -> Tensor:
     """x with its edges repeated once, (1, n, H + 2, W + 2), channels_last.
 
-    Padded as a volume H × W × n: a GPU would pad a picture channel by channel, and cuDNN transpose the result.
+    x is padded as a volume H × W × n: torch would pad a picture channel by channel on a GPU, and cuDNN would transpose
+    the result.
     """
     return F.pad(x.permute(0, 2, 3, 1)[None], (0, 0, 1, 1, 1, 1), mode="replicate")[0].permute(0, 3, 1, 2)
 
 
 def _folded(g: Tensor) -> Tensor:
-    """dL/dx (…, H, W) from the derivative by `_bordered(x)` (…, H + 2, W + 2), in place: a view of it."""
+    """dL/dx (…, H, W), where g is dL/d(`_bordered(x)`) (…, H + 2, W + 2); changes g in place and returns a view."""
     for side in (g, g.transpose(-1, -2)):
         side[..., 1, :] += side[..., 0, :]
         side[..., -2, :] += side[..., -1, :]
@@ -139,6 +140,6 @@ def _folded(g: Tensor) -> Tensor:
 
 
 def _rectified(g: Tensor, x: Tensor) -> Tensor:
-    """g where x > 0 (or ReLU(x), which is the same), else 0; in place."""
+    """g where x > 0, else 0; in place. ReLU(x) may stand for x."""
     gradient: Tensor = torch.ops.aten.threshold_backward.grad_input(g, x, 0, grad_input=g)
     return gradient

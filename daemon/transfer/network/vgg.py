@@ -1,4 +1,4 @@
-"""VGG19 (Simonyan & Zisserman, arXiv:1409.1556) as Gatys uses it: features by name, resident, frozen."""
+"""VGG19 (Simonyan & Zisserman, arXiv:1409.1556) as Gatys uses the network: features by name, resident, frozen."""
 
 from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
@@ -20,12 +20,13 @@ Network = list[tuple[str, Forward]]  # the layers from the picture down, by name
 
 
 class VGG:
-    """One set of weights on one device; a recipe only chooses layers, pooling and border."""
+    """A set of weights on a device; a recipe chooses only layers, pooling and border."""
 
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device, working: torch.dtype | None = None) -> None:
-        """`tensors`: torchvision's `features.N.weight|bias`, down to any layer; computed in `working`, or as given.
+        """`tensors`: torchvision's `features.N.weight|bias`, down to any layer. `working`: the type to compute in;
+        None: the type of the tensors.
 
-        Paintings are not computed in bfloat16: its gradients' cosine to float32's is above 0.995, but 180
+        Paintings are not computed in bfloat16: the cosine of its gradients to float32's is above 0.995, but 180
         evaluations of the tutorial's loss ended 5 % higher (measured at 64 px, where two starts differ by 0.3 %).
         """
         self._convolutions: dict[str, Convolution] = {}
@@ -42,18 +43,18 @@ class VGG:
     def features(
         self, x: Tensor, layers: Collection[str], pooling: Pooling, border: Border = "zeros"
     ) -> dict[str, Tensor]:
-        """x (1, 3, H, W) in [0, 1] → {layer: F (1, C, h, w)}; nothing below the deepest layer is computed.
+        """x (1, 3, H, W) in [0, 1] → {layer: F (1, N, h, w)}; nothing below the deepest layer is computed.
 
-        `border`: what a convolution sees beyond its input: zeros (for conv1_1 ImageNet's mean colour), as in training,
-        or the edge's own values, so that no feature tells the border from the rest. F has x's type, whatever type the
-        network computes in, because sums over all pixels are too coarse in bfloat16.
+        `border`: what a convolution sees beyond its input: zeros (for conv1_1, ImageNet's mean colour), as in training,
+        or the values of the edge, so that features at the border look like the others. F has x's type even if the
+        network computes in bfloat16, in which sums over all pixels are too coarse.
         """
         return self.forward(x, layers, pooling, border)[0]
 
     def forward(
         self, x: Tensor, layers: Collection[str], pooling: Pooling, border: Border = "zeros"
     ) -> tuple[dict[str, Tensor], "Backward"]:
-        """The features, and the way back from them to x, which shares their memory."""
+        """The features as in `features`, and the way back from them to x, which shares their memory."""
         by_autograd = torch.is_grad_enabled() and x.requires_grad
         key = (frozenset(layers), pooling, border, by_autograd)
         if key not in self._compiled:
@@ -69,11 +70,11 @@ class VGG:
         return features, Backward(backs, y.dtype)
 
     def _network(self, layers: Collection[str], pooling: Pooling, edge: bool, by_autograd: bool) -> Network:
-        """The layers down to the deepest of `layers`, each with what it does; autograd knows nothing of our kernels."""
+        """The layers down to the deepest of `layers`; without our kernels if autograd is to follow."""
         quick = {} if by_autograd else self._quick
         pool = operations.max_pool if pooling == "max" else operations.average_pool
         network: Network = []
-        above, rectified = "", False  # rectified: the next convolution takes the ReLU before it on its way
+        above, rectified = "", False  # rectified: the next convolution computes the ReLU before it
         for name, below in pairwise((*_order(layers, pooling), "")):
             if name in quick:
                 network.append((name, operations.winograd(quick[name], edge, rectified)))
@@ -86,27 +87,27 @@ class VGG:
                 network.append((name, pool))
             elif name not in layers and below in quick:
                 rectified = True
-            else:  # in place, as torchvision's, it would overwrite features that are wanted
+            else:  # not in place, as in torchvision, where it would overwrite wanted features
                 network.append((name, operations.relu(in_place=above not in layers)))
             above = name
         return network
 
 
 class Backward:
-    """The derivative of a loss by the picture, from its derivatives by the features; once."""
+    """The derivative of a loss by the picture, from the derivatives by the features. Call it once."""
 
     def __init__(self, backs: list[tuple[str, Back]], dtype: torch.dtype) -> None:
-        """`backs`: of each layer, from the picture down; `dtype`: that the network computes in."""
+        """`backs`: (layer, way back), from the picture down. `dtype`: the type in which the network computes."""
         self._backs, self._dtype = backs, dtype
 
     def __call__(self, add: Callable[[str, Tensor | None], Tensor | None]) -> Tensor:
-        """`add(layer, g)`: g (or, where there is none yet, zero) plus the loss's own derivative by that layer.
+        """`add(layer, g)` returns g (None: zero) plus the loss's direct derivative by that layer's features.
 
-        `add` may change g in place, and what it returns is overwritten. Returns the derivative (1, 3, H, W).
+        `add` may change g in place. The tensor that `add` returns is overwritten. Returns dL/dx (1, 3, H, W).
         """
         g: Tensor | None = None
         while self._backs:
-            name, back = self._backs.pop()  # what it holds is not needed any more
+            name, back = self._backs.pop()  # popped, to free the features that it holds
             g = add(name, g)
             assert g is not None, f"the loss does not look at {name}"
             g = back(g.to(self._dtype))
@@ -115,7 +116,7 @@ class Backward:
 
 
 def _order(layers: Collection[str], pooling: Pooling) -> list[str]:
-    """The layers down to the deepest; the maximum is taken before ReLU where neither is wanted: the same, quicker."""
+    """The layers down to the deepest. A max pool goes before a ReLU if neither is wanted: the same, but quicker."""
     names = list(LAYERS[: max(map(LAYERS.index, layers)) + 1])
     for n, (relu, pool) in enumerate(pairwise(names)):
         if pooling == "max" and pool.startswith("pool") and relu not in layers and pool not in layers:
@@ -126,7 +127,7 @@ def _order(layers: Collection[str], pooling: Pooling) -> list[str]:
 def _normalizing(weight: Tensor) -> Tensor:
     """conv1_1 for pictures in [0, 1]: w (x - mean) / std = (w / std) x + (-w mean / std) 1, with a channel of ones.
 
-    So the convolution pads with the mean colour beyond the border, as in training, where both are zero.
+    So zeros beyond the border stand for the mean colour, as in training.
     """
     mean, std = (torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     scaled = weight.cpu().double() / std

@@ -1,6 +1,6 @@
-"""VGG19's weights: the embedded ones, ImageNet's from the cache or the network, or a file. Always verified.
+"""VGG19's weights: the embedded weights, ImageNet's from the cache or the network, or a file. Always verified.
 
-Torch is imported only where tensors are read, so that the daemon can look up and check weights without it.
+Functions import torch only to read tensors, so that the daemon looks up and checks weights without torch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AGAIN: Final = "Run `styled weights` to fetch it again."
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Which weights: what a painting is signed with."""
+    """Which weights a painting was made with."""
 
     kind: Literal["embedded", "imagenet", "file"]
     sha256: str  # of the whole file, 64 hexadecimal digits
@@ -42,19 +42,23 @@ class Weights:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: $XDG_CACHE_HOME/styled, else ~/.cache/styled."""
+    """The folder of fetched weights: $XDG_CACHE_HOME/styled if that is an absolute path, else ~/.cache/styled."""
     xdg = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(xdg) if Path(xdg).is_absolute() else Path.home() / ".cache") / "styled"
 
 
 def stored(cache: Path | None = None) -> Path | None:
-    """The ImageNet features in the cache, unverified; None where they were never (wholly) stored."""
+    """The file of ImageNet's weights in the cache, not verified; None if they are not stored, or only in part."""
     path = (cache or cache_folder()) / IMAGENET_FILE
     return path if path.is_file() and _sum_file(path).is_file() else None
 
 
 def describe(source: str | Path = "auto", cache: Path | None = None) -> Weights:
-    """The verified record of weights that are here, off the network; imports torch only for a .pth file."""
+    """The record of weights on this machine, verified, without the network; imports torch only for a .pth file.
+
+    `source`: auto, embedded, imagenet, or a path. Raises WeightsError if the weights are not on this machine, damaged,
+    or not VGG19's.
+    """
     kind, path = _find(source, cache or cache_folder())
     if path is None:
         raise WeightsError("The ImageNet weights are not stored. Run `styled weights` to fetch them.")
@@ -70,10 +74,12 @@ def load(
     progress: Progress | None = None,
     timeout: float | None = None,
 ) -> tuple[Weights, dict[str, Tensor]]:
-    """The record and the tensors `features.N.weight|bias` (float32) of auto, embedded, imagenet or a path.
+    """The record, and the tensors {`features.N.weight|bias`: (m, n, 3, 3) | (m,)}, float32 on the CPU.
 
-    `auto` never touches the network: ImageNet's where they are stored, otherwise the embedded ones.
-    `imagenet` fetches them if it must.
+    `source`: auto, embedded, imagenet, or the path of a .safetensors file or of a state_dict (.pth). auto takes
+    ImageNet's weights if they are stored, else the embedded weights, and never uses the network. imagenet fetches the
+    weights if they are not stored; `cache`, `progress` and `timeout`: see `fetch`. Raises WeightsError if the weights
+    are missing, damaged, cannot be fetched, or are not VGG19's.
     """
     kind, path = _find(source, cache or cache_folder())
     if path is None:
@@ -89,12 +95,16 @@ def fetch(
     progress: Progress | None = None,
     timeout: float | None = None,
 ) -> Weights:
-    """Download torchvision's VGG19, verify it, store its convolutions; nothing to do where they are stored.
+    """Download torchvision's VGG19 (548 MB), verify the file, and store its convolutions, unless they are stored.
 
-    torch.hub's own download can neither time out nor report its progress, so this keeps its rules (the name
-    carries the first digits of the file's SHA-256, nothing unfinished is ever visible) with one of our own. The
-    full SHA-256 of that file is not published: those digits are checked on the way in, and the full SHA-256 of
-    what is stored is noted beside it and checked on each load.
+    `url`: None: torchvision's. `cache`: the folder; None: `cache_folder()`. `progress(bytes done, bytes in all)`;
+    `timeout`: seconds without a byte; None: 30. Raises WeightsError if the download fails, the file is not VGG19, or
+    the disk is full or read-only.
+
+    The download of torch.hub has no timeout and reports no progress, so `download` replaces it and keeps its rules: the
+    file's name contains the first digits of the SHA-256, and no unfinished file is visible. The full SHA-256 is not
+    published, so these digits are checked on arrival. The full SHA-256 of the stored file is written beside the file
+    and checked at each load.
     """
     from ..errors import DownloadError
     from .download import download
@@ -104,14 +114,14 @@ def fetch(
         try:
             return describe("imagenet", folder)
         except WeightsError:
-            pass  # damaged since: fetched again
+            pass  # damaged since then: fetch again
     if url is None:
         from torchvision.models import VGG19_Weights
 
         url = str(VGG19_Weights.IMAGENET1K_V1.url)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Without a name where the system can: 548 MB that no crash leaves behind.
+        # Without a name where the system allows: a crash leaves no 548 MB behind.
         with tempfile.TemporaryFile(dir=folder) as file:
             download(url, file, progress, timeout)
             tensors = _unpickled(file, url)
@@ -125,7 +135,10 @@ def fetch(
 
 
 def _find(source: str | Path, cache: Path) -> tuple[Literal["embedded", "imagenet", "file"], Path | None]:
-    """Which weights `source` means, and where they are; no path for ImageNet's that are not stored."""
+    """The kind and the path of the weights that `source` means; path None: ImageNet's weights are not stored.
+
+    Raises WeightsError if `source` is a path without a file.
+    """
     if source == "embedded":
         return "embedded", EMBEDDED_WEIGHTS
     if source == "imagenet":
@@ -140,12 +153,12 @@ def _find(source: str | Path, cache: Path) -> tuple[Literal["embedded", "imagene
 
 
 def _sum_file(path: Path) -> Path:
-    """Its SHA-256 lies beside it, as `sha256sum` writes it."""
+    """The file beside `path` that holds its SHA-256, in the format of `sha256sum`."""
     return path.with_name(path.name + ".sha256")
 
 
 def _verified(kind: str, path: Path) -> tuple[bytes, str]:
-    """A file's bytes and SHA-256; WeightsError if it is a known file and not what it was."""
+    """A file's bytes and SHA-256. Raises WeightsError if the file cannot be read or a known SHA-256 differs."""
     try:
         data = path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
@@ -159,7 +172,7 @@ def _verified(kind: str, path: Path) -> tuple[bytes, str]:
 
 
 def _header(data: bytes, path: Path) -> dict[str, Sequence[int]]:
-    """The shapes in a safetensors file: eight bytes of length, then JSON."""
+    """{name: shape} of a safetensors file (eight bytes of length, then JSON). Raises WeightsError if damaged."""
     try:
         (size,) = struct.unpack_from("<Q", data)
         entries = json.loads(data[8 : 8 + size])
@@ -172,7 +185,10 @@ def _header(data: bytes, path: Path) -> dict[str, Sequence[int]]:
 
 
 def _deepest(shapes: Mapping[str, Sequence[int]], path: Path | str) -> str:
-    """The last layer that these entries can compute; WeightsError for a hole in between or a wrong shape."""
+    """The last layer that these entries can compute.
+
+    Raises WeightsError if an entry in between is missing, a shape is wrong, or there is no conv1_1.
+    """
     deepest, missing, channels = "", "", 3
     for n, name in enumerate(LAYERS):
         if not name.startswith("conv"):
@@ -196,7 +212,7 @@ def _deepest(shapes: Mapping[str, Sequence[int]], path: Path | str) -> str:
 
 
 def _parsed(kind: str, path: Path) -> tuple[dict[str, Tensor], str]:
-    """The tensors of a safetensors file, and its SHA-256."""
+    """The tensors of a safetensors file, and its SHA-256. Raises WeightsError if the file is damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load as parse
 
@@ -208,7 +224,7 @@ def _parsed(kind: str, path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], str]:
-    """The tensors of a state_dict, and the file's SHA-256."""
+    """The tensors of a state_dict, and the file's SHA-256. Raises WeightsError if the file cannot be read."""
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -219,7 +235,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def _unpickled(file: IO[bytes], name: str) -> dict[str, Tensor]:
-    """A state_dict, read without running what may be pickled in it."""
+    """The tensors of a state_dict, read without running pickled code. Raises WeightsError if there is none."""
     import torch
 
     try:
@@ -234,7 +250,7 @@ def _unpickled(file: IO[bytes], name: str) -> dict[str, Tensor]:
 
 
 def _convolutions(tensors: Mapping[str, Tensor], deepest: str, path: Path | str) -> dict[str, Tensor]:
-    """The convolutions down to `deepest`, float32; WeightsError for what is no number."""
+    """The convolutions down to `deepest`, float32. Raises WeightsError if a value is not a finite number."""
     names = [
         f"features.{n}.{part}"
         for n, layer in enumerate(LAYERS[: LAYERS.index(deepest) + 1])
@@ -243,12 +259,12 @@ def _convolutions(tensors: Mapping[str, Tensor], deepest: str, path: Path | str)
     ]
     for name in names:
         if not tensors[name].is_floating_point() or not bool(tensors[name].isfinite().all()):
-            raise WeightsError(f"{path}: {name} holds values that are no finite numbers.")
+            raise WeightsError(f"{path}: {name} holds values that are not finite numbers.")
     return {name: tensors[name].float().contiguous() for name in names}
 
 
 def _store(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Both files whole or not at all, the sum last: without it nothing counts as stored."""
+    """Write the weights and their SHA-256, each file whole or not at all, the SHA-256 last: only then they count."""
     from safetensors.torch import save
 
     data = save(tensors)

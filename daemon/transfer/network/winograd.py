@@ -7,8 +7,8 @@ from torch import Tensor
 
 from .kernels import GROUP, PLACES, Kernels, fitting
 
-WIDEST = 256  # channels; beyond, a picture has too few tiles to read the transformed weights for
-# What takes the 3 taps of a weight to 6 places, along either side.
+WIDEST = 256  # channels; in wider layers a picture has too few tiles to make up for reading the transformed weights
+# The matrix that maps the 3 taps of a weight to 6 places, along each side.
 _PLACED = torch.tensor(
     [
         [1 / 4, 0, 0],
@@ -23,7 +23,7 @@ _PLACED = torch.tensor(
 
 
 class Convolution:
-    """y = w * x + b for one w (m, n, 3, 3), and its way back."""
+    """y = w * x + b for w (m, n, 3, 3) and b (m,), by our kernels, and its way back."""
 
     def __init__(self, kernels: Kernels, weight: Tensor, bias: Tensor) -> None:
         self._kernels, self._bias, self._maps = kernels, bias.contiguous(), weight.shape[:2]
@@ -31,26 +31,26 @@ class Convolution:
 
     @classmethod
     def of(cls, weight: Tensor, bias: Tensor) -> Self | None:
-        """None where there are no kernels for such weights."""
+        """The convolution for weight (m, n, 3, 3) and bias (m,); None if there are no kernels for such weights."""
         w = weight.contiguous(memory_format=torch.channels_last)
         m, n = w.shape[:2]
         kernels = fitting(w[:1]) if m % GROUP == 0 and max(m, n) <= WIDEST else None
         return cls(kernels, weight, bias) if kernels else None
 
     def forward(self, x: Tensor, edge: bool, rectified: bool) -> Tensor:
-        """(1, n, H, W) → (1, m, H, W); `edge`: as VGG's border; `rectified`: of ReLU(x)."""
+        """x (1, n, H, W) → y (1, m, H, W). `edge`: see VGG.features, `border`. `rectified`: of ReLU(x)."""
         return self._kernels.convolve(x, self._there, self._bias, None, self._maps[0], 1, edge, rectified)
 
     def backward(self, g: Tensor, edge: bool, rectified: Tensor | None) -> Tensor:
-        """dL/dy → dL/dx (1, n, H, W), or for `edge` (1, n, H + 2, W + 2), by x with its edges repeated once.
+        """dL/dy (1, m, H, W) → dL/dx (1, n, H, W); with `edge` (1, n, H + 2, W + 2), by x with its edges repeated once.
 
-        `rectified`: what ReLU came after, if the result is to be by that.
+        `rectified`: the input of a ReLU before this convolution, to include its way back; None: no ReLU.
         """
         return self._kernels.convolve(g, self._back, None, rectified, self._maps[1], 1 + edge, False, False)
 
 
 def _packed(weight: Tensor) -> Tensor:
-    """(m, n, 3, 3) → (m / GROUP, 36, n, GROUP), in float64 until the end."""
+    """Weights (m, n, 3, 3) → (m / GROUP, 36, n, GROUP) for the kernel, computed in float64, returned in float32."""
     m, n = weight.shape[:2]
     placed = torch.einsum("ia,mnab,jb->ijnm", _PLACED, weight.double(), _PLACED)
     return placed.reshape(PLACES, n, m // GROUP, GROUP).permute(2, 0, 1, 3).contiguous().float()

@@ -1,4 +1,4 @@
-"""A step of an optimiser as a CUDA graph: one launch in the place of hundreds, 11 µs each from Python on an H100."""
+"""A step of an optimiser as a CUDA graph: one launch instead of hundreds, which take 11 µs each on an H100."""
 
 import logging
 from collections.abc import Callable
@@ -10,22 +10,22 @@ log = logging.getLogger("styled")
 
 
 class CapturedStep:
-    """Calls `step`; on a GPU the second call captures it in a CUDA graph, and every call from then on replays that.
+    """Calls `step`. On a GPU the second call captures `step` in a CUDA graph, and this and all later calls replay it.
 
-    The first call is an ordinary one: libraries make their plans and workspaces in it. Where the capture fails, and on
-    a CPU, each call is an ordinary one.
+    The first call runs `step` as usual, because libraries make their plans and workspaces then. If the capture fails,
+    and on a CPU, every call runs `step` as usual.
 
-    What `step` must keep to:
-    - It decides nothing on the host and waits for nothing: a replay does what the capture did, whatever the values.
-    - All that it reads from the call before or leaves for the next one lies in the same tensors, written in place.
-      LBFGS and ProjectedGradient do so: `evaluate` is always given the same x and may return its loss and gradient in
-      new tensors, which the optimiser copies within the step; in a graph these are the same memory at each replay.
-    - What `evaluate` reads besides x (targets, features of the photo, weights) stays where it is, and is not replaced.
-      With another plan, level or loss, make a new CapturedStep.
-    - Nothing else happens in it: Python runs at the first two calls only, so a count or a report belongs outside.
+    Rules for `step`:
+    - `step` takes no decision on the host and waits for nothing: a replay repeats the captured launches for any values.
+    - Values from the call before and for the next call lie in the same tensors, written in place. LBFGS and
+      ProjectedGradient do so: `evaluate` always receives the same x and may return loss and gradient in new tensors,
+      which the optimiser copies within the step. In a graph these tensors have the same memory at each replay.
+    - The tensors that `evaluate` reads besides x (targets, features of the photo, weights) stay in place and are not
+      replaced. For another plan, level or loss make a new CapturedStep.
+    - Python runs in the first two calls only, so counts and reports belong outside of `step`.
     """
 
-    enabled: ClassVar[bool] = True  # False: nothing is captured; for tests and to look for a fault
+    enabled: ClassVar[bool] = True  # False: capture nothing, for tests and to look for a fault
     _told: ClassVar[bool] = False
 
     def __init__(self, step: Callable[[], None], device: torch.device) -> None:
@@ -35,7 +35,7 @@ class CapturedStep:
         self._calls = 0
 
     def __call__(self) -> None:
-        """One step."""
+        """Do a step."""
         self._calls += 1
         if self._captures and self._calls == 2:
             self._graph = self._captured()
@@ -47,7 +47,7 @@ class CapturedStep:
     def _captured(self) -> torch.cuda.CUDAGraph | None:
         try:
             return graph_of(self._step)
-        except Exception as error:  # what no capture permits, or no memory for the graph's own tensors
+        except Exception as error:  # an operation that no capture permits, or no memory for the graph
             self._tell(error)
             return None
 
@@ -60,17 +60,17 @@ class CapturedStep:
 
 
 def graph_of(step: Callable[[], None]) -> torch.cuda.CUDAGraph:
-    """The step as a graph for the current device. Nothing is computed yet, and nothing where the capture raises."""
+    """The step as a graph for the current device. Computes nothing; raises what torch raises if the capture fails."""
     graph = torch.cuda.CUDAGraph()
-    # torch captures on a stream of its own, and where that fails it does not come back from there by itself.
+    # Torch captures on another stream and, if the capture fails, does not return to the present stream.
     with (
         torch.cuda.stream(torch.cuda.current_stream()),
-        torch.cuda.graph(graph, capture_error_mode="thread_local"),  # other threads may do as they like meanwhile
+        torch.cuda.graph(graph, capture_error_mode="thread_local"),  # other threads may use CUDA meanwhile
     ):
         step()
     return graph
 
 
 def is_capturing() -> bool:
-    """Whether this thread is in the middle of `graph_of`."""
+    """Whether this thread is capturing a graph."""
     return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()

@@ -1,4 +1,4 @@
-"""Builds the kernels with the package (hatchling's build hook), if there is a C compiler: nothing needs them."""
+"""Build the kernels with the package (hatchling's build hook) if there is a C compiler; styled works without them."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ PROCESSORS = {"avx512": ("-mavx512f", "-mfma", "-DLANES=16"), "avx2": ("-mavx2",
 
 
 class Kernels(BuildHookInterface):  # type: ignore[type-arg]
-    """One library per kind of processor, beside the sources."""
+    """A library for each kind of processor, beside the sources."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if sys.platform != "linux" or platform.machine() != "x86_64":
@@ -38,7 +38,7 @@ class Kernels(BuildHookInterface):  # type: ignore[type-arg]
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
     def _compile(self, compiler: list[str], flags: tuple[str, ...], folder: Path, library: Path) -> None:
-        new = library.with_suffix(".new")  # a daemon may be running on the old one
+        new = library.with_suffix(".new")  # a daemon may be running with the old library
         done = subprocess.run([*compiler, *FLAGS, *flags, "-o", str(new), *SOURCES], cwd=folder, capture_output=True)
         if done.returncode == 0:
             new.replace(library)

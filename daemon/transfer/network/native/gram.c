@@ -1,14 +1,14 @@
-/* Gram matrices, and the way back from them: sums over all pixels of a picture f, channels_last, of n channels, a
-   multiple of WIDE. Rows of the picture may lie further apart than they are long. */
+/* Gram matrices, and the way back from them: sums over all pixels of a picture f, channels_last, with n channels; n is
+   a multiple of WIDE. There may be gaps between the rows of the picture. */
 
 #include "vectors.h"
 
-#define CHUNK 128 /* pixels whose products are summed in registers before they are added to the rest */
-#define TALL (LANES / 4 + 4) /* rows of a Gram matrix that are computed together, as many as registers have room for */
-#define ACROSS 2             /* vectors of each */
+#define CHUNK 128 /* pixels whose products are summed in registers before the sums go to memory */
+#define TALL (LANES / 4 + 4) /* rows of a Gram matrix that are computed together: as many as the registers hold */
+#define ACROSS 2             /* vectors of each row */
 #define WIDE 64              /* channels of the way back whose weights lie together */
-#define ROWS 6               /* pixels of it that are computed together, as in winograd.c */
-#define COLUMNS (LANES / 4)  /* vectors of each */
+#define ROWS 6               /* pixels of the way back that are computed together, as in winograd.c */
+#define COLUMNS (LANES / 4)  /* vectors of each pixel */
 
 typedef struct {
     const float *f, *mean;
@@ -16,8 +16,8 @@ typedef struct {
     long rows, columns, pitch, n, count, taken;
 } summing;
 
-/* `rows` rows of part (n, n), from row i on, += the products of so many pixels' channels i and j, where j's step is not
-   before i's. */
+/* Adds to `rows` rows of part (n, n), from row i on, the products of channels i and j of each of `pixels` pixels, for
+   the j from the step of ACROSS vectors that holds i. */
 INLINE void add_rows(const float *f, long pixels, long n, float *part, long i, int rows) {
     for (long j = i / (ACROSS * LANES) * (ACROSS * LANES); j < n; j += ACROSS * LANES) {
         vector sums[TALL][ACROSS] = {0};
@@ -60,8 +60,8 @@ static void sum_part(void *shared) {
     }
 }
 
-/* parts (count, n, n), zeros before: each a share of the pixels, whose sum is the upper triangle, at least, of Σ f fᵀ,
-   or with a mean (n,) of Σ (f - mean) (f - mean)ᵀ. scratch: count x CHUNK x n. */
+/* parts (count, n, n), zeros on entry: each part sums a share of the pixels. The sum of the parts is, in the upper
+   triangle, Σ f fᵀ, or with a mean (n,) Σ (f - mean) (f - mean)ᵀ; mean may be null. scratch: count x CHUNK x n. */
 void gram(const float *f, const float *mean, float *parts, float *scratch, long rows, long columns, long pitch, long n,
           long count, team *parallel, int threads) {
     summing how = {f, mean, parts, scratch, rows, columns, pitch, n, count, 0};
@@ -110,7 +110,7 @@ static void add_to_chunks(void *shared) {
     }
 }
 
-/* g += f S + row, pixel by pixel. s: (n / WIDE, n, WIDE), from S (n, n); row (n,) or null. */
+/* g += f S + row at each pixel. s: (n / WIDE, n, WIDE), rearranged from S (n, n); row (n,) or null. */
 void add_product(float *g, const float *f, const float *s, const float *row, long rows, long columns, long g_pitch,
                  long f_pitch, long n, team *parallel, int threads) {
     adding how = {g, f, s, row, rows, columns, g_pitch, f_pitch, n, 0};

@@ -1,5 +1,5 @@
 /* The largest of each 2 x 2 pixels, and the way back: x (h, w, n) channels_last, y (h / 2, w / 2, n); n is a multiple
-   of LANES. What an odd side has left over is looked at by nobody. */
+   of LANES. The last row or column of an odd side does not count. */
 
 #include "vectors.h"
 
@@ -59,7 +59,7 @@ void pool(const float *x, float *y, long h, long w, long n, team *parallel, int 
     parallel(pool_rows, &how, threads, 0);
 }
 
-/* g, as y: a derivative by y; to, as x: the same by x, all of it at the first of the largest. */
+/* g, in y's shape: dL/dy. to, in x's shape: dL/dx, which goes to the first of the largest pixels alone. */
 void unpool(const float *x, const float *g, float *to, long h, long w, long n, team *parallel, int threads) {
     pooling how = {x, g, to, h, w, n, 0};
     parallel(unpool_rows, &how, threads, 0);

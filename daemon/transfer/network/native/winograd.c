@@ -1,8 +1,8 @@
 /* A 3 x 3 convolution by Winograd's F(4 x 4, 3 x 3) (Lavin, Gray 2015, arXiv:1509.09308): a quarter of the products.
 
    Pictures are channels_last: x (h, w, n), y (rows, columns, m); n is a multiple of LANES, m of GROUP. A tile is 4 x 4
-   pixels of y, computed from 6 x 6 of x. Blocks of tiles go through all three steps at once, so that what lies between
-   them never leaves the cache; threads take blocks as they come, and no bit depends on who took which. */
+   pixels of y, computed from 6 x 6 of x. Blocks of tiles go through all three steps at once, so that the results of the
+   steps never leave the cache. Threads take the next free block; no bit depends on which thread took a block. */
 
 #include "vectors.h"
 
@@ -13,7 +13,7 @@
 #define ROWS 6    /* tiles that one step of the product takes at once: with COLUMNS, as many sums as registers hold */
 #define COLUMNS (LANES / 4)
 
-const int contract = 2; /* goes up with any change of a function's arguments, so that no library of another day is used */
+const int contract = 2; /* increase this with any change of a function's arguments, so that no old library is used */
 
 typedef struct {
     const float *x, *u, *bias, *mask, *nothing;
@@ -41,7 +41,7 @@ INLINE void gathered(const vector p[SEEN], vector y[TILE]) {
     y[3] = b + 8 * e + p[5];
 }
 
-/* One tile's pixels, n channels each -> its 36 places in v, `step` apart. */
+/* The pixels of a tile, n channels each -> the tile's 36 places in v, `step` floats apart. */
 INLINE void tile_in(const float *const from[PLACES], long n, int rectified, float *v, long step) {
     for (long c = 0; c < n; c += LANES) {
         vector half[SEEN][SEEN];
@@ -62,7 +62,8 @@ INLINE void tile_in(const float *const from[PLACES], long n, int rectified, floa
     }
 }
 
-/* 36 places of GROUP channels in p, `step` apart -> the tile's pixels, as far as y has them; at: floats into y. */
+/* 36 places of GROUP channels in p, `step` floats apart -> the tile's pixels in y. at: the offset of each pixel in y,
+   in floats; -1: outside y. */
 static void tile_out(const convolution *how, const float *p, long step, const float *bias, const long at[]) {
     for (long c = 0; c < GROUP; c += LANES) {
         vector half[TILE][SEEN];
@@ -153,9 +154,9 @@ static void work(void *shared) {
 }
 
 /* u: (m / GROUP, 36, n, GROUP), the transformed weights. nothing: n zeros. scratch: threads x 36 x block x (n + GROUP).
-   block: tiles, a multiple of ROWS. padding: px around x, of zeros, or of the edge's own values; y is as large as that
-   makes it. rectified: x counts as 0 where it is below. mask: as y, which becomes 0 where the mask is not above 0, or
-   null, as the bias may be. */
+   block: tiles, a multiple of ROWS. padding: px around x, of zeros, or with edge of x's outermost values; y is (h + 2
+   padding - 2, w + 2 padding - 2, m). rectified: x below 0 counts as 0. mask: in y's shape; where mask is not above 0,
+   y becomes 0. mask and bias may be null. */
 void convolve(const float *x, const float *u, const float *bias, const float *mask, const float *nothing, float *y,
               float *scratch, long h, long w, long n, long m, long padding, int edge, int rectified, long block,
               team *parallel, int threads) {
