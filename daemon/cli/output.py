@@ -39,11 +39,11 @@ def read_status(root: Path) -> dict[str, Any]:
 
 def read_provenance(painting: Path) -> Provenance:
     """The record in a painting's file. Raises JobError if the file is no picture or has no record."""
-    from daemon import pictures
+    from daemon.pictures.xmp import read_record
 
     try:
         with painting.open("rb") as file:
-            record = pictures.read_record(file)
+            record = read_record(file)
     except OSError as error:
         raise JobError(f"{painting}: {error.strerror}.", "Check the name and the rights.") from None
     if not record:
