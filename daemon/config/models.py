@@ -218,7 +218,6 @@ def auto_size(device: str) -> int:
 class Settings:
     """What one picture is painted with: its style's settings and its own, merged."""
 
-    preset: str
     size: int | Literal["auto", "original"]  # px, the long side
     recipe: Recipe
 
@@ -235,7 +234,7 @@ def merged(*places: RecipeSettings) -> Settings:
     for place in places:
         chosen |= place.chosen()
     preset, size = chosen.pop("preset"), chosen.pop("size")
-    return Settings(preset, size, recipe(preset, **chosen))
+    return Settings(size, recipe(preset, **chosen))
 
 
 class Config(_Group):
