@@ -32,7 +32,8 @@ class Lock:
             raise ConfigError([f"root: {self.path} cannot be opened: {error.strerror}; give rights"]) from None
         try:
             if holder := self._holder(fd, fcntl.LOCK_EX):
-                raise self._refusal(holder)
+                root = self.path.parent.parent
+                raise ConfigError([f"root: {root} is already looked after by {holder}; stop that daemon first"])
             with contextlib.suppress(OSError):  # on a full disk others do not learn our name
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, f"styled, process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
@@ -100,10 +101,6 @@ class Lock:
             return status.st_ino, status.st_mtime_ns
         finally:
             os.close(fd)
-
-    def _refusal(self, holder: str) -> ConfigError:
-        root = self.path.parent.parent
-        return ConfigError([f"root: {root} is already looked after by {holder}; stop that daemon first"])
 
 
 def _is_here(holder: str) -> bool:
