@@ -9,7 +9,7 @@ from typing import Any
 
 from daemon.config.models import Config
 from daemon.errors import JobError
-from daemon.inbox.scan import describe
+from daemon.inbox.scan import InboxScan
 from daemon.jobs.audit import Finding, Report
 from daemon.provenance import Provenance, own_settings, picture_name, summed, ways
 from daemon.status import Status
@@ -22,8 +22,9 @@ ALIKE = 12  # entries of a folder with the same fate that `check` lists one by o
 
 def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
     """The path of each entry in the inbox, and what would happen to the entry, in words."""
-    if Folders(config.root).inbox.is_dir():  # otherwise the first start makes it
-        yield from describe(Folders(config.root).inbox, config.styles, config.default_style)
+    inbox = Folders(config.root).inbox
+    if inbox.is_dir():  # otherwise the first start makes it
+        yield from ((each.path, each.description) for each in InboxScan(inbox, config.styles, config.default_style))
 
 
 def read_status(root: Path) -> dict[str, Any]:

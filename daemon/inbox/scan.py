@@ -174,12 +174,6 @@ def _open_folder(name: str, parent: int, device: int, depth: int) -> int:
     return fd
 
 
-def describe(inbox: Path, styles: Collection[str], default_style: str) -> Iterator[tuple[str, str]]:
-    """The path of every entry and, in words, what becomes of it. Opens no file, changes nothing."""
-    for entry in InboxScan(inbox, styles, default_style):
-        yield entry.path, entry.description
-
-
 def _no_style(name: str, styles: Collection[str]) -> str:
     near = difflib.get_close_matches(name, styles, n=1)
     hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(styles))}"
