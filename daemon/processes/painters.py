@@ -50,6 +50,7 @@ class PainterInfo:
 class PainterChild(Child):
     """A painter process of this machine, started by its `device` and `weights`. A replacement gets the device and the
     weights that its predecessor reported: "auto" must not find another device, or other weights, the second time."""
+
     def ready(self) -> PainterInfo:
         info: PainterInfo = super().ready()
         self._arguments = (info.device, info.weights)
