@@ -163,8 +163,8 @@ def test_whatever_the_bytes_there_is_a_configuration_or_a_configerror(folder: Pa
 
 def test_a_sidecar_has_recipe_settings_only() -> None:
     own = load_sidecar(b"size: 64\nkeep_colors: no\n", "a.jpg.yaml")
-    assert own.chosen() == {"size": 64, "keep_colors": "no"}
-    assert load_sidecar(b"", "a.jpg.yaml").chosen() == {}
+    assert own.model_dump(exclude_none=True) == {"size": 64, "keep_colors": "no"}
+    assert load_sidecar(b"", "a.jpg.yaml").model_dump(exclude_none=True) == {}
 
 
 def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
