@@ -21,7 +21,7 @@ from daemon.jobs import journal
 from daemon.jobs.journal import Entry
 from daemon.jobs.journal_compaction import is_there
 from daemon.jobs.record import RECORD, TEMPORARY, Job, parse
-from daemon.storage.files import free_name, move, sha256, write_atomically
+from daemon.storage.files import Handle, free_name, move, sha256, write_atomically
 from daemon.storage.layout import FORMAT, PROBE, Folders
 from daemon.storage.lock import Lock
 from daemon.text import escape
@@ -247,10 +247,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _digest(path: Path) -> str:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = Handle.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        return sha256(fd)
+        return sha256(file.fd)
     except OSError:
         return "unreadable"
-    finally:
-        os.close(fd)

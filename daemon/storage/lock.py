@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemon.errors import ConfigError
+from daemon.storage.files import Handle
 
 BEATS = 10  # seconds: an idle daemon writes its status every 5 s (status.HEARTBEAT_SECONDS)
 
@@ -93,14 +94,11 @@ class Lock:
 
     def _heartbeat(self) -> tuple[int, int] | None:
         try:  # open, not stat: a network filesystem asks its server again for an open
-            fd = os.open(self.path.with_name("status.json"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            file = Handle.open(self.path.with_name("status.json"), os.O_RDONLY)
+            status = os.fstat(file.fd)
         except OSError:
             return None
-        try:
-            status = os.fstat(fd)
-            return status.st_ino, status.st_mtime_ns
-        finally:
-            os.close(fd)
+        return status.st_ino, status.st_mtime_ns
 
 
 def _is_here(holder: str) -> bool:
