@@ -56,6 +56,7 @@ def read_provenance(painting: Path) -> Provenance:
 def info_lines(record: Provenance) -> Iterator[str]:
     """How a painting was made. Of the recipe, only the settings that differ from its preset."""
     versions = {"styled": record.version, **record.libraries}
+    terms = ", ".join(f"{name} {loss:.4g}" for name, loss in summed(record.terms).items())
     rows = [
         ("photo", f"{record.source}  (SHA-256 {record.source_sha256})"),
         ("style", record.style),
@@ -64,18 +65,13 @@ def info_lines(record: Provenance) -> Iterator[str]:
         ("size", f"{record.size[0]} x {record.size[1]}, {record.format}"),
         ("weights", f"{record.weights}  (SHA-256 {record.weights_sha256})"),
         ("steps", f"{record.steps}; {ways(record.stretches)}"),
-        ("loss", f"{record.loss:.6g}" + _terms(summed(record.terms))),
+        ("loss", f"{record.loss:.6g} = {terms}" if terms else f"{record.loss:.6g}"),
         *(("", f"{name} {loss:.4g}") for name, loss in record.terms.items() if name.startswith("style ")),
         ("painted", f"{record.painted} in {record.seconds:.1f} s"),
         ("device", f"{record.device_name} ({record.device}), CPU threads: {record.threads}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
     ]
     return (f"{name:10}{value}" for name, value in rows)
-
-
-def _terms(terms: Mapping[str, float]) -> str:
-    listed = ", ".join(f"{name} {loss:.4g}" for name, loss in terms.items())
-    return f" = {listed}" if listed else ""
 
 
 def comparison_lines(out: Path, same: bool, largest: int, differing: Sequence[str]) -> Iterator[str]:
