@@ -12,14 +12,13 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended. systemd restarts the daemon after 1, and not after 78 (sysexits.h: EX_CONFIG)."""
+    """How a command ended. systemd restarts the daemon after 1, and not after 78 (sysexits.h: EX_CONFIG). A second
+    Ctrl+C or TERM ends it with 128 + the signal's number."""
 
     DONE = 0
     FAILURE = 1  # a restart may cure it
     PICTURES_FAILED = 3  # `run --once` finished, and some pictures failed
     CONFIGURATION = 78  # the settings are wrong
-    FORCED_BY_INT = 130  # the second Ctrl+C
-    FORCED_BY_TERM = 143
 
 
 class JobError(Exception):

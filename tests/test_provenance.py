@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daemon import pictures
 from daemon.errors import JobError
+from daemon.pictures.writing import write
+from daemon.pictures.xmp import read_record
 from daemon.provenance import Provenance, libraries, thinned
 from tests.support.records import a_record
 from tests.support.samples import jpeg
@@ -28,14 +29,14 @@ def test_a_record_comes_back_as_it_was() -> None:
 def test_every_format_carries_its_record(kind: str) -> None:
     record, file = a_record(format=kind), io.BytesIO()
     pixels = np.full((32, 48, 3), 0.5, np.float32)
-    pictures.write(file, pixels, None, format=kind, quality=90, record=record.to_json())  # type: ignore[arg-type]
-    assert Provenance.from_json(pictures.read_record(file)) == record
+    write(file, pixels, None, format=kind, quality=90, record=record.to_json())  # type: ignore[arg-type]
+    assert Provenance.from_json(read_record(file)) == record
     assert b"<x:xmpmeta" in file.getvalue(), "as other programs look for it"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_without_a_record_has_none(kind: str) -> None:
-    assert pictures.read_record(io.BytesIO(jpeg(kind=kind.upper()))) == ""
+    assert read_record(io.BytesIO(jpeg(kind=kind.upper()))) == ""
 
 
 @pytest.mark.parametrize(

@@ -190,10 +190,10 @@ def _probe(path: Path) -> None:
 
     if path.parent == STYLES:
         return  # tested before it was packed, so no decoder has to be loaded for it
-    from daemon import pictures
+    from daemon.pictures.probing import probe
 
     with path.open("rb") as file:
-        pictures.probe(file)
+        probe(file)
 
 
 @app.command()
@@ -231,10 +231,10 @@ def styles(
     settings = load(find(config))
     _say(style_lines(settings))
     if sheet is not None:
-        from daemon import pictures
+        from daemon.pictures import sheets
 
         with sheet.open("wb") as file:
-            pictures.sheet([[each.file for each in style.all_pictures] for style in settings.styles.values()], file)
+            sheets.sheet([[each.file for each in style.all_pictures] for style in settings.styles.values()], file)
 
 
 @app.command()

@@ -59,14 +59,14 @@ def _drops(inbox: Path) -> Iterator[None]:
 
 
 def _say_where(root: Path) -> None:
-    from daemon import pictures  # loads Pillow: not before the daemon has ended
+    from daemon.pictures.sheets import sheet  # loads Pillow: not before the daemon has ended
 
     rows = [
         (CONTENTS / f"{content}.jpg", STYLES / f"{style}.jpg", root / "outbox" / style / f"{content}.jpg")
         for content, style in PAIRS
     ]
     with (root / SHEET).open("wb") as file:
-        pictures.sheet(rows, file)
+        sheet(rows, file)
     print(f"\nPhoto, style and painting side by side:  {root / SHEET}")
     for _, _, painting in rows:
         print(f"  {painting}")

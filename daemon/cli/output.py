@@ -9,7 +9,7 @@ from typing import Any
 
 from daemon.config.models import Config
 from daemon.errors import JobError
-from daemon.inbox.scan import describe
+from daemon.inbox.scan import InboxScan
 from daemon.jobs.audit import Finding, Report
 from daemon.provenance import Provenance, own_settings, picture_name, summed, ways
 from daemon.status import Status
@@ -22,8 +22,9 @@ ALIKE = 12  # entries of a folder with the same fate that `check` lists one by o
 
 def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
     """The path of each entry in the inbox, and what would happen to the entry, in words."""
-    if Folders(config.root).inbox.is_dir():  # otherwise the first start makes it
-        yield from describe(Folders(config.root).inbox, config.styles, config.default_style)
+    inbox = Folders(config.root).inbox
+    if inbox.is_dir():  # otherwise the first start makes it
+        yield from ((each.path, each.description) for each in InboxScan(inbox, config.styles, config.default_style))
 
 
 def read_status(root: Path) -> dict[str, Any]:
@@ -39,11 +40,11 @@ def read_status(root: Path) -> dict[str, Any]:
 
 def read_provenance(painting: Path) -> Provenance:
     """The record in a painting's file. Raises JobError if the file is no picture or has no record."""
-    from daemon import pictures
+    from daemon.pictures.xmp import read_record
 
     try:
         with painting.open("rb") as file:
-            record = pictures.read_record(file)
+            record = read_record(file)
     except OSError as error:
         raise JobError(f"{painting}: {error.strerror}.", "Check the name and the rights.") from None
     if not record:
@@ -55,6 +56,7 @@ def read_provenance(painting: Path) -> Provenance:
 def info_lines(record: Provenance) -> Iterator[str]:
     """How a painting was made. Of the recipe, only the settings that differ from its preset."""
     versions = {"styled": record.version, **record.libraries}
+    terms = ", ".join(f"{name} {loss:.4g}" for name, loss in summed(record.terms).items())
     rows = [
         ("photo", f"{record.source}  (SHA-256 {record.source_sha256})"),
         ("style", record.style),
@@ -63,18 +65,13 @@ def info_lines(record: Provenance) -> Iterator[str]:
         ("size", f"{record.size[0]} x {record.size[1]}, {record.format}"),
         ("weights", f"{record.weights}  (SHA-256 {record.weights_sha256})"),
         ("steps", f"{record.steps}; {ways(record.stretches)}"),
-        ("loss", f"{record.loss:.6g}" + _terms(summed(record.terms))),
+        ("loss", f"{record.loss:.6g} = {terms}" if terms else f"{record.loss:.6g}"),
         *(("", f"{name} {loss:.4g}") for name, loss in record.terms.items() if name.startswith("style ")),
         ("painted", f"{record.painted} in {record.seconds:.1f} s"),
         ("device", f"{record.device_name} ({record.device}), CPU threads: {record.threads}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
     ]
     return (f"{name:10}{value}" for name, value in rows)
-
-
-def _terms(terms: Mapping[str, float]) -> str:
-    listed = ", ".join(f"{name} {loss:.4g}" for name, loss in terms.items())
-    return f" = {listed}" if listed else ""
 
 
 def comparison_lines(out: Path, same: bool, largest: int, differing: Sequence[str]) -> Iterator[str]:

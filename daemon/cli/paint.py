@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon import pictures
 from daemon.config.load import builtin_picture, settings_from
 from daemon.config.models import Config, Output
 from daemon.console.console import painting
@@ -17,6 +16,8 @@ from daemon.errors import ConfigError, JobError
 from daemon.filenames import OUTPUT_EXTENSIONS, OutputFormat, output_format
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
+from daemon.pictures import writing
+from daemon.pictures.reading import Picture, read
 from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
 from daemon.provenance import StyleSource, picture_name
@@ -74,19 +75,19 @@ def stylizer_for(device: str, weights: str, threads: int | None = None) -> "Styl
         raise ConfigError([str(error)]) from None
 
 
-def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[pictures.Picture, str]:
+def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[Picture, str]:
     """The photo, its long side scaled to `size` px (None: as it is), and its SHA-256. Raises JobError."""
     try:
         with photo.open("rb") as file:
             digest = sha256(file.fileno())
-            return pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=size, enlarge=enlarge), digest
+            return read(file, max_megapixels=MAX_MEGAPIXELS, size=size, enlarge=enlarge), digest
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
 
 
 def paint(
     stylizer: "Stylizer",
-    content: pictures.Picture,
+    content: Picture,
     style: list[tuple[Path, float]],
     recipe: Recipe,
     name: str,
@@ -105,7 +106,7 @@ def paint(
         for path, weight in style:
             with path.open("rb") as file:
                 sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
-                mixed.append((pictures.read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
+                mixed.append((read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
         steps = StepLog()
         with painting(name) as show:
 
@@ -125,11 +126,11 @@ def paint(
     return steps.result(pixels, recipe, PainterInfo.of(stylizer), stylizer.threads, sources)
 
 
-def write(out: Path, result: Pixels, content: pictures.Picture, kind: OutputFormat, quality: int, record: str) -> None:
+def write(out: Path, result: Pixels, content: Picture, kind: OutputFormat, quality: int, record: str) -> None:
     """Write the painting to `out`, whole or not at all. Raises JobError if the disk or the rights do not allow it."""
     temporary, file = out.with_name(f".{secrets.token_hex(6)}.tmp"), io.BytesIO()
     try:
-        pictures.write(
+        writing.write(
             file, result, content.alpha, format=kind, quality=quality, metadata=content.metadata, record=record
         )
         write_atomically(out, file.getbuffer(), durable=True, temporary=temporary)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from daemon import pictures
 from daemon.assets import STYLES
 from daemon.cli.output import read_provenance
 from daemon.cli.paint import MAX_MEGAPIXELS, kind_of, paint, read_photo, stylizer_for, write
 from daemon.config.models import Config
 from daemon.errors import ConfigError, JobError
 from daemon.filenames import MASK
+from daemon.pictures.masks import masked
+from daemon.pictures.reading import read
 from daemon.provenance import Provenance, libraries, ways
 from daemon.storage.files import sha256
 from daemon.text import words
@@ -59,8 +60,8 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
     result = paint(stylizer, content, sources, was.recipe, was.source, was.stretches)
     if mask is not None:
         with mask.open("rb") as file:
-            masked = pictures.masked(result.painting, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
-        result = dataclasses.replace(result, painting=masked, mask_sha256=was.mask_sha256)
+            blend = masked(result.painting, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
+        result = dataclasses.replace(result, painting=blend, mask_sha256=was.mask_sha256)
     now = result.provenance(
         source=was.source,
         source_sha256=digest,
@@ -143,4 +144,4 @@ def _compared(painting: Path, out: Path, was: Provenance, now: Provenance) -> Co
 
 def _pixels(path: Path) -> "np.typing.NDArray[np.float32]":
     with path.open("rb") as file:
-        return pictures.read(file, max_megapixels=MAX_MEGAPIXELS).pixels
+        return read(file, max_megapixels=MAX_MEGAPIXELS).pixels

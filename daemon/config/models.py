@@ -161,10 +161,6 @@ class RecipeSettings(_Group):
     start: _Start | None = None
     keep_colors: _KeepColors | None = None  # how the photo's colours are kept
 
-    def chosen(self) -> dict[str, Any]:
-        """The settings that are not None, by name."""
-        return {name: value for name in RecipeSettings.model_fields if (value := getattr(self, name)) is not None}
-
 
 class Defaults(RecipeSettings):
     """The recipe of every style. A setting that stays None is the preset's (see transfer/recipe.py)."""
@@ -218,7 +214,6 @@ def auto_size(device: str) -> int:
 class Settings:
     """What one picture is painted with: its style's settings and its own, merged."""
 
-    preset: str
     size: int | Literal["auto", "original"]  # px, the long side
     recipe: Recipe
 
@@ -233,9 +228,9 @@ def merged(*places: RecipeSettings) -> Settings:
     """`places` from the widest, which must set preset and size, to the narrowest; the narrowest wins."""
     chosen: dict[str, Any] = {}
     for place in places:
-        chosen |= place.chosen()
+        chosen |= place.model_dump(include=set(RecipeSettings.model_fields), exclude_none=True)
     preset, size = chosen.pop("preset"), chosen.pop("size")
-    return Settings(preset, size, recipe(preset, **chosen))
+    return Settings(size, recipe(preset, **chosen))
 
 
 class Config(_Group):

@@ -130,8 +130,7 @@ class Gallery:
         write_atomically(self.folder / "paintings.jsonl", lines, durable=False)
 
     def _remember(self, known: Known) -> None:
-        if known.path in self._known:
-            self._forget(known.path)
+        self._forget(known.path)
         self._known[known.path] = known
         self._changed = True
         with (self.folder / "paintings.jsonl").open("a") as file:

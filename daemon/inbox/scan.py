@@ -5,7 +5,6 @@ leads outside, not even a link that replaces a folder during the scan.
 """
 
 import contextlib
-import difflib
 import errno
 import os
 from collections.abc import Collection, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from daemon.filenames import MASK, SIDECAR, companion_of, ignored_reason, is_photo, is_picture
-from daemon.text import escape
+from daemon.text import escape, meant
 
 DEEPEST = 64  # folders below a style's; deeper folders are a loop of mounts or a mistake
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -174,16 +173,9 @@ def _open_folder(name: str, parent: int, device: int, depth: int) -> int:
     return fd
 
 
-def describe(inbox: Path, styles: Collection[str], default_style: str) -> Iterator[tuple[str, str]]:
-    """The path of every entry and, in words, what becomes of it. Opens no file, changes nothing."""
-    for entry in InboxScan(inbox, styles, default_style):
-        yield entry.path, entry.description
-
-
 def _no_style(name: str, styles: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, styles, n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(styles))}"
-    return f"no style is called {escape(name)}{hint}"
+    hint = meant(name, styles) or f"there are {', '.join(sorted(styles))}"
+    return f"no style is called {escape(name)}; {hint}"
 
 
 def _special(here: _Folder, entry: os.DirEntry[str]) -> ScanEntry:

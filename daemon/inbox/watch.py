@@ -102,11 +102,6 @@ class FolderWatch:
         self._retry_at = math.inf  # when to try to arm it again
 
     @property
-    def how(self) -> str:
-        """How new photos are noticed, for a person."""
-        return "watching" if self.is_armed else f"polling: {self._polled}"
-
-    @property
     def is_armed(self) -> bool:
         return self._events is not None
 

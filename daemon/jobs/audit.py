@@ -19,8 +19,9 @@ from daemon.filenames import is_photo
 from daemon.inbox.scan import InboxScan, Kind
 from daemon.jobs import journal
 from daemon.jobs.journal import Entry
+from daemon.jobs.journal_compaction import is_there
 from daemon.jobs.record import RECORD, TEMPORARY, Job, parse
-from daemon.storage.files import free_name, move, sha256, write_atomically
+from daemon.storage.files import Handle, free_name, move, sha256, write_atomically
 from daemon.storage.layout import FORMAT, PROBE, Folders
 from daemon.storage.lock import Lock
 from daemon.text import escape
@@ -189,12 +190,7 @@ class _Examination:
         photo = [entry.facts.get("size"), entry.facts.get("mtime_ns")]
         for name, stamp in entry.facts.get("files", {}).items():
             path = self.folders.root / name
-            try:
-                status = path.lstat()
-            except OSError:
-                self.report.gone += 1
-                continue
-            if not stat.S_ISREG(status.st_mode) or [status.st_size, status.st_mtime_ns] != list(stamp):
+            if not is_there(path, stamp):
                 self.report.gone += 1
             elif list(stamp) == photo and _digest(path) != entry.facts.get("sha256"):
                 advice = f"Check the disk and restore it from a copy; its SHA-256 is {entry.facts.get('sha256')}."
@@ -251,10 +247,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _digest(path: Path) -> str:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = Handle.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        return sha256(fd)
+        return sha256(file.fd)
     except OSError:
         return "unreadable"
-    finally:
-        os.close(fd)

@@ -122,10 +122,8 @@ class JobRecords:
 
     def all(self) -> list[Job]:
         """Every job in hand whose record can be read. The remains of a job that never began are removed."""
-        return [job for directory in self.directories() if (job := self.read(directory)) is not None]
-
-    def directories(self) -> list[Path]:
-        return sorted(d for d in self.work.iterdir() if d.is_dir() and not d.is_symlink())
+        directories = sorted(d for d in self.work.iterdir() if d.is_dir() and not d.is_symlink())
+        return [job for directory in directories if (job := self.read(directory)) is not None]
 
     def read(self, directory: Path) -> Job | None:
         """The job in this folder; None if its record is missing or damaged. Such a folder is left alone."""

@@ -3,16 +3,14 @@
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from daemon.errors import JobError
+from daemon.pictures.colour import Floats
 from daemon.pictures.reading import read
 
-Pixels = NDArray[np.float32]
 
-
-def masked(painting: Pixels, photo: Pixels, mask: BinaryIO, *, max_megapixels: float) -> Pixels:
+def masked(painting: Floats, photo: Floats, mask: BinaryIO, *, max_megapixels: float) -> Floats:
     """painting and photo (H, W, 3) → their blend (H, W, 3). The mask, of any size, is scaled to them; its transparent
     parts count as black. Raises JobError if the mask is not a picture."""
     try:

@@ -53,10 +53,6 @@ class Child:
     def running(self) -> bool:
         return self._process is not None and self._process.is_alive()
 
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process is not None else None
-
     def ready(self) -> Any:
         """Start the process if it does not run, and wait for its `ready_info`.
 

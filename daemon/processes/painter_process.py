@@ -23,7 +23,7 @@ class PainterProcess:
             first, *others = every_device() if device == "all" else [device]
             self.stylizer = Stylizer(device=first, weights=weights)
         except DeviceError as error:
-            raise ConfigError([f"device: {error}"]) from None
+            raise ConfigError([str(error)]) from None  # it begins with "device:" already
         except WeightsError as error:
             raise ConfigError([f"weights: {error}"]) from None
         self.ready_info = PainterInfo.of(self.stylizer, others)

@@ -51,9 +51,6 @@ class PainterChild(Child):
     """A painter process of this machine, started by its `device` and `weights`. A replacement gets the device and the
     weights that its predecessor reported: "auto" must not find another device, or other weights, the second time."""
 
-    def __init__(self, name: str, resident: Factory, device: str, weights: str) -> None:
-        super().__init__(name, resident, device, weights)
-
     def ready(self) -> PainterInfo:
         info: PainterInfo = super().ready()
         self._arguments = (info.device, info.weights)

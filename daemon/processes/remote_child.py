@@ -24,18 +24,14 @@ class RemoteChild:
         self.ready_info: Any = ready_info
         self._connection = Connection(os.dup(end.fd))
         self._closing = threading.Lock()
-        self._running = True
-
-    @property
-    def running(self) -> bool:
-        return self._running
+        self.running = True
 
     def start(self) -> None:
         """Do nothing: a remote child runs from the beginning."""
 
     def ready(self) -> Any:
         """Its `ready_info`. Raises WorkerLost if the socket is closed."""
-        if not self._running:
+        if not self.running:
             raise WorkerLost(f"the {self.name} is gone")
         return self.ready_info
 
@@ -62,7 +58,7 @@ class RemoteChild:
 
     def kill(self) -> None:
         """Close the connection at once; a call that is running raises WorkerLost."""
-        self._running = False
+        self.running = False
         with (
             self._closing,
             contextlib.suppress(OSError),

@@ -64,13 +64,11 @@ def _try(probe: Probe, path: Path) -> None:
 
 
 def _model_problems(config: Config) -> list[str]:
-    from daemon.transfer import DeviceError, Stylizer, every_device  # torch: only for `styled check --deep`
+    from daemon.processes.painter_process import PainterProcess  # torch: only for `styled check --deep`
 
     try:
-        for device in every_device() if config.device == "all" else [config.device]:
-            Stylizer(device=device, weights=config.weights)
-    except DeviceError as error:
-        return [f"device: {error}"]
-    except WeightsError as error:
-        return [f"weights: {error}"]
+        for device in PainterProcess(config.device, config.weights).ready_info.others:
+            PainterProcess(device, config.weights)
+    except ConfigError as error:
+        return list(error.problems)
     return []

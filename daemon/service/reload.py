@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from daemon.config.changes import describe_changes
 from daemon.config.live import LiveConfig
+from daemon.config.load import load
 from daemon.config.models import Config
 from daemon.errors import ConfigError
 from daemon.events import Event, about
@@ -19,7 +20,7 @@ def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[C
     `check` raises ConfigError for settings that the loaded model cannot serve; `apply` tells the inbox."""
     old = live.current
     try:
-        new = live.load()
+        new = load(live.path)
         check(new)
         Folders(old.root).prepare(new.styles)  # last: until the new style is in force, its folder would be left alone
     except ConfigError as error:
@@ -28,7 +29,7 @@ def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[C
         kept = "config.yaml was not taken; the running settings stay as they are"
         log.error(kept, extra=about(Event.SETTINGS_REJECTED))
         return
-    live.replace(new)
+    live.current = new  # jobs in hand finish with the settings that they began with
     apply(new)
     for setting in old.changes_that_need_restart(new):
         said = about(Event.RESTART_NEEDED, setting=setting)

@@ -65,17 +65,15 @@ class SystemdClient:
         now = self._clock()
         if now - self._told >= STATUS_SECONDS:
             self._told = now
-            self._tell(status_line(status, now))
+            said = status_line(status, now)
+            if said != self._status:
+                self._status = said
+                self.notify(f"STATUS={said}")
         # a job in hand keeps the settings that it began with: the limit falls only while there is none
         self._stall_seconds = max(stall_seconds, self._stall_seconds) if status.tasks() else stall_seconds
         is_armed = bool(self._watchdog) and status.state == "watching"  # systemd arms it at READY=1
         if is_armed and health is not None and now - self._fed >= self._watchdog / 4:
             self._feed(now, stalled(status, health, now, self._stall_seconds))
-
-    def _tell(self, status: str) -> None:
-        if status != self._status:
-            self._status = status
-            self.notify(f"STATUS={status}")
 
     def _feed(self, now: float, problem: str) -> None:
         if not problem:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemon.errors import ConfigError
+from daemon.storage.files import Handle
 
 BEATS = 10  # seconds: an idle daemon writes its status every 5 s (status.HEARTBEAT_SECONDS)
 
@@ -32,7 +33,8 @@ class Lock:
             raise ConfigError([f"root: {self.path} cannot be opened: {error.strerror}; give rights"]) from None
         try:
             if holder := self._holder(fd, fcntl.LOCK_EX):
-                raise self._refusal(holder)
+                root = self.path.parent.parent
+                raise ConfigError([f"root: {root} is already looked after by {holder}; stop that daemon first"])
             with contextlib.suppress(OSError):  # on a full disk others do not learn our name
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, f"styled, process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
@@ -92,18 +94,11 @@ class Lock:
 
     def _heartbeat(self) -> tuple[int, int] | None:
         try:  # open, not stat: a network filesystem asks its server again for an open
-            fd = os.open(self.path.with_name("status.json"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            file = Handle.open(self.path.with_name("status.json"), os.O_RDONLY)
+            status = os.fstat(file.fd)
         except OSError:
             return None
-        try:
-            status = os.fstat(fd)
-            return status.st_ino, status.st_mtime_ns
-        finally:
-            os.close(fd)
-
-    def _refusal(self, holder: str) -> ConfigError:
-        root = self.path.parent.parent
-        return ConfigError([f"root: {root} is already looked after by {holder}; stop that daemon first"])
+        return status.st_ino, status.st_mtime_ns
 
 
 def _is_here(holder: str) -> bool:

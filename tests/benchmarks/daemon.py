@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from daemon import pictures
 from daemon.events import Event
 from daemon.inbox.inbox import Inbox
+from daemon.pictures.reading import read
 from daemon.transfer import Stylizer
 from daemon.transfer.recipe import recipe
 from tests.benchmarks import machine
@@ -73,7 +73,7 @@ def bare(photos: Sequence[Path], given: argparse.Namespace) -> tuple[float, dict
 
 def decoded(path: Path, size: int) -> Any:
     with path.open("rb") as file:
-        return pictures.read(file, max_megapixels=100, size=size).pixels
+        return read(file, max_megapixels=100, size=size).pixels
 
 
 def through_the_daemon(photos: Sequence[Path], given: argparse.Namespace, root: Path) -> tuple[float, float]:

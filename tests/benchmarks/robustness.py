@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from daemon import pictures
 from daemon.errors import DegeneratePainting
+from daemon.pictures.reading import read
 from daemon.processes.painting_check import check
 from daemon.transfer import Stylizer, stylizer
 from daemon.transfer.plan import Plan
@@ -61,7 +61,7 @@ def decoded(image: Image.Image, size: int, enlarge: bool = False) -> Picture:
     file = io.BytesIO()
     image.save(file, "PNG")
     file.seek(0)
-    return pictures.read(file, max_megapixels=100, size=size, enlarge=enlarge).pixels
+    return read(file, max_megapixels=100, size=size, enlarge=enlarge).pixels
 
 
 def style_picture(name: str, size: int) -> Picture:

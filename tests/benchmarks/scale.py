@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from daemon import pictures
 from daemon.events import Event
+from daemon.pictures.reading import read
+from daemon.pictures.writing import verify, write
 from tests.support.daemon import Daemon
 from tests.support.samples import jpeg
 
@@ -180,10 +181,10 @@ def a_reader_alone(size: int) -> float:
 
     photo = io.BytesIO(jpeg(size, size * 3 // 4))
     start = time.process_time()
-    pixels = pictures.read(photo, max_megapixels=100, size=size)
+    pixels = read(photo, max_megapixels=100, size=size)
     out = io.BytesIO()
-    pictures.write(out, pixels.pixels, None, format="jpeg", quality=95, metadata=b"", record="{}")
-    pictures.verify(io.BytesIO(out.getvalue()), (size, size * 3 // 4))
+    write(out, pixels.pixels, None, format="jpeg", quality=95, metadata=b"", record="{}")
+    verify(io.BytesIO(out.getvalue()), (size, size * 3 // 4))
     return time.process_time() - start
 
 

@@ -163,8 +163,8 @@ def test_whatever_the_bytes_there_is_a_configuration_or_a_configerror(folder: Pa
 
 def test_a_sidecar_has_recipe_settings_only() -> None:
     own = load_sidecar(b"size: 64\nkeep_colors: no\n", "a.jpg.yaml")
-    assert own.chosen() == {"size": 64, "keep_colors": "no"}
-    assert load_sidecar(b"", "a.jpg.yaml").chosen() == {}
+    assert own.model_dump(exclude_none=True) == {"size": 64, "keep_colors": "no"}
+    assert load_sidecar(b"", "a.jpg.yaml").model_dump(exclude_none=True) == {}
 
 
 def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
@@ -182,7 +182,7 @@ def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
 
 def test_settings_can_be_had_without_a_file() -> None:
     made = settings_from({"size": 300, "keep_colors": "no", "style_weight": 2})
-    assert (made.preset, made.size, made.recipe.style_weight) == ("fine", 300, 2.0)
+    assert (made.recipe.preset, made.size, made.recipe.style_weight) == ("fine", 300, 2.0)
     with pytest.raises(ConfigError) as caught:
         settings_from({"preset": "best", "start": 3})
     assert caught.value.problems == (

@@ -48,7 +48,7 @@ styles:
     blend = [(picture.file, picture.weight) for picture in config.styles["both"].all_pictures]
     assert blend == [(folder / "night.jpg", 2.0), (folder / "day.png", 1.0)]
     made = config.settings("both")
-    assert (made.preset, made.size) == ("gatys", "original")
+    assert (made.recipe.preset, made.size) == ("gatys", "original")
     assert (made.recipe.style_weight, made.recipe.content_weight, made.recipe.smoothness) == (2.0, 0.5, 0.0)
     assert (made.recipe.style_scale, made.recipe.seed) == (1.5, 7)
     assert (made.recipe.start, made.recipe.keep_colors) == ("noise", "statistics")
@@ -83,9 +83,9 @@ styles: {night: {picture: night.jpg, size: 128, style_weight: 1}, day: {picture:
 """
     config = load(write(folder, text))
     night = config.settings("night", load_sidecar(b"seed: 9\n", "a.jpg.yaml"))
-    assert (night.preset, night.size, night.recipe.seed, night.recipe.style_weight) == ("draft", 128, 9, 1.0)
+    assert (night.recipe.preset, night.size, night.recipe.seed, night.recipe.style_weight) == ("draft", 128, 9, 1.0)
     day = config.settings("day")
-    assert (day.preset, day.size, day.recipe.seed, day.recipe.style_weight) == ("tutorial", 256, 1, 3.0)
+    assert (day.recipe.preset, day.size, day.recipe.seed, day.recipe.style_weight) == ("tutorial", 256, 1, 3.0)
     assert day.recipe.beta == PRESETS["tutorial"].beta
 
 

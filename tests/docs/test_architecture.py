@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
 PILLOW_SIDE = {"cli/", "processes/reader_process.py"}
 TORCH_SIDE = {
     *("studio/", "cli/", "processes/painter_process.py", "processes/painting_check.py"),
-    *("processes/ray_actor.py", "service/preflight.py"),  # `check --deep`, and the description of weights
+    "processes/ray_actor.py",
 }
 TORCH_FREE = {*NO_TORCH, "transfer.network.weights"}  # imports torch only to read a file
 # An import inside a function needs a reason.

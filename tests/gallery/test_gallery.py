@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daemon import pictures
 from daemon.gallery.gallery import Gallery
+from daemon.pictures.thumbnails import sketch
+from daemon.pictures.writing import write
 from daemon.processes.readers import Readers
 from daemon.storage.layout import Folders
 from tests.support.daemon import Daemon, wait_until
@@ -65,7 +66,7 @@ def begin(folders: Folders, readers: Readers) -> Iterator[Callable[[], Gallery]]
 def painted(path: Path, source: str = "photo.png") -> None:
     pixels = np.full((30, 40, 3), 0.3, np.float32)
     with path.open("wb") as file:
-        pictures.write(file, pixels, None, format="png", quality=90, record=a_record(source=source).to_json())
+        write(file, pixels, None, format="png", quality=90, record=a_record(source=source).to_json())
 
 
 def test_a_delivery_appears_with_its_thumbnails_and_a_painting_taken_away_goes(
@@ -78,7 +79,7 @@ def test_a_delivery_appears_with_its_thumbnails_and_a_painting_taken_away_goes(
     assert names(gallery.page) == []
     painted(path)
     pixels = np.full((30, 40, 3), 0.3, np.float32)
-    gallery.add("job-1", path, a_record(), pictures.sketch(pixels, pixels))
+    gallery.add("job-1", path, a_record(), sketch(pixels, pixels))
     wait_until(lambda: names(gallery.page) == ["photo.png"])
     assert {each.name for each in gallery.folder.glob("*.webp")} == {"job-1.webp", "job-1-before.webp"}
     path.unlink()
@@ -90,7 +91,7 @@ def test_thumbnails_are_made_once_and_known_after_a_restart(folders: Folders, be
     path = folders.outbox / "alpha/photo.png"
     painted(path)
     gallery = begin()
-    gallery.add("job-1", path, a_record(), pictures.sketch(np.zeros((3, 4, 3), np.float32), None))
+    gallery.add("job-1", path, a_record(), sketch(np.zeros((3, 4, 3), np.float32), None))
     gallery.close(30)
     (thumbnail,) = gallery.folder.glob("*.webp")
     made = thumbnail.stat().st_mtime_ns
@@ -133,7 +134,7 @@ def test_a_disk_that_takes_no_page_ends_nothing(
     (folders.outbox / "index.html").mkdir()
     gallery, path = begin(), folders.outbox / "alpha/photo.png"
     painted(path)
-    gallery.add("job-1", path, a_record(), pictures.sketch(np.zeros((3, 4, 3), np.float32), None))
+    gallery.add("job-1", path, a_record(), sketch(np.zeros((3, 4, 3), np.float32), None))
     wait_until(lambda: "cannot be written" in caplog.text)
     shutil.rmtree(folders.outbox / "index.html")
     path.unlink()  # something to write about

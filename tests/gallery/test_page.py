@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon import pictures
 from daemon.gallery.page import Row, render
+from daemon.pictures.reading import read
 from tests.support.browser import CHROMIUM, Browser
 from tests.support.records import a_record
 from tests.support.samples import jpeg
@@ -179,7 +179,7 @@ def test_it_is_accessible_in_light_and_dark_wide_and_narrow(
     assert browser.run(ACCESSIBLE) == []
     browser.screenshot(tmp_path / "page.png")
     with (tmp_path / "page.png").open("rb") as file:
-        brightness = pictures.read(file, max_megapixels=10).pixels[-1, 0].mean()
+        brightness = read(file, max_megapixels=10).pixels[-1, 0].mean()
     assert brightness < 0.3 if dark else brightness > 0.7
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.inbox.scan import DEEPEST, InboxPhoto, InboxScan, Kind, ScanEntry, Signature, describe
+from daemon.inbox.scan import DEEPEST, InboxPhoto, InboxScan, Kind, ScanEntry, Signature
 from tests.support.inbox import put
 
 STYLES = {"starry", "scream"}
@@ -205,7 +205,7 @@ def test_each_entry_is_described_in_words(inbox: Path) -> None:
     put(inbox / "top.jpg")
     put(inbox / "scream/notes.txt")
     put(inbox / "unknown/a.jpg")
-    descriptions = {os.path.relpath(path, inbox): text for path, text in describe(inbox, STYLES, "starry")}
+    descriptions = {os.path.relpath(each.path, inbox): each.description for each in InboxScan(inbox, STYLES, "starry")}
     assert descriptions == {
         "top.jpg": "to be painted in the style starry",
         "scream/notes.txt": "left alone: another kind of file: its extension is no picture's",

@@ -190,7 +190,7 @@ def test_an_inbox_deleted_and_made_again_goes_on(live: Inbox, folder: Path, capl
     assert take_next(live).name == "b.jpg"
     found = [event for event in events(caplog) if event in (Event.INBOX_MISSING, Event.INBOX_BACK)]
     assert found == [Event.INBOX_MISSING, Event.INBOX_BACK]
-    assert live._scans._watch.how == "watching"
+    assert live._scans._watch.is_armed
 
 
 def test_an_inbox_renamed_away_is_no_longer_watched_and_its_successor_is(

@@ -16,7 +16,7 @@ def test_a_delivered_photo_leaves_its_painting_and_its_original_and_nothing_else
     path = deliver(jobs, take(jobs, inbox_photo(tmp_path, folder="holiday")))
     assert path == tmp_path / "outbox/alpha/holiday/photo.jpg"
     assert tree(tmp_path) == {"outbox/alpha/holiday/photo.jpg": "painting", "done/alpha/holiday/photo.jpg": "photo"}
-    assert not jobs.records.directories()
+    assert not [each for each in jobs.folders.work.iterdir() if each.is_dir()]
 
 
 def test_the_path_of_the_temporary_file_makes_no_folder(jobs: JobStore, tmp_path: Path) -> None:

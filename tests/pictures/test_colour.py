@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from daemon.pictures import read
 from daemon.pictures.profiles import ADOBE_RGB, CURVE_SRGB, GAMMA_ADOBE, H273_PRIMARIES, matrix_profile
+from daemon.pictures.reading import read
 from tests.support.made_pictures import cmyk_profile, encoded, expected, in_mode, scene
 
 # IEC 61966-2-1 and Adobe RGB (1998), annex; linear, white D65

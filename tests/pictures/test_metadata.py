@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from daemon.pictures import read, write
+from daemon.pictures.reading import read
+from daemon.pictures.writing import write
 from tests.support.made_pictures import encoded, scene
 
 SECRETS = (b"BODY-4711", b"LENS-0815", b"Jane Owner", b"0123456789abcdef", b"maker's own", b"THUMBNAIL", b"HOST-pc")

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from daemon.errors import JobError
-from daemon.pictures import Picture, probe, read
 from daemon.pictures.metadata import TURNS
+from daemon.pictures.probing import probe
+from daemon.pictures.reading import Picture, read
 from tests.support.made_pictures import (
     EVERY_KIND,
     chunk,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from daemon.errors import JobError
-from daemon.pictures import Picture, probe, read
+from daemon.pictures.probing import probe
+from daemon.pictures.reading import Picture, read
 from tests.support.made_pictures import EVERY_KIND, encoded, of_kind, scene, truncations
 
 

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from daemon.pictures import read, sheet, verify, write
-from daemon.pictures.writing import srgb_profile
+from daemon.pictures.reading import read
+from daemon.pictures.sheets import sheet
+from daemon.pictures.writing import srgb_profile, verify, write
 from tests.support.made_pictures import encoded, scene
 
 FORMATS = ["png", "jpeg", "webp"]

@@ -54,7 +54,7 @@ def test_a_log_record_arrives_with_its_event_and_fields(child: Child, caplog: py
 
 def test_an_idle_child_holds_nothing_of_its_last_call(child: Child) -> None:
     def held() -> list[str]:
-        found = [os.readlink(path) for path in Path(f"/proc/{child.pid}/fd").iterdir()]
+        found = [os.readlink(path) for path in Path(f"/proc/{child._process.pid}/fd").iterdir()]
         return [each for each in found if "styled-array" in each]
 
     child.call("double", SharedArray.of(np.full((3, 4), 0.25)))

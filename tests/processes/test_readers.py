@@ -32,7 +32,7 @@ def test_its_memory_has_the_limit_that_max_megapixels_implies(readers: Readers, 
     (tmp_path / "photo.jpg").write_bytes(jpeg())
     for limit in (10.0, 200.0, 1.0):
         assert readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=limit).size == (64, 48)
-        limits = Path(f"/proc/{readers.pool.children[0].pid}/limits").read_text()
+        limits = Path(f"/proc/{readers.pool.children[0]._process.pid}/limits").read_text()
         (line,) = [line for line in limits.splitlines() if line.startswith("Max address space")]
         assert int(line.split()[3]) == BASE_BYTES + int(limit * 1e6) * BYTES_PER_PIXEL
 
@@ -87,8 +87,8 @@ def test_a_painting_is_read_back_by_its_name(readers: Readers, photo: Photo, tmp
 
 
 def test_a_full_disk_is_the_disks_fault_and_ends_no_reader(readers: Readers, photo: Photo, tmp_path: Path) -> None:
-    pid = readers.pool.children[0].pid
+    pid = readers.pool.children[0]._process.pid
     with pytest.raises(OSError, match="No space left"):
         readers.store(photo.pixels, photo, opened(Path("/dev/full"), os.O_WRONLY), Path("/dev/full"), **SETTINGS)
     assert readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=1).size == photo.size
-    assert readers.pool.children[0].pid == pid
+    assert readers.pool.children[0]._process.pid == pid

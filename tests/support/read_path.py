@@ -58,7 +58,7 @@ class Desk:
         self._file = folder / "photo"
         self._canvas = SharedArray.of(np.full((32, 48, 3), 0.5))
         self.readers.probe(self._handle(written()["PNG", "RGB"]))
-        self.pid = self.readers.pool.children[0].pid
+        self.pid = self.readers.pool.children[0]._process.pid
 
     def _handle(self, data: bytes) -> Handle:
         self._file.write_bytes(data)
@@ -88,7 +88,7 @@ class Desk:
                 use(self._handle(data))
             except JobError as refusal:
                 check_words(refusal)
-        assert self.readers.pool.children[0].pid == self.pid, "the reader broke down and was replaced"
+        assert self.readers.pool.children[0]._process.pid == self.pid, "the reader broke down and was replaced"
 
     def peak_bytes(self) -> int:
         """The most address space that the reader ever had."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.console import Console as Terminal
 from rich.text import Text
 
-from daemon import pictures
 from daemon.console.view import view
+from daemon.pictures.thumbnails import sketch_file
 from daemon.status import Counts, FinishedPainting, Status
 from daemon.transfer.steps import Step
 from tests.support.browser import Browser
@@ -30,7 +30,7 @@ def board(demo: Path) -> Status:
     now = time.monotonic()
     for age, path in enumerate(sorted(demo.glob("outbox/*/*.jpg"))):
         with path.open("rb") as file:
-            preview = pictures.sketch_file(file, None).preview
+            preview = sketch_file(file, None).preview
         made.show(
             FinishedPainting(
                 f"{path.parent.name}/{path.name}", path.parent.name, 41.0 + 7 * age, preview, now - 300 + 70 * age

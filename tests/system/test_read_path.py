@@ -44,7 +44,7 @@ def test_every_mode_that_pillow_writes_is_painted_or_refused_whole_cut_and_flipp
             flipped = np.frombuffer(data, np.uint8).copy()
             flipped[rng.integers(0, len(data), 4)] ^= rng.integers(1, 256, 4).astype(np.uint8)
             desk.read(flipped.tobytes())
-    assert desk.readers.pool.children[0].pid == desk.pid, "the reader broke down and was replaced"
+    assert desk.readers.pool.children[0]._process.pid == desk.pid, "the reader broke down and was replaced"
 
 
 def test_every_format_under_a_wrong_name_and_cut_in_half_goes_its_way_through_the_daemon(
