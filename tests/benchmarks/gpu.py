@@ -1,6 +1,6 @@
 """What a GPU makes of styled, with a verdict: `python -m tests.benchmarks.gpu [--json FILE] [--only SECTION …]`.
 
-Run from the root of a checkout: torch, numpy, safetensors and cachetools are enough, nothing is installed or fetched.
+Run from the root of a checkout: torch, numpy and safetensors are enough; nothing is installed or fetched.
 Each line is a figure, or a verdict with its bound. The last line says how many hold; the exit code is 0 if all do. On a
 CPU everything is tiny and shows only that the program works.
 """
