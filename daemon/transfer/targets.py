@@ -30,6 +30,7 @@ class Targets:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        # by hand: transfer/ also runs where only torch, numpy and safetensors are installed
         self._kept: OrderedDict[tuple[object, ...], list[Statistics]] = OrderedDict()
         self.computed = 0  # targets computed since the start
 
