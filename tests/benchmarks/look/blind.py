@@ -2,7 +2,7 @@
 
 `python -m tests.benchmarks.look.blind A B -o DIR [--styles S]` lays the paintings of the same name in the folders A and
 B side by side, in random order. The sheets are DIR/NAME.jpg, the key is DIR.key.json beside DIR. Show DIR to somebody,
-who writes a line `NAME left`, `NAME right` or `NAME tie` for each sheet. `… --answers FILE -o DIR` counts the lines, with
+who writes a line `NAME left`, `NAME right` or `NAME tie` for each. `… --answers FILE -o DIR` counts the lines, with
 a sign test: how likely such a preference, or a stronger one, is by chance.
 """
 
