@@ -16,32 +16,6 @@ from tests.support.daemon import wait_until
 from tests.support.inbox import SOON, STYLES, is_drained, put, running, take_next, take_now, take_within
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for style in STYLES:
-        (tmp_path / "inbox" / style).mkdir(parents=True)
-    return tmp_path / "inbox"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def still(folder: Path, clock: Clock) -> Iterator[Inbox]:
-    """Not started: the test scans, and moves the clock. Files settle in 2 s."""
-    inbox = Inbox(folder, styles=STYLES, default_style="starry", settle_seconds=2, clock=clock)
-    yield inbox
-    inbox.close()
-
-
-@pytest.fixture
-def live(folder: Path) -> Iterator[Inbox]:
-    with running(folder) as inbox:
-        yield inbox
-
-
 def after(inbox: Inbox, clock: Clock, seconds: float) -> list[str]:
     """Scan, let time pass, scan again, and take what has settled, by path below the inbox."""
     inbox.scan()

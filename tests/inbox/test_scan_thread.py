@@ -28,32 +28,6 @@ from tests.support.inbox import EVENTS_ONLY, SOON, STYLES, is_drained, put, runn
 OFTEN = replace(EVENTS_ONLY, scan=0.3)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for style in STYLES:
-        (tmp_path / "inbox" / style).mkdir(parents=True)
-    return tmp_path / "inbox"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def still(folder: Path, clock: Clock) -> Iterator[Inbox]:
-    """Not started: the test scans, and moves the clock. Files settle in 2 s."""
-    inbox = Inbox(folder, styles=STYLES, default_style="starry", settle_seconds=2, clock=clock)
-    yield inbox
-    inbox.close()
-
-
-@pytest.fixture
-def live(folder: Path) -> Iterator[Inbox]:
-    with running(folder) as inbox:
-        yield inbox
-
-
 # when, by the test's clock
 
 
