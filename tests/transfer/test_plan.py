@@ -158,7 +158,7 @@ def test_an_optimizer_without_memory_goes_on_with_fewer_pairs_from_its_best_poin
                 raise torch.OutOfMemoryError("CUDA out of memory")
             super().step()
 
-    monkeypatch.setattr(module, "LBFGS", Hungry)
+    monkeypatch.setattr("daemon.transfer.search.LBFGS", Hungry)
     steps: list[Step] = []
     stylizer.paint(scene(32, 40, 1), scene(32, 32, 2), replace(SHORT, scales=((1.0, 12),)), steps.append)
     assert [history for history, _ in made][:2] == [12, 6]

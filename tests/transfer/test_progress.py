@@ -65,7 +65,7 @@ def an_optimizer_that_runs_out(patch: pytest.MonkeyPatch) -> None:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             super().step()
 
-    patch.setattr(module, "LBFGS", Hungry)
+    patch.setattr("daemon.transfer.search.LBFGS", Hungry)
 
 
 @pytest.mark.slow
