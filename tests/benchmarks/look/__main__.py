@@ -1,9 +1,18 @@
-"""How good our paintings look beside others': `python -m tests.benchmarks.look [--json] [--size 512]`.
+"""How our paintings look beside others': `python -m tests.benchmarks.look [--sheets FOLDER] [--judge FILE]`.
 
-`--pair CONTENT STYLE …`: files or names of what ships, instead of six pairs; `--sheets FOLDER`: a contact sheet of
-each; `--weights FILE`: other weights than the embedded ones, for every column; `--keep FOLDER`: what others paint is
-kept there and not painted again, for while a recipe is tuned; `--against-random`: these weights against random ones;
-`--consistency 512 2048`: the same photo at two sizes.
+First look: a contact sheet of each pair (`--sheets FOLDER`), or blind sheets (`python -m tests.benchmarks.look.blind`).
+The figures are a guard: what they say is wrong is wrong, but better figures are no better painting.
+
+    tone             the layout of light: correlation of the blurred luminance with the photo's, 1 is the same
+    specks           pixels in 10,000 that stand out alone, beyond the style's own
+    border_tone, border_contrast  the frame against the picture within, beyond the photo's own; 0 is none
+    smooth           the distance to the style in the photo's smooth places; less is more painted
+    content          how far the deep features are from the photo's, 0 to 1
+
+The last two need `--judge FILE`: weights of a network that painted none of the pictures.
+`--pair CONTENT STYLE …`: files or names of what ships, instead of six pairs; `--weights FILE`: other weights than the
+embedded ones, for every column; `--keep FOLDER`: what others paint is kept there and not painted again, for while a
+recipe is tuned; `--consistency 512 2048`: the same photo at two sizes.
 """
 
 import json
@@ -11,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks import machine
-from tests.benchmarks.look import chance, columns, consistency
+from tests.benchmarks.look import columns, consistency
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -22,11 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--columns", nargs="+", default=[*columns.PEERS, columns.OURS])
     parser.add_argument("--keep", type=Path, help="folder where the others' paintings are kept")
     parser.add_argument("--share", type=float, default=1.0, help="of the others' evaluations, for a trial")
-    parser.add_argument("--against-random", action="store_true")
-    parser.add_argument("--draws", type=int, default=3, help="of random weights")
+    parser.add_argument("--judge", type=Path, metavar="FILE", help="weights of a network that painted nothing here")
     parser.add_argument("--consistency", nargs=2, type=int, metavar=("SMALL", "LARGE"))
     given = parser.parse_args(arguments)
-    mode = chance if given.against_random else consistency if given.consistency else columns
+    mode = consistency if given.consistency else columns
     result = mode.run(given)
     if given.json:
         print(json.dumps(result, indent=2))
