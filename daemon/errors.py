@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
 
     DONE = 0
     FAILURE = 1  # a restart may cure it
+    USAGE = 2  # the options of a command are wrong
     PICTURES_FAILED = 3  # `run --once` finished, and some pictures failed
     CONFIGURATION = 78  # the settings are wrong
 
@@ -46,6 +47,10 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(self.problems)
+
+
+class OptionError(ConfigError):
+    """The arguments of a command cannot work: one line per problem."""
 
 
 class ShuttingDown(Exception):

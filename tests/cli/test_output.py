@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.cli.app import _say
 from daemon.cli.output import ALIKE, doctor_lines, info_lines, read_status, status_lines, style_lines, tree_lines
+from daemon.cli.terminal import say
 from daemon.config.load import load
 from daemon.jobs.audit import examine
 from daemon.storage.layout import Folders
@@ -82,7 +82,7 @@ def test_the_tree_shows_each_file_and_sums_up_what_is_alike() -> None:
 
 def test_a_record_is_printed_in_harmless_lines_whatever_its_names(capsys: pytest.CaptureFixture[str]) -> None:
     lines = list(info_lines(a_record()))
-    _say(lines)
+    say(lines)
     text = capsys.readouterr().out
     assert text.count("\n") == len(lines), "a name's own end of line is escaped"
     assert text.replace("\n", "").isprintable()

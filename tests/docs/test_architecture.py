@@ -62,7 +62,10 @@ TORCH_FREE = {*NO_TORCH, "transfer.network.weights"}  # imports torch only to re
 # An import inside a function needs a reason.
 INNER_IMPORTS = {
     "__main__.py": "a spawned child imports its parent's main module again",
-    "cli/app.py": "a command loads no more than its answer needs",
+    "cli/commands_folders.py": "a command loads no more than its answer needs",
+    "cli/commands_pictures.py": "a command loads no more than its answer needs",
+    "cli/commands_service.py": "a command loads no more than its answer needs",
+    "cli/terminal.py": "a command loads no more than its answer needs",
     "cli/demo.py": "Pillow, after the daemon has ended",
     "cli/output.py": "Pillow, for the record in a painting only",
     "cli/paint.py": "torch, after the arguments were checked",

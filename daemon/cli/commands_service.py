@@ -1,0 +1,89 @@
+"""The commands that run the daemon or look at its settings: run, demo, check, status."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.cli.options import ConfigOption, JsonOption
+from daemon.cli.terminal import chosen, say
+from daemon.errors import ConfigError, ExitCode
+from daemon.events import Event, about
+
+
+def run(
+    config: ConfigOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Paint what is in the inbox, then exit.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what needs a person.")] = False,
+    events: Annotated[Path | None, typer.Option(help="Append what happens to this file, a line of JSON each.")] = None,
+) -> None:
+    """Watch the inbox and paint what is dropped there, until Ctrl+C."""
+    from daemon.config.load import load
+    from daemon.console.console import Console
+    from daemon.service.service import Service, handle_signals
+
+    path = chosen(config)
+    settings = load(path)
+    with Console(settings, verbosity=verbose - quiet, events=events) as console:
+        service = Service(path, settings, console.refresh)
+        handle_signals(service)
+        try:
+            code = service.run(once=once)
+        except ConfigError:
+            raise
+        except Exception:
+            logging.getLogger("styled").critical(
+                "the daemon ended unexpectedly", exc_info=True, extra=about(Event.CRASHED)
+            )
+            code = ExitCode.FAILURE
+    raise typer.Exit(code)
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the demonstration.")] = Path("styled-demo"),
+    size: Annotated[int, typer.Option(min=16, help="Long side of the paintings, in pixels.")] = 256,
+) -> None:
+    """Run the whole daemon on pictures that ship with it, and say where to look."""
+    from daemon.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(folder, size))
+
+
+def check(
+    config: ConfigOption = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Also load the model on its device.")] = False,
+) -> None:
+    """Validate the configuration, the folders and the rights, and say what would happen to each waiting file."""
+    from daemon.cli.output import tree_lines, what_would_happen
+    from daemon.config.load import load
+    from daemon.service.preflight import check_all
+
+    path = chosen(config)
+    settings = load(path)
+    check_all(settings, _probe, deep=deep)
+    say([f"{path}: the configuration is right."])
+    say(tree_lines(settings.root / "inbox", what_would_happen(settings)))
+
+
+def _probe(path: Path) -> None:
+    """Raises JobError if this style picture cannot be read."""
+    from daemon.assets import STYLES
+
+    if path.parent == STYLES:
+        return  # tested before it was packed, so no decoder has to be loaded for it
+    from daemon.pictures.probing import probe
+
+    with path.open("rb") as file:
+        probe(file)
+
+
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Say what a running daemon is doing."""
+    from daemon.cli.output import read_status, status_lines
+    from daemon.config.load import load
+
+    found = read_status(load(chosen(config)).root)
+    say([json.dumps(found)] if as_json else status_lines(found))
