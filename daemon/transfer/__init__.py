@@ -1,7 +1,36 @@
-"""Neural style transfer in torch, arrays in and out: `Stylizer(device=…, weights=…).paint(content, style, recipe)`.
+"""Neural style transfer in torch, arrays in and out.
+
+    import numpy as np
+    from daemon.transfer import PRESETS, Stylizer
+
+    photo = np.random.default_rng(0).random((48, 64, 3), dtype=np.float32)  # (H, W, 3) sRGB in [0, 1]
+    style = np.random.default_rng(1).random((64, 64, 3), dtype=np.float32)
+    painting = Stylizer(device="cpu", weights="embedded").paint(photo, style, PRESETS["draft"])
+    assert painting.shape == photo.shape
 
 Paints in painter processes. Imports `daemon.assets` and nothing else of the daemon. Importing this package does not
 import torch; using `Stylizer` or `every_device` does. Read `losses.total` first: it is the whole loss as a sum.
+
+Departures from the paper (Gatys, Ecker and Bethge, arXiv:1508.06576), each marked on its line:
+
+In all presets, features are normalised as ImageNet's were; VGG19 is cut after the deepest layer in use; a projection
+keeps pixels within [0, 1], and the curvature pairs come from the steps after the projection. `tutorial` does not start
+from the photograph itself, but from the photograph in the style's spectrum (colours and contrast at each frequency). It
+spends its first fifth on an eased loss, in which no direction of a Gram matrix counts far more than the others. `gatys`
+paints at half the size, then at the full size.
+
+`fine` and `draft` compare style and content at several sizes of the picture at once, in every evaluation (Snelgrove
+2017): for a painting of 512 px these are the full size, a half, a quarter and an eighth. Each doubling of the
+painting's size adds a level, so that strokes keep their proportion to the picture. The photograph is first recoloured
+to the mean and covariance of the style's colours, by the linear map that moves colours least; the painting starts from
+this picture. The style is compared by centred Gram matrices and, apart from them, the means, at relu1_1, relu2_1 and
+relu3_1, each error relative to the energy of its target. The content is compared at relu2_1 and relu3_1. The loss also
+contains a little total variation. At the border, every convolution repeats the edge pixels instead of adding zeros, and
+the photograph is continued by its mirror image while it is painted, so that no border shows. With a black-and-white
+style the photograph is painted in luminance and then gets the tint of the style: cream paper stays cream, and there are
+no coloured fringes. A spot of colour in such a style (a red seal) is left out. From 1024 px on, `fine` paints at a
+smaller size first (512 to 1023 px), and each larger painting starts from the painting of half the size. `draft` does
+the same with fewer evaluations, and in addition paints at half of the first size before.
 """
 
 import os

@@ -1,16 +1,19 @@
-"""The README is true: its commands exist, its YAML loads, its Python runs, its tables say what the models say."""
+"""The README is short, and what it says is true; so is what the pages say that it points to."""
 
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from daemon.config.changes import _flat as settings_of
+import daemon.transfer
+from daemon.cli.app import app
 from daemon.config.load import load
-from daemon.config.models import Config, RecipeSettings
+from daemon.config.models import RecipeSettings
 from daemon.transfer.recipe import PRESETS
 from tests.support.samples import jpeg
 
@@ -18,37 +21,56 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
+MANUAL = (ROOT / "systemd/styled.1").read_text()
+PAGES = ("README.md", "systemd/README.md", "tests/benchmarks/README.md", "CONTRIBUTING.md")
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("text", blocks("yaml"))
+def of_manual(beginning: str) -> list[str]:
+    """The examples of the man page that begin so."""
+    return [text for text in re.findall(r"^\.nf\n(.*?)^\.fi", MANUAL, re.DOTALL | re.MULTILINE) if beginning in text]
+
+
+def test_it_can_be_read_in_five_minutes() -> None:
+    assert len(README.split()) <= 1200
+
+
+def test_every_command_is_in_its_table_and_every_command_there_exists() -> None:
+    commands = set(get_command(app).list_commands(None))  # type: ignore[attr-defined]
+    assert set(re.findall(r"^\| `styled ([a-z]+)", README, re.MULTILINE)) == commands
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        assert set(re.findall(r"`(?:sudo )?styled ([a-z]+)\b", text)) <= commands, page
+
+
+def test_a_newcomer_finds_time_looks_service_and_removal() -> None:
+    headings = re.findall(r"^## (.+)", README, re.MULTILINE)
+    wanted = ["How long a painting takes", "Better results", "As a service", "Uninstall", "Licences", "Requirements"]
+    assert set(wanted) <= set(headings)
+
+
+@pytest.mark.parametrize("text", [*blocks("yaml"), *of_manual("default_style"), *of_manual("hooks:")])
 def test_every_yaml_block_is_a_configuration(text: str, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text(text)
+    styles = "" if "styles:" in text else "styles: {starry: {picture: builtin:starry}}\n"
+    (tmp_path / "config.yaml").write_text(styles + text)
     for own in re.findall(r"[a-z]+\.jpg", text):  # the reader's own pictures
         (tmp_path / own).write_bytes(jpeg())
     assert load(tmp_path / "config.yaml").styles
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", blocks("python"))
-def test_every_python_block_runs(text: str, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", text], check=True, cwd=tmp_path, timeout=400)
-
-
-@pytest.mark.slow
-def test_every_command_exists() -> None:
-    commands = set(re.findall(r"`styled ([a-z]+)", README)) | set(re.findall(r"^styled ([a-z]+)", README, re.MULTILINE))
-    assert len(commands) > 4
-    for command in commands:
-        done = subprocess.run([sys.executable, "-m", "daemon", command, "--help"], capture_output=True, check=False)
-        assert done.returncode == 0, command
+def test_the_example_of_the_library_runs(tmp_path: Path) -> None:
+    (text,) = re.findall(r"\n\n((?:    .+\n|\n)+)", daemon.transfer.__doc__ or "")
+    subprocess.run([sys.executable, "-c", textwrap.dedent(text)], check=True, cwd=tmp_path, timeout=400)
 
 
 def test_the_install_commands_name_what_pyproject_has() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     first, second = (block for block in blocks("sh") if "pip install" in block)
-    assert first.split("&& ")[1].strip() == ".venv/bin/pip install -q -e ."
+    assert first.split("&& ")[1].strip() == ".venv/bin/pip install -e ."
     assert first.split("&& ")[2].strip() == ".venv/bin/styled demo"
     assert "styled" in project["scripts"]
     extra = re.search(r"\.\[(\w+)\]", second)
@@ -62,23 +84,21 @@ def test_every_recipe_setting_is_in_the_table() -> None:
     assert all(f"`{preset}`" in README for preset in PRESETS)
 
 
-def test_every_setting_is_in_its_table_with_its_default() -> None:
-    """Groups by their dotted names; the recipe has a table of its own."""
-    text = README.partition("## config.yaml")[2].partition("\n## ")[0]
-    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| `?([^`|]+?)`? \| ", text, re.MULTILINE))
-    defaults = {
-        name: value
-        for name, value in settings_of(Config.model_validate({}))
-        if not name.startswith(("recipe.", "styles."))
-    }
-    special = {"root": ".", "default_style": "the first"}
-    assert {name: rows.get(name) for name in defaults} == defaults | special
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_file_it_points_to_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_and_heading_that_a_page_points_to_is_there(name: str) -> None:
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            file, _, anchor = target.partition("#")
+            there = (page.parent / file).resolve() if file else page
+            assert there.exists(), target
+            assert not anchor or anchor in anchors(there), target
 
 
 def test_contributing_names_files_packages_and_modules_that_exist() -> None:

@@ -2,7 +2,7 @@
 
 The real daemon with the painter of fast_daemon. Most kills end the daemon, some a painter or a reader. Then, in one
 life without kills, memory, descriptors and threads after 100 pictures and at the end. Prints its seed first and the
-table for the README last; exits 1 if a single picture is lost, doubled, condemned or left behind.
+table for CONTRIBUTING last; exits 1 if a single picture is lost, doubled, condemned or left behind.
 """
 
 import argparse
