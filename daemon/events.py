@@ -60,6 +60,8 @@ class Event(StrEnum):
     HOOK_FAILED = "hook_failed"
     LISTENER_FAILED = "listener_failed"
     EXPIRED = "expired"  # files were kept long enough and were removed
+    NOT_EXPIRED = "not_expired"  # files were kept long enough and cannot be removed
+    CLOCK_LEAPT = "clock_leapt"  # the wall clock was set
     HOUSEKEEPING_FAILED = "housekeeping_failed"
     ROOT_REPLACED = "root_replaced"
     PICTURE_NOTE = "picture_note"  # something in a photo's file is ignored

@@ -21,8 +21,9 @@ def one_line(text: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """Several lines of harmless text: each as `one_line` makes it."""
-    return "\n".join(map(one_line, text.split("\n")))
+    """Several lines of harmless text: each as `one_line` makes it, and all but the first indented, so that no name with
+    a line feed in it begins a line that looks like another message."""
+    return "\n    ".join(map(one_line, text.split("\n")))
 
 
 def _escaped(character: str) -> str:

@@ -49,7 +49,7 @@ def test_what_leaves_the_program_is_harmless_and_is_escaped_only_once(name: str)
 
 
 def test_lines_stay_lines_and_all_else_is_escaped() -> None:
-    assert escape_lines("a\n\x1b[2J\\\n") == "a\n\\x1b[2J\\\n"
+    assert escape_lines("a\n\x1b[2J\\\nb") == "a\n    \\x1b[2J\\\n    b"
     assert one_line("a\nb\udcff") == "a\\nb\\xff"
 
 

@@ -71,7 +71,8 @@ class Console(logging.Handler):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):  # the terminal was closed
+                self._live.stop()
         for handler in self._handlers:
             log.removeHandler(handler)
         level, log.propagate = self._before
@@ -112,7 +113,7 @@ class Console(logging.Handler):
         if not self._journal:
             level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
             before = time.strftime("%Y-%m-%d %H:%M:%S ") + level
-        for line in text.splitlines():
+        for line in text.split("\n"):
             print(f"{before}{line}", file=self._terminal.file, flush=True)
 
 
@@ -162,7 +163,7 @@ def _tail(record: logging.LogRecord) -> str:
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     """The fields by which `journalctl` can select entries."""
     known = {"STYLED_EVENT": "event", "STYLED_STYLE": "style", "STYLED_FILE": "path", "STYLED_SECONDS": "seconds"}
-    return {field: getattr(record, name) for field, name in known.items() if hasattr(record, name)}
+    return {field: one_line(str(getattr(record, name))) for field, name in known.items() if hasattr(record, name)}
 
 
 def _line(record: logging.LogRecord, text: str, tail: str) -> Text:

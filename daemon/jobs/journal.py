@@ -4,7 +4,7 @@ The folders decide the state of a job; the journal counts and explains. A line i
 
     claimed    the photo's sha256, size and mtime_ns, as soon as the photo is ours
     delivered  the painting and the archived files, {path below the root: [size, mtime_ns]}
-    failed     the archived files and the reason
+    failed     the archived files and the reason; both with `seen`, see seen_time
     returned   put back into the inbox
     counted    how many jobs were delivered and failed of which no file is left (see journal_compaction)
 
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daemon.jobs.seen_time import SeenTime
 from daemon.storage.files import sync, write_all
 
 ENDINGS = ("delivered", "failed", "returned")
@@ -56,11 +57,14 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.seen_time = SeenTime(path.with_name("clock"))
         self._lock = threading.Lock()
         self._sound = False  # the last line is known to be whole
 
     def write(self, what: str, job: str, **facts: object) -> None:
         """Append one line. A line that ends its job is durable from here on. Raises OSError if nothing was appended."""
+        if what in ENDINGS:
+            facts["seen"] = round(self.seen_time.now(), 1)
         data = line(Event(round(time.time(), 3), job, what, facts))
         with self._lock:
             is_new = not self.path.exists()

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from daemon.config.models import HookCommands
 from daemon.events import Event, about
 from daemon.jobs.record import JobResult
-from daemon.text import escape
+from daemon.text import escape, one_line
 
 log = logging.getLogger("styled")
 
 MOST_WAITING = 10_000
+LONGEST_REASON = 2000  # characters in an argument
 LAST_WORDS = 500  # bytes of a failed command's output that are logged
 # systemd tells these to the daemon alone
 PRIVATE = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
@@ -28,7 +29,7 @@ class Hooks:
     """Runs the commands in a thread, one after another, each for a limited time."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[tuple[list[str], float] | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[tuple[list[str], str, float] | None] = queue.Queue(MOST_WAITING)
         self._closed = threading.Event()
         self._lock = threading.Lock()  # guards the next
         self._running: subprocess.Popen[bytes] | None = None
@@ -43,7 +44,7 @@ class Hooks:
         if not command:
             return
         try:
-            self._waiting.put_nowait((filled(command, result), hooks.seconds))
+            self._waiting.put_nowait((filled(command, result), str(result.path), hooks.seconds))
         except queue.Full:
             _warn(command, f"is not run: {MOST_WAITING} commands wait already")
 
@@ -59,16 +60,17 @@ class Hooks:
 
     def _run(self) -> None:
         while (task := self._waiting.get()) is not None and not self._closed.is_set():
-            command, seconds = task
+            command, path, seconds = task
             try:
-                self._call(command, seconds)
+                self._call(command, path, seconds)
             except OSError as error:
                 _warn(command, f"cannot be run: {error.strerror}")
             except Exception:
                 log.exception("the command %s", escape(command[0]), extra=about(Event.HOOK_FAILED))
 
-    def _call(self, command: list[str], seconds: float) -> None:
+    def _call(self, command: list[str], path: str, seconds: float) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+        environment["STYLED_PATH"] = path
         with tempfile.TemporaryFile() as output:
             with self._lock:
                 if self._closed.is_set():
@@ -94,12 +96,16 @@ class Hooks:
 
 
 def filled(command: Sequence[str], result: JobResult) -> list[str]:
-    """The arguments with {path}, {file}, {style}, {reason} and {seconds} replaced, each within its own argument."""
+    """The arguments with {path}, {file}, {style}, {reason} and {seconds} replaced, each within its own argument.
+
+    Control characters are escaped, so that no name adds a line to a mail or a log; STYLED_PATH in the command's
+    environment has the path byte for byte.
+    """
     values: Mapping[str, str] = {
-        "path": str(result.path),
-        "file": result.place,
-        "style": result.style,
-        "reason": escape(result.reason),
+        "path": one_line(str(result.path)),
+        "file": one_line(result.place),
+        "style": one_line(result.style),
+        "reason": one_line(result.reason[:LONGEST_REASON]),
         "seconds": f"{result.seconds:.1f}",
     }
     return [re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), each) for each in command]

@@ -14,6 +14,7 @@ from daemon.events import Event, about
 from daemon.jobs import journal
 from daemon.jobs.claims import JobStore
 from daemon.jobs.journal_compaction import compact, is_there, leftover
+from daemon.jobs.seen_time import DAY, SeenTime
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from daemon.text import escape
@@ -24,7 +25,6 @@ REST_SECONDS = 1.0
 FAILED_SECONDS = 60.0  # rest after a round that failed
 SWEEP_SECONDS = 3600.0  # between two looks for files that were kept long enough
 COMPACT_BYTES = 1 << 20  # a journal is shortened once it is longer, and twice as long as after the last time
-DAY = 86_400.0  # s
 
 
 class Housekeeping:
@@ -35,6 +35,7 @@ class Housekeeping:
         self._store = store
         self._lock = lock
         self._live = live
+        self._seen_time = store.journal.seen_time
         self._swept = -SWEEP_SECONDS
         self._compacted = 0  # bytes of the journal after it was shortened
         self._is_replaced = False  # another work/ lies where this daemon's was
@@ -57,9 +58,11 @@ class Housekeeping:
     def _round(self) -> None:
         self._store.tend()
         self._check_root()
+        self._check_clock()
         if time.monotonic() - self._swept >= SWEEP_SECONDS:
             self._swept = time.monotonic()
-            sweep(self._folders, self._live.current, time.time())
+            sweep(self._folders, self._live.current, self._seen_time)
+            self._seen_time.save()
         self._shorten()
 
     def _check_root(self) -> None:
@@ -71,6 +74,13 @@ class Housekeeping:
             log.error(said, work, advice, extra=about(Event.ROOT_REPLACED))
         self._is_replaced = is_replaced
 
+    def _check_clock(self) -> None:
+        if leap := self._seen_time.leap():
+            said = (
+                "this machine's clock has leapt %s; nothing is removed for that: days count while styled sees them pass"
+            )
+            log.warning(said, leap, extra=about(Event.CLOCK_LEAPT))
+
     def _shorten(self) -> None:
         with contextlib.suppress(OSError):  # no journal yet, or no room for a second: it can wait
             if self._folders.journal.stat().st_size > max(COMPACT_BYTES, 2 * self._compacted):
@@ -79,24 +89,37 @@ class Housekeeping:
                 log.debug("the journal was shortened: nothing is left here of %d photos, only their count", count)
 
 
-def sweep(folders: Folders, config: Config, now: float) -> int:
-    """Remove the files from done/ and failed/ that were kept for longer than the settings say, by the journal's
-    times, and that are unchanged. Returns how many were removed. `now`: seconds since 1970."""
+def sweep(folders: Folders, config: Config, seen_time: SeenTime) -> int:
+    """Remove the files from done/ and failed/ that were kept for longer than the settings say, by the time that styled
+    has seen since, and that are unchanged. Returns how many were removed."""
     limits = {"delivered": config.keep_done_days, "failed": config.keep_failed_days}
     days = {state: float(limit) for state, limit in limits.items() if limit != "ever"}
     if not days:
         return 0
-    removed = 0
-    jobs, _ = journal.entries(folders.journal)
-    for entry in jobs.values():
-        if entry.state in days and now - entry.at > days[entry.state] * DAY:
+    jobs = [entry for entry in journal.entries(folders.journal)[0].values() if entry.state in days]
+    now = seen_time.at_least(max(map(_seen, jobs), default=0.0))
+    removed, refused = 0, []
+    for entry in jobs:
+        if now - _seen(entry) > days[entry.state] * DAY:
             for path in _archived(folders, entry):
-                path.unlink(missing_ok=True)
-                removed += 1
+                try:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+                except OSError as error:
+                    refused.append(f"{escape(str(path))} ({error.strerror})")
     if removed:
         said = about(Event.EXPIRED, files=removed)
         log.info("%d files were kept long enough and were removed from done/ and failed/", removed, extra=said)
+    if refused:
+        said = "%d files were kept long enough and cannot be removed; the first is %s"
+        log.warning(said, len(refused), refused[0], extra=about(Event.NOT_EXPIRED, files=len(refused)))
     return removed
+
+
+def _seen(entry: journal.Entry) -> float:
+    """When the job ended, by SeenTime. A line of an older styled does not say when: the time counts from its update."""
+    seen = entry.facts.get("seen", 0.0)
+    return float(seen) if isinstance(seen, int | float) else 0.0
 
 
 def _archived(folders: Folders, entry: journal.Entry) -> Iterator[Path]:

@@ -15,6 +15,7 @@ from daemon.service.counters import Counters
 from daemon.service.hooks import Hooks
 from daemon.status import FinishedPainting, Status
 from daemon.storage.layout import Folders
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
@@ -47,9 +48,9 @@ class Listeners:
             except ShuttingDown:
                 return
             except (OSError, JobError, WorkerDied) as error:
-                log.warning("after %s: %s", result.place, error, extra=about(Event.LISTENER_FAILED))
+                log.warning("after %s: %s", escape(result.place), error, extra=about(Event.LISTENER_FAILED))
             except Exception:
-                log.exception("after %s", result.place, extra=about(Event.LISTENER_FAILED))
+                log.exception("after %s", escape(result.place), extra=about(Event.LISTENER_FAILED))
 
     def _count(self, result: JobResult) -> None:
         self._status.set_counts(self._counters.count(result))

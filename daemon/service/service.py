@@ -188,6 +188,7 @@ class Service:
         self.status.enter("stopped")
         if parts.lock.acquired:
             self._status_file.write()
+            parts.store.journal.seen_time.save()
         parts.lock.release()
 
 
@@ -212,7 +213,10 @@ def _photos(inbox: Inbox) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 def handle_signals(service: Service) -> None:
-    """TERM and INT stop, and force the second time; HUP reloads."""
+    """TERM and INT stop, and force the second time. HUP reloads, or stops if the terminal was closed on which the daemon
+    was started; under nohup it only reloads."""
+    terminals = [fd for fd in range(3) if os.isatty(fd)]
+    is_kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
     def stop(number: int, frame: FrameType | None) -> None:
         if service.stopping.is_set():
@@ -221,10 +225,13 @@ def handle_signals(service: Service) -> None:
             os._exit(128 + number)
         service.stop()
 
-    def want_reload(number: int, frame: FrameType | None) -> None:
-        service.reload_wanted = True
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        if terminals and not is_kept and not any(map(os.isatty, terminals)):
+            service.stop()
+        else:
+            service.reload_wanted = True
 
     faulthandler.enable()  # ABRT, which systemd's watchdog sends, logs where each thread stands
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, want_reload)
+    signal.signal(signal.SIGHUP, hang_up)

@@ -92,7 +92,7 @@ def test_every_line_in_the_journal_has_its_priority(tmp_path: Path, monkeypatch:
         stream.seek(0)
         lines = stream.read().splitlines()
     assert lines[0] == "<6>painted"
-    assert lines[-1] == "<2>RuntimeError: a bug"
+    assert lines[-1] == "<2>    RuntimeError: a bug"
     assert all(line.startswith("<2>") for line in lines[1:])
 
 
@@ -101,6 +101,34 @@ def test_what_leaves_the_console_is_harmless_and_escaped_once() -> None:
     with Console(stream=out):
         log.warning("look at %s", "a\x1b[2J\udcff\\x1b.jpg", extra={"path": "b\x07\n.jpg"})
     assert out.getvalue().endswith("look at a\\x1b[2J\\xff\\x1b.jpg → b\\x07\\n.jpg\n")
+
+
+def test_no_name_in_a_message_begins_a_line_of_the_log() -> None:
+    out = io.StringIO()
+    with Console(stream=out):
+        log.warning("after %s: %s", "x.jpg", "no such file: y\nFORGED painted z.jpg\r\x85FORGED")
+    first, second = out.getvalue().splitlines()
+    assert first.endswith("warning: after x.jpg: no such file: y")
+    assert second.endswith("warning:     FORGED painted z.jpg\\r\\x85FORGED")
+
+
+class ClosedScreen(Screen):
+    is_gone = False
+
+    def write(self, text: str) -> int:
+        if self.is_gone:
+            raise OSError(5, "Input/output error")
+        return super().write(text)
+
+
+def test_a_terminal_that_was_closed_is_no_error(board: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    screen = ClosedScreen()
+    with Console(stream=screen) as console:
+        console.refresh(board)
+        screen.is_gone = True
+        log.warning("nobody reads this")
+        console.refresh(board)
 
 
 def test_after_the_console_the_log_is_as_it_was() -> None:

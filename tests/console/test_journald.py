@@ -72,7 +72,7 @@ def test_a_traceback_is_one_entry(entries: socket.socket, tmp_path: Path, monkey
             logging.getLogger("styled").error("broke down", exc_info=True)
     entry = fields(entries.recv(10_000))
     assert entry["PRIORITY"] == "3"
-    assert entry["MESSAGE"].startswith("broke down\nTraceback")
+    assert entry["MESSAGE"].startswith("broke down\n    Traceback")
     assert entry["MESSAGE"].endswith("RuntimeError: a bug")
 
 

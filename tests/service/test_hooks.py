@@ -1,5 +1,6 @@
 """The user's own commands after a photo: arguments stay arguments, time is limited, failures are reported."""
 
+import dataclasses
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from daemon.config.models import HookCommands
 from daemon.events import Event
-from daemon.service.hooks import Hooks, filled
+from daemon.service.hooks import LONGEST_REASON, Hooks, filled
 from tests.support.daemon import wait_until
 from tests.support.records import DELIVERED, FAILED
 
@@ -31,6 +32,19 @@ def test_each_argument_stays_one_argument_whatever_the_name() -> None:
     arguments = filled(["echo", "{file} in {seconds} s", "{path}", "{unknown}", "{style}"], DELIVERED)
     assert arguments == ["echo", "alpha/a; touch x $(y).jpg in 1.2 s", "/out/a; b.jpg", "{unknown}", "alpha"]
     assert filled(["{reason}"], FAILED) == ["It is\\nblurred."]
+
+
+def test_no_name_adds_a_line_to_an_argument_and_the_path_is_there_byte_for_byte(hooks: Hooks, tmp_path: Path) -> None:
+    name = "a\nSubject: b\x1b[2J.jpg"
+    result = dataclasses.replace(DELIVERED, place=f"alpha/{name}", path=tmp_path / name, reason="x" * 9000)
+    assert filled(["{file}", "{path}"], result) == [
+        "alpha/a\\nSubject: b\\x1b[2J.jpg",
+        f"{tmp_path}/a\\nSubject: b\\x1b[2J.jpg",
+    ]
+    assert len(filled(["{reason}"], result)[0]) == LONGEST_REASON
+    result = dataclasses.replace(result, reason="")
+    hooks.put(result, commands(on_delivered=["sh", "-c", 'touch "$STYLED_PATH"']))
+    wait_until((tmp_path / name).exists)
 
 
 def test_the_right_command_runs_without_a_shell_and_without_systemds_socket(

@@ -1,8 +1,7 @@
 """Only files that the journal knows, unchanged, and kept for long enough are removed; and the thread lives on."""
 
-import dataclasses
+import json
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from daemon.config.load import load
 from daemon.config.models import Config
 from daemon.events import Event
 from daemon.jobs.claims import JobStore
-from daemon.jobs.journal import Journal, line, read
+from daemon.jobs.journal import Journal
+from daemon.jobs.seen_time import DAY, SeenTime
 from daemon.service import housekeeping
-from daemon.service.housekeeping import DAY, Housekeeping, sweep
+from daemon.service.housekeeping import Housekeeping, sweep
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from tests.support.daemon import Daemon, wait_until
@@ -42,25 +42,52 @@ def settings(root: Path, **days: float) -> Config:
     return load(root / "config.yaml")
 
 
+def after(root: Path, days: float) -> SeenTime:
+    """The seen time of this root, so many days later."""
+    clock = SeenTime(root / "work/clock")
+    clock.at_least(days * DAY)
+    return clock
+
+
 def test_by_default_everything_is_kept_for_ever(full: Path) -> None:
     before = everything(full)
-    assert sweep(Folders(full), settings(full), time.time() + 1e6 * DAY) == 0
+    assert sweep(Folders(full), settings(full), after(full, 1e6)) == 0
     assert everything(full).keys() == before.keys()
 
 
 def test_after_its_days_a_file_goes_and_none_that_is_not_ours(full: Path) -> None:
     folders, config = Folders(full), settings(full, keep_done_days=7, keep_failed_days=30)
-    assert sweep(folders, config, time.time() + 6 * DAY) == 0
-    assert sweep(folders, config, time.time() + 8 * DAY) == 1
+    assert sweep(folders, config, after(full, 6)) == 0
+    assert sweep(folders, config, after(full, 8)) == 1
     assert sorted(path.name for path in (full / "done/alpha").iterdir()) == ["b.jpg", "mine.jpg"]
-    assert sweep(folders, config, time.time() + 31 * DAY) == 4
+    assert sweep(folders, config, after(full, 31)) == 4
     assert sorted(path.name for path in (full / "failed/alpha").iterdir()) == ["mine.jpg", "mine.jpg.txt"]
     assert sorted(path.name for path in (full / "outbox/alpha").iterdir()) == ["a.jpg", "b.jpg"]
-    assert sweep(folders, config, time.time() + 99 * DAY) == 0
+    assert sweep(folders, config, after(full, 99)) == 0
 
 
-def test_a_clock_that_was_set_back_removes_nothing(full: Path) -> None:
-    assert sweep(Folders(full), settings(full, keep_done_days=7), 0.0) == 0
+def test_a_file_that_cannot_be_removed_keeps_no_other_from_going(
+    full: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "c.jpg":
+            raise PermissionError(1, "Operation not permitted")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert sweep(Folders(full), settings(full, keep_failed_days=7), after(full, 8)) == 3
+    assert [record.event for record in caplog.records] == [Event.NOT_EXPIRED]  # type: ignore[attr-defined]
+    assert "c.jpg" in caplog.text
+
+
+def test_a_lost_clock_keeps_files_for_longer_and_never_for_less(full: Path) -> None:
+    config = settings(full, keep_done_days=7)
+    store = JobStore(Folders(full))
+    store.journal.seen_time.at_least(100 * DAY)
+    store.journal.write("delivered", "z", files={})
+    assert sweep(Folders(full), config, SeenTime(full / "no clock")) == 1, "a.jpg was seen for 100 days"
 
 
 def test_names_in_a_journal_that_lead_outside_are_not_followed(full: Path) -> None:
@@ -71,24 +98,45 @@ def test_names_in_a_journal_that_lead_outside_are_not_followed(full: Path) -> No
     Journal(full / "work/journal").write("delivered", "x", files=names)
     (full / "done/link.jpg").symlink_to(victim)
     Journal(full / "work/journal").write("delivered", "y", files={"done/link.jpg": stamp})
-    sweep(Folders(full), settings(full, keep_done_days=1), time.time() + 9 * DAY)
+    sweep(Folders(full), settings(full, keep_done_days=1), after(full, 9))
     assert victim.read_text() == "not ours"
     victim.unlink()
 
 
-def test_the_daemon_sweeps_by_itself(root: Path, start: Callable[..., Daemon]) -> None:
+def test_the_daemon_sweeps_by_the_days_that_it_saw_and_not_by_the_clock(
+    root: Path, start: Callable[..., Daemon]
+) -> None:
     settings(root, keep_done_days=0.01)
     Folders(root).prepare(["alpha"])
     delivered(root, "old.jpg")
-    journal = root / "work/journal"
-    entries = [entry for _, entry in read(journal) if entry]
-    journal.write_bytes(b"".join(line(dataclasses.replace(each, at=each.at - DAY)) for each in entries))
+    clock = root / "work/clock"
+    after(root, 1).save()
+    facts = json.loads(clock.read_text())
+    clock.write_text(json.dumps(facts | {"wall": facts["wall"] - 3650 * DAY}))  # the clock has leapt by ten years
     daemon = start(fast=True).ready()
-    wait_until(lambda: not (root / "done/alpha/old.jpg").exists(), what=daemon.text)
+    daemon.wait_for(Event.EXPIRED)
+    daemon.wait_for(Event.CLOCK_LEAPT)
     (root / "inbox/alpha/new.jpg").write_bytes(jpeg())
     wait_until((root / "done/alpha/new.jpg").exists, what=daemon.text)
     assert daemon.stop() == 0
+    assert not (root / "done/alpha/old.jpg").exists()
     assert (root / "outbox/alpha/old.jpg").exists()
+    assert SeenTime(clock).now() > DAY, "it is kept from run to run"
+
+
+def test_a_leap_of_the_clock_removes_nothing(root: Path, start: Callable[..., Daemon]) -> None:
+    settings(root, keep_done_days=30)
+    Folders(root).prepare(["alpha"])
+    delivered(root, "old.jpg")
+    clock = root / "work/clock"
+    after(root, 1).save()
+    facts = json.loads(clock.read_text())
+    clock.write_text(json.dumps(facts | {"wall": facts["wall"] - 3650 * DAY}))
+    daemon = start(fast=True).ready()
+    daemon.wait_for(Event.CLOCK_LEAPT)
+    assert "3650 d" in daemon.text()
+    assert daemon.stop() == 0
+    assert (root / "done/alpha/old.jpg").exists()
 
 
 def test_a_round_that_fails_is_reported_and_a_replaced_root_is_reported_once(

@@ -1,5 +1,6 @@
 """What is done after each photo, and what is not when a part of that fails."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import cast
@@ -28,8 +29,9 @@ def test_a_listener_that_fails_is_reported_and_the_others_are_told(
     listeners = Listeners(folders, cast(Readers, None), status, live)  # no failed photo is looked at
     listeners.start()
     try:
-        listeners.notify(FAILED)  # work/ is missing, so the counts cannot be written
+        listeners.notify(dataclasses.replace(FAILED, place="alpha/a\nFORGED"))  # without work/ there are no counts
         wait_until(out.exists)
+        assert "after alpha/a\\nFORGED: " in caplog.text
         assert [record.event for record in caplog.records] == [Event.LISTENER_FAILED]  # type: ignore[attr-defined]
         folders.prepare([])
         listeners.notify(FAILED)
