@@ -1,38 +1,58 @@
 """The commands that make or look at one picture, without the daemon: paint, info, repaint, styles, weights."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from daemon.cli.options import ConfigOption, JsonOption
-from daemon.cli.terminal import chosen, complain, say
-from daemon.errors import ExitCode
+from daemon.cli.options import MACHINE_OPTIONS, RECIPE_OPTIONS, ConfigOption, JsonOption, with_options
+from daemon.cli.terminal import chosen, complain, nearest, say, sum_lines
+from daemon.errors import ExitCode, OptionError
+from daemon.text import duration
 
 
+@with_options(RECIPE_OPTIONS, MACHINE_OPTIONS)
 def paint(
-    photo: Annotated[Path, typer.Argument(help="The photograph.", dir_okay=False, exists=True)],
-    style: Annotated[str, typer.Argument(help="The style picture: a file, or builtin:NAME such as builtin:starry.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the painting goes; .png, .jpg or .webp.")],
-    preset: Annotated[str, typer.Option(help="fine, tutorial, gatys or draft.")] = "fine",
-    size: Annotated[str, typer.Option(help="Long side in pixels, auto, or original.")] = "auto",
-    style_weight: Annotated[float, typer.Option(help="More than 1: more of the style.")] = 1.0,
-    keep_colors: Annotated[str, typer.Option(help="no, luminance or statistics.")] = "no",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    weights: Annotated[str, typer.Option(help="auto, embedded, imagenet or a file.")] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PHOTO", help="Photographs; without --style, the last one is the style.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The painting: .png, .jpg or .webp; a folder for several.")],
+    style: Annotated[
+        list[str] | None,
+        typer.Option("--style", "-s", help="Styles by name, or pictures, such as starry,ink; can be repeated."),
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="White is painted, black stays a photograph.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace paintings that exist.")] = False,
+    config: ConfigOption = None,
+    **settings: str | None,
 ) -> None:
-    """Paint one photograph in the style of one picture, without folders or configuration."""
-    from daemon.cli.paint import paint_one
+    """Paint photographs in one or several styles, without the daemon and its folders."""
+    from daemon.cli.paint import Outcome, paint_all
+    from daemon.cli.paint_plan import choose_styles, is_name, named, plan, workplace
+    from daemon.config.load import from_options
 
-    settings: dict[str, Any] = {
-        "preset": preset,
-        "size": int(size) if size.isdecimal() else size,
-        "style_weight": style_weight,
-        "keep_colors": keep_colors,
-    }
-    seconds = paint_one(photo, style, out, settings, device=device, weights=weights, overwrite=overwrite)
-    say([f"{out}  ({seconds:.1f} s)"])
+    if not style and len(pictures) < 2:
+        raise OptionError([f"In which style? styled paint {pictures[0]} --style NAME -o {out}"])
+    photos, wanted = (pictures, style) if style else (pictures[:-1], pictures[-1:])
+    options = from_options({name: text for name, text in settings.items() if text is not None})
+    found = nearest(config) if config or any(map(is_name, named(wanted))) else None
+    machine, given = workplace(options, found)
+    styles = choose_styles(wanted, found, given)
+    paintings = plan([Path(each) for each in photos], styles, out, mask, overwrite=overwrite)
+    outcomes: list[Outcome] = []
+
+    def settled(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if outcome.flaw is None:
+            say([f"{outcome.planned.out}  ({duration(outcome.seconds)})"])
+        else:
+            complain(f"{outcome.planned.photo}: {outcome.flaw}")
+
+    paint_all(paintings, machine, mask, settled)
+    failed = sum(outcome.flaw is not None for outcome in outcomes)
+    if len(paintings) > 1:
+        say(sum_lines(len(paintings) - failed, failed, sum(outcome.seconds for outcome in outcomes)))
+    raise typer.Exit(ExitCode.FAILURE if failed else ExitCode.DONE)
 
 
 def info(
@@ -51,15 +71,14 @@ def repaint(
     source: Annotated[Path, typer.Argument(help="The photograph that it was made from.", dir_okay=False, exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the new painting goes; with the same ending.")],
     style: Annotated[list[Path] | None, typer.Option(help="Where a style picture is now; can be repeated.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Make a painting again from its record: bit for bit the same on the same kind of machine and versions."""
     from daemon.cli.output import comparison_lines
     from daemon.cli.repaint import repaint as again
-    from daemon.config.load import SYSTEM_CONFIG, load
 
-    near = config or next((path for path in (Path("config.yaml"), SYSTEM_CONFIG) if path.is_file()), None)
-    found = again(painting, source, out, style or [], load(near) if near else None)
+    found = again(painting, source, out, style or [], nearest(config), overwrite=overwrite)
     say(comparison_lines(out, found.same, found.largest, found.differing))
 
 
@@ -84,7 +103,7 @@ def weights(
     url: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Fetch, verify and store the ImageNet weights once; the daemon uses them from its next start on."""
-    from daemon.console.console import fetching
+    from daemon.console.bars import fetching
     from daemon.transfer.errors import WeightsError
     from daemon.transfer.network.weights import fetch
 

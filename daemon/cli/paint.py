@@ -1,68 +1,112 @@
-"""`styled paint`: one photograph, one style picture, one painting, in this process."""
+"""`styled paint`: photographs become paintings in this process, without the daemon and its folders."""
 
+import dataclasses
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.config.load import builtin_picture, settings_from
-from daemon.config.models import Config, Output
-from daemon.console.console import painting
-from daemon.errors import ConfigError, JobError
-from daemon.filenames import OUTPUT_EXTENSIONS, OutputFormat, output_format
+from daemon.cli.paint_plan import PlannedPainting
+from daemon.config.models import Config
+from daemon.console.bars import Bars, bars
+from daemon.errors import ConfigError, JobError, OptionError
+from daemon.filenames import OutputFormat, output_format
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
 from daemon.pictures import writing
+from daemon.pictures.masks import masked
 from daemon.pictures.reading import Picture, read
 from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
 from daemon.provenance import StyleSource, picture_name
 from daemon.storage.files import sha256, write_atomically
 from daemon.transfer import DeviceError, RecipeError, TooLargeError, WeightsError
-from daemon.transfer.recipe import Recipe
+from daemon.transfer.recipe import Recipe, require
 from daemon.transfer.steps import EvaluationRun, Step
 
 if TYPE_CHECKING:
     from daemon.transfer import Stylizer
 
 MAX_MEGAPIXELS: float = Config.model_fields["max_megapixels"].default
-QUALITY = Output().quality
 Pixels = NDArray[np.float32]
 
 
-def paint_one(
-    photo: Path, style: str, out: Path, settings: dict[str, Any], *, device: str, weights: str, overwrite: bool
-) -> float:
-    """Paint `photo` into `out`, whole or not at all. Returns the seconds. Raises ConfigError and JobError."""
-    wanted = kind_of(out, overwrite)
-    chosen, picture = settings_from(settings), builtin_picture(style)
-    stylizer = stylizer_for(device, weights)
-    content, digest = read_photo(photo, chosen.long_side(stylizer.device), enlarge=chosen.size != "auto")
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one planned painting: its seconds, or why it could not be painted."""
+
+    planned: PlannedPainting
+    seconds: float = 0.0
+    flaw: JobError | None = None
+
+
+def paint_all(
+    paintings: Sequence[PlannedPainting], machine: Config, mask: Path | None, settled: Callable[[Outcome], None]
+) -> None:
+    """Paint one after the other; `settled` hears of each, painted or not. A photo that cannot be painted ends nothing.
+
+    `machine` says with which device, weights, threads and quality. Raises OptionError before the first painting if the
+    device or the weights cannot be used.
+    """
+    try:
+        device = "auto" if machine.device == "all" else machine.device
+        stylizer = stylizer_for(device, machine.weights, machine.thread_count)
+        for each in paintings:
+            require(each.style.settings.recipe, stylizer.weights.deepest)
+    except (ConfigError, RecipeError) as error:
+        raise OptionError(str(error).splitlines()) from None
+    with bars(len(paintings)) as bar:
+        for each in paintings:
+            try:
+                each.out.parent.mkdir(exist_ok=True)
+                outcome = Outcome(each, seconds=_paint_one(stylizer, each, machine, mask, bar))
+            except JobError as flaw:
+                outcome = Outcome(each, flaw=flaw)
+            except OSError as error:
+                advice = "Check the folder and its rights."
+                outcome = Outcome(each, flaw=JobError(f"{error.filename}: {error.strerror}.", advice))
+            settled(outcome)
+            bar.next()
+
+
+def _paint_one(stylizer: "Stylizer", planned: PlannedPainting, machine: Config, mask: Path | None, bar: Bars) -> float:
+    """Write one painting, whole or not at all. Returns the seconds of painting. Raises JobError."""
+    photo, style = planned.photo, planned.style
+    size, output = style.settings.size, machine.output
+    content, digest = read_photo(
+        photo, style.settings.long_side(stylizer.device), enlarge=size != "auto", location=output.location
+    )
+    width, height = content.pixels.shape[1], content.pixels.shape[0]
+    if output_format(content.format, planned.kind, (width, height)) != planned.kind:
+        raise JobError(f"{width} x {height} pixels do not fit into {planned.kind}.", "Choose a name that ends in .png.")
+    pictures = [(picture.file, picture.weight) for picture in style.pictures]
 
     def attempt(recipe: Recipe) -> PaintResult[Pixels]:
-        return paint(stylizer, content, [(picture, 1.0)], recipe, photo.name, checked=True)
+        with bar.picture(planned.out.name) as show:
+            return paint(stylizer, content, pictures, recipe, show, checked=True)
 
-    result = paint_with_safe_retry(attempt, chosen.recipe, photo.name)
-    size = result.painting.shape[1], result.painting.shape[0]
-    kind = output_format(content.format, wanted, size)
-    source = {"source": photo.name, "source_sha256": digest, "style": picture.stem}
-    record = result.provenance(**source, size=size, kind=kind, quality=QUALITY)
-    write(out, result.painting, content, kind, QUALITY, record.to_json())
+    result = paint_with_safe_retry(attempt, style.settings.recipe, photo.name)
+    if mask is not None:
+        result = with_mask(result, content, mask)
+    source = {"source": photo.name, "source_sha256": digest, "style": style.name}
+    record = result.provenance(**source, size=(width, height), kind=planned.kind, quality=output.quality)
+    write(planned.out, result.painting, content, planned.kind, output.quality, record.to_json())
     return result.seconds
 
 
-def kind_of(out: Path, overwrite: bool) -> OutputFormat:
-    """The format that the ending of `out` names. Raises JobError if there is none, or if `out` exists."""
-    if out.exists() and not overwrite:
-        raise JobError(f"{out} exists already.", "Choose another name, or add --overwrite.")
-    kinds = {ending: kind for kind, endings in OUTPUT_EXTENSIONS.items() for ending in endings}
-    if out.suffix.lower() not in kinds:
-        raise JobError(f"{out} does not end in .png, .jpg or .webp.", "Choose a name with one of these endings.")
-    return kinds[out.suffix.lower()]
+def with_mask(result: PaintResult[Pixels], content: Picture, mask: Path) -> PaintResult[Pixels]:
+    """The result with the photo where the mask is black. Raises JobError if the mask is no picture."""
+    try:
+        with mask.open("rb") as file:
+            blend = masked(result.painting, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
+            return dataclasses.replace(result, painting=blend, mask_sha256=sha256(file.fileno()))
+    except OSError as error:
+        raise JobError(f"{mask}: {error.strerror}.", "Check the name and the rights.") from None
 
 
 def stylizer_for(device: str, weights: str, threads: int | None = None) -> "Stylizer":
@@ -75,12 +119,13 @@ def stylizer_for(device: str, weights: str, threads: int | None = None) -> "Styl
         raise ConfigError([str(error)]) from None
 
 
-def read_photo(photo: Path, size: int | None, *, enlarge: bool = True) -> tuple[Picture, str]:
+def read_photo(photo: Path, size: int | None, *, enlarge: bool = True, location: bool = False) -> tuple[Picture, str]:
     """The photo, its long side scaled to `size` px (None: as it is), and its SHA-256. Raises JobError."""
     try:
         with photo.open("rb") as file:
             digest = sha256(file.fileno())
-            return read(file, max_megapixels=MAX_MEGAPIXELS, size=size, enlarge=enlarge), digest
+            limit = MAX_MEGAPIXELS
+            return read(file, max_megapixels=limit, size=size, enlarge=enlarge, location=location), digest
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
 
@@ -90,12 +135,12 @@ def paint(
     content: Picture,
     style: list[tuple[Path, float]],
     recipe: Recipe,
-    name: str,
+    show: Callable[[Step], None],
     before: Sequence[EvaluationRun] = (),
     *,
     checked: bool = False,
 ) -> PaintResult[Pixels]:
-    """The painting, (H, W, 3) in [0, 1], with a progress bar meanwhile. `style`: files and their relative weights.
+    """The painting, (H, W, 3) in [0, 1]; `show` gets each step. `style`: files and their relative weights.
 
     `before`: compute in the same runs as an earlier painting. Raises ConfigError and JobError; if `checked`, also
     DegeneratePainting.
@@ -108,13 +153,12 @@ def paint(
                 sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
                 mixed.append((read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
         steps = StepLog()
-        with painting(name) as show:
 
-            def on_step(step: Step) -> None:
-                steps.add(step)
-                show(step)
+        def on_step(step: Step) -> None:
+            steps.add(step)
+            show(step)
 
-            pixels = stylizer.paint(content.pixels, mixed, recipe, on_step, before)
+        pixels = stylizer.paint(content.pixels, mixed, recipe, on_step, before)
     except RecipeError as error:
         raise ConfigError([str(error)]) from None
     except TooLargeError as error:

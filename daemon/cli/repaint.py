@@ -1,6 +1,5 @@
 """`styled repaint`: make a painting again from its record."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,12 @@ import numpy as np
 
 from daemon.assets import STYLES
 from daemon.cli.output import read_provenance
-from daemon.cli.paint import MAX_MEGAPIXELS, kind_of, paint, read_photo, stylizer_for, write
+from daemon.cli.paint import MAX_MEGAPIXELS, paint, read_photo, stylizer_for, with_mask, write
+from daemon.cli.paint_plan import KINDS, check_target
 from daemon.config.models import Config
+from daemon.console.bars import bars
 from daemon.errors import ConfigError, JobError
-from daemon.filenames import MASK
-from daemon.pictures.masks import masked
+from daemon.filenames import MASK, extension
 from daemon.pictures.reading import read
 from daemon.provenance import Provenance, libraries, ways
 from daemon.storage.files import sha256
@@ -31,7 +31,9 @@ class Comparison:
     differing: tuple[str, ...]  # what has changed since: versions, device, tiles
 
 
-def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], config: Config | None) -> Comparison:
+def repaint(
+    painting: Path, source: Path, out: Path, style: Sequence[Path], config: Config | None, *, overwrite: bool
+) -> Comparison:
     """Make `painting` again from its photo `source` into `out`. Raises JobError or ConfigError.
 
     `style`: files to search for its style pictures, besides the built-in pictures and those of `config`.
@@ -42,7 +44,8 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
             f"It was painted with settings that this version no longer has: {words(was.gone, 'and')}.",
             f"Use the version of {was.painted[:10]}, or paint the photo again with a preset of today.",
         )
-    kind = kind_of(out, overwrite=False)
+    check_target(out, [painting, source, source.with_name(source.name + MASK), *style], overwrite=overwrite)
+    kind = KINDS[extension(out.name)]
     if kind != was.format:
         raise JobError(f"The painting is {was.format}, {out.name} would be {kind}.", "Choose the same ending.")
     content, digest = read_photo(source, max(was.size))
@@ -57,11 +60,10 @@ def repaint(painting: Path, source: Path, out: Path, style: Sequence[Path], conf
         name = "styled weights" if was.weights == "imagenet" else "weights: FILE in config.yaml"
         raise JobError(f"Its weights are others, {was.weights} {was.weights_sha256}.", f"Use: {name}")
     mask = _mask(was, source)
-    result = paint(stylizer, content, sources, was.recipe, was.source, was.stretches)
+    with bars(1) as bar, bar.picture(out.name) as show:
+        result = paint(stylizer, content, sources, was.recipe, show, was.stretches)
     if mask is not None:
-        with mask.open("rb") as file:
-            blend = masked(result.painting, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
-        result = dataclasses.replace(result, painting=blend, mask_sha256=was.mask_sha256)
+        result = with_mask(result, content, mask)
     now = result.provenance(
         source=was.source,
         source_sha256=digest,

@@ -3,8 +3,12 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from daemon.text import one_line
+from daemon.text import duration, one_line
+
+if TYPE_CHECKING:
+    from daemon.config.models import Config
 
 
 def say(lines: Iterable[str]) -> None:
@@ -30,3 +34,17 @@ def chosen(path: Path | None) -> Path:
     if path is None and found != SYSTEM_CONFIG and os.path.lexists(SYSTEM_CONFIG):
         complain(f"This command uses {found.absolute()}; for the service: --config {SYSTEM_CONFIG}")
     return found
+
+
+def nearest(path: Path | None) -> "Config | None":
+    """The settings of the config.yaml that `chosen` finds; None if there is none and none was named."""
+    from daemon.config.load import SYSTEM_CONFIG, load
+
+    there = path or Path("config.yaml").is_file() or SYSTEM_CONFIG.is_file()
+    return load(chosen(path)) if there else None
+
+
+def sum_lines(painted: int, failed: int, seconds: float) -> list[str]:
+    """How a run of several pictures ended."""
+    many = "1 painting" if painted == 1 else f"{painted:,} paintings"
+    return [f"{many} in {duration(seconds)} of painting" + (f"; {failed:,} failed" if failed else "")]

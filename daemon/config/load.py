@@ -7,20 +7,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from daemon.config.checks import cross_checks, style_picture
+from daemon.config.checks import cross_checks
 from daemon.config.models import (
     Config,
     Defaults,
     HookCommands,
     Output,
     RecipeSettings,
-    Settings,
     Style,
     StylePicture,
-    merged,
 )
 from daemon.config.yaml_text import parse_yaml
-from daemon.errors import ConfigError, JobError
+from daemon.errors import ConfigError, JobError, OptionError
 from daemon.text import escape, meant, quoted, words
 
 SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
@@ -85,20 +83,22 @@ def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
     return settings
 
 
-def settings_from(values: Mapping[str, Any]) -> Settings:
-    """The settings of `styled paint`, which reads no config.yaml. Raises ConfigError with every problem."""
-    own, problems = _validate(RecipeSettings, values, Path())
-    if own is None:
-        raise ConfigError(problems)
-    return merged(Defaults(), own)
+def from_options(values: Mapping[str, str]) -> Config:
+    """The settings that the options of a command give, without a style. `values`: the text of each option that was
+    given, by its setting's name. Raises OptionError with every problem."""
+    data: dict[str, Any] = {"recipe": {}, "output": {}}
+    for name, text in values.items():
+        group = "recipe" if name in Defaults.model_fields else "output" if name in Output.model_fields else ""
+        (data[group] if group else data)[name] = text
+    config, problems = _validate(Config, data, Path.cwd())
+    if config is None:
+        raise OptionError([_as_option(problem) for problem in problems])
+    return config
 
 
-def builtin_picture(value: str) -> Path:
-    """The file of `builtin:NAME` or of a path in the current folder. Raises ConfigError if it cannot be a picture."""
-    try:
-        return style_picture(value, Path.cwd())
-    except ValueError as error:
-        raise ConfigError([f"style picture: {error}"]) from None
+def _as_option(problem: str) -> str:
+    name, _, rest = problem.partition(": ")
+    return f"--{name.rpartition('.')[2].replace('_', '-')}: {rest}"
 
 
 _Model = TypeVar("_Model", Config, RecipeSettings)

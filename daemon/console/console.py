@@ -7,16 +7,14 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from rich.console import Console as Terminal
 from rich.console import RenderableType
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +25,6 @@ from daemon.console.view import view
 from daemon.events import Event, about
 from daemon.status import Status
 from daemon.text import duration, escape_lines, one_line
-from daemon.transfer.steps import Step
 
 log = logging.getLogger("styled")
 _LOOKS = {logging.DEBUG: "dim", logging.INFO: "", logging.WARNING: "yellow", logging.ERROR: "red"}
@@ -124,33 +121,6 @@ def complain(*lines: str) -> None:
         print(*safe, sep="\n", file=sys.stderr)
     elif not journald.send("\n".join(safe), priority, {}):
         print(*(f"<{priority}>{line}" for line in safe), sep="\n", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def painting(name: str) -> Iterator[Any]:
-    """A progress bar for a picture painted without the daemon; yields the callback for its steps."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[state]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-        task = bar.add_task(one_line(name), total=1.0, state="")
-
-        def on_step(step: Step) -> None:
-            bar.update(task, completed=step.done, state=f"step {step.step}/{step.steps}  loss {step.loss:.4g}")
-
-        yield on_step
-
-
-@contextlib.contextmanager
-def fetching(what: str) -> Iterator[Any]:
-    """A progress bar for a download; yields the callback, which gets (bytes done, bytes in all)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def _tail(record: logging.LogRecord) -> str:

@@ -65,38 +65,6 @@ def test_status_with_and_without_a_daemon(root: Path, start: Callable[..., Daemo
 
 
 @pytest.mark.slow
-def test_paint_paints_one_picture_and_overwrites_nothing_unasked(root: Path) -> None:
-    (root / "photo.jpg").write_bytes(jpeg(60, 40))
-    arguments = ("paint", root / "photo.jpg", root / "alpha.png", "-o", root / "out.png", "--preset", "draft")
-    done = styled(*arguments, "--size", "48", "--device", "cpu")
-    assert done.returncode == 0, done.stderr
-    with Image.open(root / "out.png") as painting:
-        assert (painting.format, painting.size) == ("PNG", (48, 32))
-    again = styled(*arguments)
-    assert again.returncode == 1
-    assert "exists already" in again.stderr
-    assert not list(root.glob(".*.tmp"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (("-o", "out.gif"), 1, "does not end in"),
-        (("-o", "out.png", "--preset", "finest"), 78, "fine"),
-        (("-o", "out.png", "--preset", "gatys", "--weights", "embedded"), 78, "styled weights"),
-        (("-o", "nowhere/out.png", "--size", "16", "--preset", "draft"), 1, "nowhere"),
-    ],
-)
-def test_paint_refuses_in_plain_words(root: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
-    (root / "photo.jpg").write_bytes(jpeg(20, 20))
-    done = styled("paint", "photo.jpg", "alpha.png", *arguments, cwd=root)
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.slow
 def test_the_demo_runs_the_daemon_and_makes_a_sheet(tmp_path: Path) -> None:
     done = styled("demo", tmp_path / "demo", "--size", "32")
     assert done.returncode == 0, done.stderr

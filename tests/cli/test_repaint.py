@@ -13,7 +13,7 @@ from PIL import Image
 from daemon.cli.output import read_provenance
 from daemon.cli.paint import paint, read_photo, stylizer_for, write
 from daemon.cli.repaint import repaint
-from daemon.config.load import builtin_picture
+from daemon.config.checks import style_picture
 from daemon.transfer.plan import Plan
 from daemon.transfer.recipe import PRESETS
 from daemon.transfer.steps import EvaluationRun
@@ -52,6 +52,13 @@ def test_a_delivered_painting_is_painted_again_bit_for_bit(root: Path, start: Ca
         assert first.tobytes() == second.tobytes()
     assert "carries no record" in styled("info", source).stderr
 
+    again = ("repaint", painting, source, "--style", root / "moved.png", "-o")
+    refused = styled(*again, root / "b.jpg")
+    assert refused.returncode == 2
+    assert "b.jpg exists already; choose another name, or add --overwrite" in refused.stderr
+    assert styled(*again, root / "b.jpg", "--overwrite").returncode == 0
+    assert "itself" in styled(*again, painting, "--overwrite").stderr, "a painting that is compared with itself"
+
 
 @pytest.mark.slow
 def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,16 +66,16 @@ def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeyp
     (tmp_path / "photo.jpg").write_bytes(jpeg(150, 60))
     recipe = dataclasses.replace(PRESETS["draft"], scales=((1.0, 5),))
     content, digest = read_photo(tmp_path / "photo.jpg", 150)
-    style = [(builtin_picture("builtin:ink"), 1.0)]
+    style = [(style_picture("builtin:ink", tmp_path), 1.0)]
     with monkeypatch.context() as patch:
         patch.setattr("daemon.transfer.stylizer.fitting", lambda *level: iter([Plan(64, True, 4)]))
-        result = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, "photo.jpg")
+        result = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, lambda step: None)
     source = {"source": "photo.jpg", "source_sha256": digest, "style": "ink"}
     record = result.provenance(**source, size=(150, 60), kind="png", quality=95)
     write(tmp_path / "first.png", result.painting, content, "png", 95, record.to_json())
     assert record.stretches == (EvaluationRun(1, 64, True, 4, 5),)
     assert record.steps == 5
     assert sum(record.terms.values()) == pytest.approx(record.loss, rel=1e-4)
-    found = repaint(tmp_path / "first.png", tmp_path / "photo.jpg", tmp_path / "again.png", [], None)
+    found = repaint(tmp_path / "first.png", tmp_path / "photo.jpg", tmp_path / "again.png", [], None, overwrite=False)
     assert (found.same, found.differing) == (True, ())
     assert read_provenance(tmp_path / "again.png").stretches == record.stretches

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config.load import builtin_picture, load
+from daemon.config.checks import style_picture
+from daemon.config.load import load
 from tests.support.configs import STYLES, problems, write
 
 NAMES = {
@@ -112,7 +113,7 @@ def test_a_picture_that_ships_with_styled_is_known_by_name(
         (assets / name).write_bytes(b"x")
     monkeypatch.setattr("daemon.config.checks.STYLES", assets)
     assert load(write(folder, "styles: {a: {picture: builtin:ink}}")).styles["a"].picture == assets / "ink.jpg"
-    assert builtin_picture("builtin:starry") == assets / "starry.jpg"
+    assert style_picture("builtin:starry", folder) == assets / "starry.jpg"
     assert problems(folder, "styles: {a: {picture: builtin:stary}}") == [
         "styles.a.picture: there is no built-in picture 'stary'; did you mean starry?"
     ]

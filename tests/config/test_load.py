@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.config.load import builtin_picture, find, load, load_sidecar, settings_from
+from daemon.config.load import find, from_options, load, load_sidecar
 from daemon.config.models import Config, Output, RecipeSettings
-from daemon.errors import ConfigError, JobError
+from daemon.errors import ConfigError, JobError, OptionError
 from tests.support.configs import STYLES, problems, write
 
 
@@ -180,19 +180,15 @@ def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
         load_sidecar(b"#" * 70_000, "a.jpg.yaml")
 
 
-def test_settings_can_be_had_without_a_file() -> None:
-    made = settings_from({"size": 300, "keep_colors": "no", "style_weight": 2})
-    assert (made.recipe.preset, made.size, made.recipe.style_weight) == ("fine", 300, 2.0)
-    with pytest.raises(ConfigError) as caught:
-        settings_from({"preset": "best", "start": 3})
-    assert caught.value.problems == (
-        "preset: 'best' cannot be used; write fine, tutorial, gatys or draft",
-        "start: '3' cannot be used; write content, noise or style",
-    )
-
-
-def test_a_picture_can_be_named_without_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    assert builtin_picture("night.jpg") == folder / "night.jpg"
-    with pytest.raises(ConfigError, match=r"^style picture: there is no file .*/gone.jpg; write the path of a picture"):
-        builtin_picture("gone.jpg")
+def test_the_options_of_a_command_are_read_like_a_file_and_refused_by_their_own_names() -> None:
+    made = from_options({"size": "300", "keep_colors": "no", "style_weight": "2", "threads": "1", "quality": "80"})
+    assert (made.recipe.preset, made.recipe.size, made.recipe.style_weight) == ("fine", 300, 2.0)
+    assert (made.thread_count, made.output.quality, made.device) == (1, 80, "auto")
+    assert made.recipe.model_fields_set == {"size", "keep_colors", "style_weight"}
+    with pytest.raises(OptionError) as caught:
+        from_options({"preset": "best", "keep_colors": "yes", "quality": "101"})
+    assert sorted(caught.value.problems) == [
+        "--keep-colors: 'yes' cannot be used; write no, luminance or statistics",
+        "--preset: 'best' cannot be used; write fine, tutorial, gatys or draft",
+        "--quality: '101' cannot be used; write a whole number from 1 to 100",
+    ]
