@@ -75,10 +75,17 @@ def products(F: Tensor, mean: Tensor | None = None) -> Tensor:
     if kernels := fitting(F):
         return kernels.products(F, mean)
     f = maps(F)
-    if mean is None or f.device.type == "cpu":
-        f = f if mean is None else f - mean
+    if mean is None:
         return f.T @ f
-    return torch.addmm(torch.outer(mean, mean), f.T, f, beta=-len(f))  # on a GPU a copy of F costs more
+    if copies(F.device):
+        f = f - mean
+        return f.T @ f
+    return torch.addmm(torch.outer(mean, mean), f.T, f, beta=-len(f))
+
+
+def copies(device: torch.device) -> bool:
+    """Whether `products` makes a copy of F - mean, whose products are more exact; on a GPU the copy costs too much."""
+    return device.type == "cpu"
 
 
 def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:

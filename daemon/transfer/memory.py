@@ -45,8 +45,8 @@ def keep_freed_memory() -> None:
         set_option(M_TRIM_THRESHOLD, HELD)
 
 
-def trim_memory(idle: bool = False) -> None:
-    """Give freed memory back to the system. A GPU's is given back if it exceeds RESERVE of the GPU, or if `idle`.
+def trim_memory() -> None:
+    """Give freed memory back to the system. A GPU's is given back if it exceeds RESERVE of the GPU.
 
     Otherwise a painter would keep tens of GB of a GPU after a large picture. Less is kept: allocating takes time.
     """
@@ -54,7 +54,7 @@ def trim_memory(idle: bool = False) -> None:
         trim(0)
     if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         device = torch.device("cuda", torch.cuda.current_device())
-        if idle or _unused(device) > RESERVE * torch.cuda.get_device_properties(device).total_memory:
+        if _unused(device) > RESERVE * torch.cuda.get_device_properties(device).total_memory:
             torch.cuda.empty_cache()
 
 

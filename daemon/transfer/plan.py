@@ -29,6 +29,7 @@ FIXED = 400 << 20  # bytes, for buffers of the libraries
 TRANSIENT = 3  # copies of the largest layer that an evaluation holds beside the features for the way back
 PIXELS = 8  # pictures, likewise
 PYRAMID = 0.27  # pictures of the full size: the gradient of the next smaller level, and buffers of the low-pass
+REACH = 2**31 - 1  # values of a tensor that the index of a GPU's kernel can reach
 SHARE = 0.8  # part of the free memory that plans may use
 
 
@@ -50,8 +51,11 @@ def plans(recipe: Recipe, level: Level) -> list[Plan]:
     histories = [h for h in (most, most // 2, most // 4, 5, 2) if 2 <= h <= most]
     sides = [side for side in SIDES if side < max(level.height, level.width)]
     cheap = [side for side in sides if side >= CHEAP * margin(deepest_layer(recipe))]
-    ways = [(None, True), *((side, True) for side in cheap), *((side, False) for side in cheap)]
-    last = [Plan(side, keep, 0) for keep in (True, False) for side in (None, *sides) if keep or side]
+    whole = [(None, True)] if level.height * level.width * WIDTHS[0] <= REACH else []
+    ways = [*whole, *((side, True) for side in cheap), *((side, False) for side in cheap)]
+    last = [
+        Plan(side, keep, 0) for keep in (True, False) for side in (*(way[0] for way in whole), *sides) if keep or side
+    ]
     return [Plan(side, keep, h) for h in dict.fromkeys(histories) for side, keep in ways] + last
 
 

@@ -69,7 +69,7 @@ def add_adjoint(g: Tensor, to: Tensor) -> None:
         part = nn_f.conv_transpose2d(part, _kernel(g.device, g.dtype), stride=2, groups=3)
         part = _folded(part.transpose(-1, -2), -BORDER, width)[1].transpose(-1, -2)
         low, part = _folded(part, 2 * start - BORDER, height)
-        to[..., low : low + part.shape[-2], :] += part
+        to[..., low : low + part.shape[-2], :].add_(part)
 
 
 def _folded(v: Tensor, first: int, length: int) -> tuple[int, Tensor]:
@@ -81,9 +81,9 @@ def _folded(v: Tensor, first: int, length: int) -> tuple[int, Tensor]:
     below, above = max(-first, 0), max(first + v.shape[-2] - length, 0)
     inside = v[..., below : v.shape[-2] - above, :]
     for row in range(below):
-        inside[..., 0, :] += v[..., row, :]
+        inside[..., 0, :].add_(v[..., row, :])  # not `+=`, which would copy the sum onto itself
     for row in range(above):
-        inside[..., -1, :] += v[..., -1 - row, :]
+        inside[..., -1, :].add_(v[..., -1 - row, :])
     return max(first, 0), inside
 
 

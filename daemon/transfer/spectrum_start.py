@@ -53,7 +53,7 @@ def _energy(spectrum: Tensor, x: Tensor) -> Tensor:
         weight[0, 0] = 0
         energy.index_add_(0, band.flatten(), products * weight.reshape(-1, 1))
         count.index_add_(0, band.flatten(), weight.reshape(-1, 1))
-    return (energy / count.clamp(min=1e-9)).view(-1, 3, 3).double().cpu()
+    return (energy / count.clamp(min=1e-9)).view(-1, 3, 3).cpu().double()
 
 
 def _transport(have: Tensor, want: Tensor) -> Tensor:

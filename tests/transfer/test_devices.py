@@ -1,11 +1,13 @@
 """Which device is taken, where some of those on the machine cannot be used."""
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
 
+import daemon.transfer
 from daemon.transfer import DeviceError, devices
 
 NAMES = {"cuda:0": "GeForce GTX 1080", "cuda:1": "H100", "cuda:2": "Tesla P4", "cuda:3": "A100"}
@@ -73,3 +75,16 @@ def test_a_full_gpu_is_no_sick_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cpu_needs_no_warming_up() -> None:
     devices.warm_up(torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("given", "set_to"), [({}, "expandable_segments:True"), ({"PYTORCH_ALLOC_CONF": "x"}, None)])
+def test_a_gpus_memory_breaks_up_less_unless_the_user_chose_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], set_to: str | None
+) -> None:
+    for name in ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"):
+        monkeypatch.setenv(name, "")  # so that monkeypatch puts back what was there
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    daemon.transfer.__getattr__("Stylizer")
+    assert os.environ.get("PYTORCH_CUDA_ALLOC_CONF") == set_to

@@ -58,10 +58,8 @@ def test_a_sick_gpu_is_no_shortage(said: str) -> None:
     assert not is_shortage(RuntimeError(f"CUDA error: {said}"))
 
 
-@pytest.mark.parametrize(("unused", "idle", "emptied"), [(30_000, False, 1), (9_000, False, 0), (9_000, True, 1)])
-def test_a_gpus_reserve_goes_back_when_it_is_large_or_the_painter_is_idle(
-    monkeypatch: pytest.MonkeyPatch, unused: int, idle: bool, emptied: int
-) -> None:
+@pytest.mark.parametrize(("unused", "emptied"), [(30_000, 1), (9_000, 0)])
+def test_a_gpus_reserve_goes_back_when_it_is_large(monkeypatch: pytest.MonkeyPatch, unused: int, emptied: int) -> None:
     calls: list[None] = []
     fakes: dict[str, Callable[..., object]] = {
         "is_available": lambda: True,
@@ -74,7 +72,7 @@ def test_a_gpus_reserve_goes_back_when_it_is_large_or_the_painter_is_idle(
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(torch.cuda, name, fake)
-    trim_memory(idle)
+    trim_memory()
     assert len(calls) == emptied
 
 

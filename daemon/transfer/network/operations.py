@@ -134,8 +134,11 @@ def _bordered(x: Tensor) -> Tensor:
 def _folded(g: Tensor) -> Tensor:
     """dL/dx (…, H, W), where g is dL/d(`_bordered(x)`) (…, H + 2, W + 2); changes g in place and returns a view."""
     for side in (g, g.transpose(-1, -2)):
-        side[..., 1, :] += side[..., 0, :]
-        side[..., -2, :] += side[..., -1, :]
+        length = side.shape[-2] - 2
+        if length == 1:
+            side[..., 1, :].add_(side[..., 0, :]).add_(side[..., 2, :])
+        else:  # the first and the last row in one launch
+            side[..., 1 : -1 : length - 1, :].add_(side[..., :: length + 1, :])
     return g[..., 1:-1, 1:-1]
 
 
