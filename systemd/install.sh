@@ -17,10 +17,12 @@ Usage: install.sh [OPTION]... [SOURCE]
 SOURCE is a wheel or a checkout; by default the checkout that this script lies in.
 
   --cpu, --gpu       with or without the drop-in for a machine without an NVIDIA GPU (default: by /dev/nvidiactl)
-  --with NAME        also take a drop-in that opens the sandbox: metrics, cluster or hooks
+  --with NAME        also take a drop-in that opens the sandbox: metrics, cluster or hooks; installs what it needs
+                     (metrics: prometheus-client; cluster: Ray)
   --without NAME     take that drop-in away again
   --weights          also fetch the ImageNet weights (548 MB over the network, 80 MB stored)
   --system-packages  use the Python packages of the system where they will do (a torch that is there already)
+  --dry-run          say what would be done, and change nothing; needs no root
   -h, --help
 
 PYTHON names the Python to use. pip obeys its own variables: offline, for example,
@@ -38,7 +40,7 @@ say() {
 }
 
 parse() {
-    cpu=auto with='' without='' weights='' venv_options='' source=''
+    cpu=auto with='' without='' weights='' venv_options='' source='' dry_run=''
     while [ $# -gt 0 ]; do
         case $1 in
         --cpu) cpu=yes ;;
@@ -51,16 +53,20 @@ parse() {
             ;;
         --weights) weights=yes ;;
         --system-packages) venv_options=--system-site-packages ;;
+        --dry-run) dry_run=yes ;;
         -h | --help) usage && exit 0 ;;
         -*) die "unknown option $1; see install.sh --help" ;;
-        *) source=$1 ;;
+        *)
+            [ -z "$source" ] || die "there are two sources, $source and $1; name one wheel or one checkout"
+            source=$1
+            ;;
         esac
         shift
     done
 }
 
 check_machine() {
-    [ "$(id -u)" = 0 ] || die "this needs root: sudo $0"
+    [ "$(id -u)" = 0 ] || [ -n "$dry_run" ] || die "this needs root: sudo $0"
     for tool in systemctl systemd-sysusers systemd-tmpfiles; do
         command -v $tool >/dev/null || die "there is no $tool here; styled also runs without systemd: styled run"
     done
@@ -102,6 +108,7 @@ make_environment() {
     fi
     [ ! -e "$HOME_DIR" ] || [ -f "$HOME_DIR/pyvenv.cfg" ] || die "$HOME_DIR is there and is not ours; move it away"
     find_python
+    would "make the environment $HOME_DIR with $PYTHON" && return
     # shellcheck disable=SC2086 # no option is no argument
     "$PYTHON" -m venv --clear $venv_options "$HOME_DIR"
     if [ -n "$venv_options" ]; then # the old setuptools that Python 3.11 puts there would hide the system's
@@ -113,6 +120,7 @@ make_environment() {
 # As a wheel, and the package that was there goes first: the same version, built anew, has to replace it, while the
 # dependencies are only added to.
 install_package() {
+    would "install styled${extras:+ with $extras} from $source" && return
     wheels=$(mktemp -d)
     trap 'rm -rf "$wheels"' EXIT
     export PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -124,8 +132,15 @@ install_package() {
     if [ -e "$HOME_DIR/bin/styled" ]; then
         $pip install --quiet --no-deps --no-index --force-reinstall "$wheels"/*.whl
     fi
-    $pip install --quiet "$wheels"/*.whl
+    set -- "$wheels"/*.whl
+    $pip install --quiet "$1${extras:+[$extras]}"
     say "installed $("$HOME_DIR/bin/styled" --version) from $source"
+}
+
+# would WORDS: whether this is a dry run, which says WORDS and does nothing.
+would() {
+    [ -n "$dry_run" ] || return 1
+    say "would    $*"
 }
 
 # link TARGET NAME: unless something else has that name.
@@ -138,7 +153,30 @@ link() {
     fi
 }
 
+# The drop-ins that will be there, and the packages that they need beside styled's own: an extra of the wheel each.
+choose_drop_ins() {
+    if [ $cpu = auto ]; then
+        cpu=yes
+        [ ! -e /dev/nvidiactl ] || cpu=no
+    fi
+    if [ $cpu = yes ]; then with="$with cpu"; else without="$without cpu"; fi
+    wanted='' extras=''
+    for name in $DROP_INS; do
+        case " $without " in *" $name "*) continue ;; esac
+        case " $with " in
+        *" $name "*) ;;
+        *) [ -e "$UNITS/styled.service.d/50-$name.conf" ] || continue ;; # one that is there stays until --without
+        esac
+        wanted="$wanted $name"
+        case $name in
+        metrics) extras="${extras:+$extras,}metrics" ;;
+        cluster) extras="${extras:+$extras,}ray" ;;
+        esac
+    done
+}
+
 install_units() {
+    would "install the units into $UNITS, with the drop-ins:${wanted:- none}" && return
     files=$HOME_DIR/share/styled/systemd
     install -D -m 644 -t "$UNITS" "$files/styled.service" "$files/styled@.service"
     install -D -m 644 "$files/sysusers.conf" /usr/local/lib/sysusers.d/styled.conf
@@ -146,11 +184,6 @@ install_units() {
     link $HOME_DIR/bin/styled /usr/local/bin/styled
     link $HOME_DIR/share/man/man1/styled.1 /usr/local/share/man/man1/styled.1
     say "installed the units into $UNITS"
-    if [ $cpu = auto ]; then
-        cpu=yes
-        [ ! -e /dev/nvidiactl ] || cpu=no
-    fi
-    if [ $cpu = yes ]; then with="$with cpu"; else without="$without cpu"; fi
     for name in $DROP_INS; do
         for unit in styled styled@; do
             drop_in "$name" "$UNITS/$unit.service.d/50-$name.conf"
@@ -159,21 +192,19 @@ install_units() {
     rmdir "$UNITS/styled.service.d" "$UNITS/styled@.service.d" 2>/dev/null || true
 }
 
-# One that is there stays, in its new version, until --without.
+# In its new version, or not at all.
 drop_in() {
-    case " $without " in *" $1 "*)
-        rm -f "$2"
-        return
-        ;;
-    esac
-    case " $with " in *" $1 "*) wanted=yes ;; *) wanted=no ;; esac
-    if [ $wanted = yes ] || [ -e "$2" ]; then
+    case " $wanted " in
+    *" $1 "*)
         install -D -m 644 "$files/drop-ins/$1.conf" "$2"
         say "drop-in  $2"
-    fi
+        ;;
+    *) rm -f "$2" ;;
+    esac
 }
 
 make_user_and_folders() {
+    would "make the user and group styled, and the folders in $STATE, unless they are there" && return
     systemd-sysusers styled.conf
     systemd-tmpfiles --create styled.conf
     say "ready    the user and group styled, the folders in $STATE"
@@ -184,6 +215,7 @@ install_config() {
         say "kept     your $CONFIG"
         return
     fi
+    would "make $CONFIG" && return
     mkdir -p "$(dirname "$CONFIG")"
     # the whole file or none, and never over one that came in between
     sed "s|^root: \.  *#|root: $STATE  #|" "$HOME_DIR/share/styled/config.yaml" >"$CONFIG.new"
@@ -195,12 +227,14 @@ install_config() {
 
 fetch_weights() {
     [ -n "$weights" ] || return 0
+    would "fetch the ImageNet weights into $STATE/cache" && return
     runuser -u styled -- env XDG_CACHE_HOME=$STATE/cache $HOME_DIR/bin/styled weights
     say "stored   the ImageNet weights in $STATE/cache"
 }
 
 take_effect() {
     [ -d /run/systemd/system ] || return 0 # an image is being built
+    would "tell systemd, and restart the service if it runs" && return
     systemctl daemon-reload
     if systemctl --quiet is-active styled.service; then
         systemctl restart styled.service
@@ -227,6 +261,7 @@ main() {
     parse "$@"
     check_machine
     find_source
+    choose_drop_ins
     echo "styled, as a service:"
     make_environment
     install_package
@@ -235,7 +270,7 @@ main() {
     install_config
     fetch_weights
     take_effect
-    say_next
+    [ -n "$dry_run" ] || say_next
 }
 
 main "$@"
