@@ -26,7 +26,7 @@ from daemon.transfer.recipe import PRESETS, Recipe
 from daemon.transfer.recipe import recipe as checked
 from daemon.transfer.steps import EvaluationRun
 
-LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "pillow-heif")  # whose versions decide about pixels
+LIBRARIES = ("torch", "numpy", "pillow", "pillow-heif")  # whose versions decide about pixels
 SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors")
 CURVE = 60  # losses that a record keeps at most
 MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more

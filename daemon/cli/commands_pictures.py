@@ -100,16 +100,22 @@ def styles(
 
 
 def weights(
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Take them from this file, vgg19-dcbb9e9d.pth.")
+    ] = None,
     url: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Fetch, verify and store the ImageNet weights once; the daemon uses them from its next start on."""
     from daemon.console.bars import fetching
     from daemon.transfer.errors import WeightsError
-    from daemon.transfer.network.weights import fetch
+    from daemon.transfer.network.imagenet import fetch, take
 
     try:
-        with fetching("VGG19, ImageNet") as progress:
-            stored = fetch(url=url, progress=progress)
+        if source is not None:
+            stored = take(source)
+        else:
+            with fetching("VGG19, ImageNet") as progress:
+                stored = fetch(url=url, progress=progress)
     except WeightsError as error:
         complain(str(error))
         raise typer.Exit(ExitCode.FAILURE) from None

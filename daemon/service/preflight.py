@@ -21,10 +21,9 @@ def check_all(config: Config, probe: Probe, *, deep: bool) -> None:
     """Raises ConfigError with everything about folders, rights, style pictures, weights and the cluster that would
     stop a start. `deep`: load the model, too."""
     problems = Folders(config.root).problems()
-    deepest = LAYERS[-1]  # of the ImageNet weights, which may not be fetched yet
+    deepest = LAYERS[-1]
     try:
-        if config.weights != "imagenet":
-            deepest = describe(config.weights).deepest
+        deepest = describe(config.weights).deepest
     except WeightsError as error:
         problems.append(f"weights: {error}")
     problems += style_problems(config, deepest, probe)

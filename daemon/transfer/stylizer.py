@@ -14,7 +14,6 @@ from . import colors
 from .devices import device_name, find_device, warm_up
 from .errors import TooLargeError
 from .memory import free_memory, is_shortage, keep_freed_memory, trim_memory
-from .network.download import Progress
 from .network.vgg import VGG
 from .network.weights import load
 from .objective import Objective
@@ -47,13 +46,12 @@ class Stylizer:
         device: str = "auto",
         weights: str | Path = "auto",
         threads: int | None = None,
-        progress: Progress | None = None,
     ) -> None:
         """Choose the device and load the weights.
 
         `device`: auto, cpu, cuda, cuda:N or mps; auto takes the best device that works. `weights`: auto, embedded,
         imagenet, or the path of a .safetensors or .pth file; see `network.weights.load`. `threads`: CPU threads, at
-        least 1; None: torch's choice. `progress(bytes done, bytes in all)`: called while imagenet is downloaded.
+        least 1; None: torch's choice.
 
         Raises DeviceError if the device is not on this machine or does not work, and WeightsError if the weights are
         missing, damaged or not VGG19's.
@@ -64,7 +62,7 @@ class Stylizer:
             self.threads = threads
         if self._device.type == "cpu":
             keep_freed_memory()
-        self.weights, tensors = load(weights, progress=progress)
+        self.weights, tensors = load(weights)
         self._vgg = VGG(tensors, self._device)
         self._targets = Targets(self._device)
         warm_up(self._device)

@@ -79,6 +79,34 @@ def test_the_demo_runs_the_daemon_and_makes_a_sheet(tmp_path: Path) -> None:
     assert "is not empty" in again.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("check",), ("run", "--once")])
+def test_imagenet_weights_that_are_missing_stop_the_start_and_name_the_command(
+    root: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Nothing is fetched in silence: 548 MB are a decision."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+    (root / "config.yaml").write_text(CONFIG.replace("weights: embedded", "weights: imagenet"))
+    (root / "inbox").mkdir()
+    (root / "inbox/photo.jpg").write_bytes(jpeg())
+    done = styled(*command, "--config", root / "config.yaml")
+    assert done.returncode == 78
+    said = " ".join(done.stderr.split())
+    assert "weights: The ImageNet weights are not in" in said
+    assert "Run `styled weights` to fetch them (548 MB)" in said
+    assert "`styled weights --from FILE`" in said
+    assert not (root / "cache").exists()
+    assert (root / "inbox/photo.jpg").exists()
+
+
+def test_weights_from_a_file_that_is_another_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "mine.pth").write_bytes(b"half of it")
+    done = styled("weights", "--from", tmp_path / "mine.pth")
+    assert done.returncode == 1
+    assert "must begin with dcbb9e9d" in " ".join(done.stderr.split())
+
+
 def test_weights_reports_a_server_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done = styled("weights", "--url", "http://127.0.0.1:9/vgg19-dcbb9e9d.pth")

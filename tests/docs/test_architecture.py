@@ -82,7 +82,6 @@ HOMES = {
     "PIL": {"pictures", "studio"},
     "pillow_heif": {"pictures"},
     "torch": {"transfer", "studio"},
-    "torchvision": {"transfer"},
     "safetensors": {"transfer", "studio"},
     "multiprocessing": {"processes"},
     "ray": {"processes"},

@@ -1,4 +1,4 @@
-"""VGG19's weights: the embedded weights, ImageNet's from the cache or the network, or a file. Always verified.
+"""VGG19's weights: the embedded weights, ImageNet's from the cache, or a file. Always verified, never from the network.
 
 Functions import torch only to read tensors, so that the daemon looks up and checks weights without torch.
 """
@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,15 @@ from .layers import LAYERS, WIDTHS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .download import Progress
-
 
 EMBEDDED_SHA256: Final = "573261fbecf600246ba9546bb3164b464cbe423c74a158e15e9050a5bdacdff9"
 IMAGENET_FILE: Final = "vgg19-imagenet1k_v1-features.safetensors"
+IMAGENET_SOURCE: Final = "vgg19-dcbb9e9d.pth"  # torchvision's name, with the first digits of its SHA-256
+HOW: Final = (
+    "Run `styled weights` to fetch them (548 MB). Without a network, bring "
+    f"https://download.pytorch.org/models/{IMAGENET_SOURCE} (its SHA-256 begins with dcbb9e9d) to this machine "
+    "and run `styled weights --from FILE`."
+)
 AGAIN: Final = "Run `styled weights` to fetch it again."
 
 
@@ -50,111 +53,60 @@ def cache_folder() -> Path:
 def stored(cache: Path | None = None) -> Path | None:
     """The file of ImageNet's weights in the cache, not verified; None if they are not stored, or only in part."""
     path = (cache or cache_folder()) / IMAGENET_FILE
-    return path if path.is_file() and _sum_file(path).is_file() else None
+    return path if path.is_file() and sum_file(path).is_file() else None
 
 
 def describe(source: str | Path = "auto", cache: Path | None = None) -> Weights:
-    """The record of weights on this machine, verified, without the network; imports torch only for a .pth file.
+    """The record of weights on this machine, verified; imports torch only for a .pth file.
 
     `source`: auto, embedded, imagenet, or a path. Raises WeightsError if the weights are not on this machine, damaged,
     or not VGG19's.
     """
     kind, path = _find(source, cache or cache_folder())
-    if path is None:
-        raise WeightsError("The ImageNet weights are not stored. Run `styled weights` to fetch them.")
     if path.suffix != ".safetensors":
         return load(path)[0]
     data, sha256 = _verified(kind, path)
     return Weights(kind, sha256, _deepest(_header(data, path), path), path)
 
 
-def load(
-    source: str | Path = "auto",
-    cache: Path | None = None,
-    progress: Progress | None = None,
-    timeout: float | None = None,
-) -> tuple[Weights, dict[str, Tensor]]:
+def load(source: str | Path = "auto", cache: Path | None = None) -> tuple[Weights, dict[str, Tensor]]:
     """The record, and the tensors {`features.N.weight|bias`: (m, n, 3, 3) | (m,)}, float32 on the CPU.
 
     `source`: auto, embedded, imagenet, or the path of a .safetensors file or of a state_dict (.pth). auto takes
-    ImageNet's weights if they are stored, else the embedded weights, and never uses the network. imagenet fetches the
-    weights if they are not stored; `cache`, `progress` and `timeout`: see `fetch`. Raises WeightsError if the weights
-    are missing, damaged, cannot be fetched, or are not VGG19's.
+    ImageNet's weights if they are stored, else the embedded weights. `cache`: the folder of fetched weights; None:
+    `cache_folder()`. Raises WeightsError if the weights are missing, damaged, or not VGG19's.
     """
     kind, path = _find(source, cache or cache_folder())
-    if path is None:
-        path = fetch(cache=cache, progress=progress, timeout=timeout).path
     tensors, sha256 = _parsed(kind, path) if path.suffix == ".safetensors" else _read(path)
     deepest = _deepest({name: tuple(tensor.shape) for name, tensor in tensors.items()}, path)
     return Weights(kind, sha256, deepest, path), _convolutions(tensors, deepest, path)
 
 
-def fetch(
-    url: str | None = None,
-    cache: Path | None = None,
-    progress: Progress | None = None,
-    timeout: float | None = None,
-) -> Weights:
-    """Download torchvision's VGG19 (548 MB), verify the file, and store its convolutions, unless they are stored.
-
-    `url`: None: torchvision's. `cache`: the folder; None: `cache_folder()`. `progress(bytes done, bytes in all)`;
-    `timeout`: seconds without a byte; None: 30. Raises WeightsError if the download fails, the file is not VGG19, or
-    the disk is full or read-only.
-
-    The download of torch.hub has no timeout and reports no progress, so `download` replaces it and keeps its rules: the
-    file's name contains the first digits of the SHA-256, and no unfinished file is visible. The full SHA-256 is not
-    published, so these digits are checked on arrival. The full SHA-256 of the stored file is written beside the file
-    and checked at each load.
-    """
-    from ..errors import DownloadError
-    from .download import download
-
-    folder = cache or cache_folder()
-    if stored(folder):
-        try:
-            return describe("imagenet", folder)
-        except WeightsError:
-            pass  # damaged since then: fetch again
-    if url is None:
-        from torchvision.models import VGG19_Weights
-
-        url = str(VGG19_Weights.IMAGENET1K_V1.url)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Without a name where the system allows: a crash leaves no 548 MB behind.
-        with tempfile.TemporaryFile(dir=folder) as file:
-            download(url, file, progress, timeout)
-            tensors = _unpickled(file, url)
-        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        _store(folder / IMAGENET_FILE, _convolutions(tensors, _deepest(shapes, url), url))
-    except DownloadError as error:
-        raise WeightsError(str(error)) from error
-    except OSError as error:
-        raise WeightsError(f"The weights cannot be stored in {folder}: {error.strerror or error}") from error
-    return describe("imagenet", folder)
+def convolutions(file: IO[bytes], name: str) -> dict[str, Tensor]:
+    """VGG19's convolutions in an open state_dict called `name`, float32. Raises WeightsError if it is no VGG19."""
+    tensors = _unpickled(file, name)
+    return _convolutions(tensors, _deepest({each: tuple(tensor.shape) for each, tensor in tensors.items()}, name), name)
 
 
-def _find(source: str | Path, cache: Path) -> tuple[Literal["embedded", "imagenet", "file"], Path | None]:
-    """The kind and the path of the weights that `source` means; path None: ImageNet's weights are not stored.
+def sum_file(path: Path) -> Path:
+    """The file beside `path` that holds its SHA-256, in the format of `sha256sum`."""
+    return path.with_name(path.name + ".sha256")
 
-    Raises WeightsError if `source` is a path without a file.
-    """
+
+def _find(source: str | Path, cache: Path) -> tuple[Literal["embedded", "imagenet", "file"], Path]:
+    """The kind and the path of the weights that `source` means. Raises WeightsError if they are not on this machine."""
     if source == "embedded":
         return "embedded", EMBEDDED_WEIGHTS
-    if source == "imagenet":
-        return "imagenet", stored(cache)
-    if source == "auto":
-        path = stored(cache)
-        return ("imagenet", path) if path else ("embedded", EMBEDDED_WEIGHTS)
+    if source in ("auto", "imagenet"):
+        if path := stored(cache):
+            return "imagenet", path
+        if source == "auto":
+            return "embedded", EMBEDDED_WEIGHTS
+        raise WeightsError(f"The ImageNet weights are not in {cache}. {HOW}")
     path = Path(source)
     if not path.is_file():
         raise WeightsError(f"weights: there is no file {path}. Use auto, embedded, imagenet, or a file's path.")
     return "file", path
-
-
-def _sum_file(path: Path) -> Path:
-    """The file beside `path` that holds its SHA-256, in the format of `sha256sum`."""
-    return path.with_name(path.name + ".sha256")
 
 
 def _verified(kind: str, path: Path) -> tuple[bytes, str]:
@@ -164,7 +116,7 @@ def _verified(kind: str, path: Path) -> tuple[bytes, str]:
         sha256 = hashlib.sha256(data).hexdigest()
         if kind == "embedded" and sha256 != EMBEDDED_SHA256:
             raise WeightsError(f"{path} is damaged: its SHA-256 is {sha256}. Install styled again.")
-        if kind == "imagenet" and [sha256] != _sum_file(path).read_text().split()[:1]:
+        if kind == "imagenet" and [sha256] != sum_file(path).read_text().split()[:1]:
             raise WeightsError(f"{path} is damaged: its SHA-256 is {sha256}. {AGAIN}")
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
@@ -261,26 +213,6 @@ def _convolutions(tensors: Mapping[str, Tensor], deepest: str, path: Path | str)
         if not tensors[name].is_floating_point() or not bool(tensors[name].isfinite().all()):
             raise WeightsError(f"{path}: {name} holds values that are not finite numbers.")
     return {name: tensors[name].float().contiguous() for name in names}
-
-
-def _store(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write the weights and their SHA-256, each file whole or not at all, the SHA-256 last: only then they count."""
-    from safetensors.torch import save
-
-    data = save(tensors)
-    for target, content in (
-        (path, data),
-        (_sum_file(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n".encode()),
-    ):
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def _first_line(error: Exception) -> str:

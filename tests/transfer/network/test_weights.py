@@ -11,18 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torchvision.models import VGG19_Weights
 
 from daemon.assets import EMBEDDED_WEIGHTS
 from daemon.transfer import WeightsError
-from daemon.transfer.network.weights import (
-    EMBEDDED_SHA256,
-    IMAGENET_FILE,
-    cache_folder,
-    describe,
-    fetch,
-    load,
-    stored,
-)
+from daemon.transfer.network.imagenet import URL, fetch, take
+from daemon.transfer.network.weights import EMBEDDED_SHA256, IMAGENET_FILE, cache_folder, describe, load, stored
 from tests.support.objectives import random_weights
 
 
@@ -225,6 +219,40 @@ def test_auto_is_embedded_where_nothing_is_stored(tmp_path: Path) -> None:
     assert load("auto", tmp_path)[0] == load("embedded")[0] == describe("auto", tmp_path)
     with pytest.raises(WeightsError, match="Run `styled weights`"):
         describe("imagenet", tmp_path)
+
+
+def test_imagenets_weights_that_are_not_stored_are_never_fetched_but_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: object) -> None:
+        raise AssertionError("somebody reached for the network")
+
+    monkeypatch.setattr("socket.socket", no_network)
+    how = r"not in .*Run `styled weights`.*vgg19-dcbb9e9d\.pth.*SHA-256.*`styled weights --from FILE`"
+    for ask in (load, describe):
+        with pytest.raises(WeightsError, match=how):
+            ask("imagenet", tmp_path)
+
+
+def test_the_file_is_torchvisions() -> None:
+    assert str(VGG19_Weights.IMAGENET1K_V1.url) == URL
+
+
+def test_a_file_that_was_brought_is_checked_and_stored(tmp_path: Path) -> None:
+    file, cache = tmp_path / "from a stick.pth", tmp_path / "cache"
+    file.write_bytes(checkpoint())
+    digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    with pytest.raises(WeightsError, match=f"SHA-256 is {digits}.*must begin with dcbb9e9d.*config.yaml"):
+        take(file, cache)
+    assert not cache.exists()
+    weights = take(file, cache, f"vgg19-{digits}.pth")
+    assert (weights.kind, weights.path) == ("imagenet", cache / IMAGENET_FILE)
+    assert load("auto", cache)[0] == weights
+    with pytest.raises(WeightsError, match="cannot be read: No such file"):
+        take(tmp_path / "nowhere.pth", cache)
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match="cannot be stored in"):
+        take(file, tmp_path / "file" / "cache", f"vgg19-{digits}.pth")
 
 
 def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
