@@ -1,7 +1,7 @@
 """How long this machine has run with styled on it: seconds that no setting of the wall clock moves.
 
-The kernel's clock since the boot counts, also while the machine sleeps and between two runs of styled. What lies between
-two boots does not count, because only the wall clock could tell how long that was. `work/clock` keeps the sum.
+The kernel's clock since the boot counts, also while the machine sleeps and between two runs of styled. What lies
+between two boots does not count, because only the wall clock could tell how long that was. `work/clock` keeps the sum.
 """
 
 import contextlib

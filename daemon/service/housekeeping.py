@@ -111,8 +111,8 @@ def sweep(folders: Folders, config: Config, seen_time: SeenTime) -> int:
         said = about(Event.EXPIRED, files=removed)
         log.info("%d files were kept long enough and were removed from done/ and failed/", removed, extra=said)
     if refused:
-        said = "%d files were kept long enough and cannot be removed; the first is %s"
-        log.warning(said, len(refused), refused[0], extra=about(Event.NOT_EXPIRED, files=len(refused)))
+        text = "%d files were kept long enough and cannot be removed; the first is %s"
+        log.warning(text, len(refused), refused[0], extra=about(Event.NOT_EXPIRED, files=len(refused)))
     return removed
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,15 +60,11 @@ class TerminalDaemon(Daemon):
 
 
 @pytest.fixture
-def on_terminal(root: Path, request: pytest.FixtureRequest) -> TerminalDaemon:
+def on_terminal(root: Path, request: pytest.FixtureRequest) -> Iterator[TerminalDaemon]:
     daemon = TerminalDaemon(root, ignores=getattr(request, "param", False))
-
-    def end() -> None:
-        daemon.process.kill()
-        daemon.process.wait()
-
-    request.addfinalizer(end)
-    return daemon.ready()  # type: ignore[return-value]
+    yield daemon.ready()
+    daemon.process.kill()
+    daemon.process.wait()
 
 
 def test_closing_the_terminal_ends_the_daemon_with_0(on_terminal: TerminalDaemon) -> None:
