@@ -213,8 +213,8 @@ def _photos(inbox: Inbox) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 def handle_signals(service: Service) -> None:
-    """TERM and INT stop, and force the second time. HUP reloads, or stops if the terminal of the start was closed; under
-    nohup it only reloads."""
+    """TERM and INT stop, and force the second time. HUP reloads, or stops after the terminal of the start was
+    closed; under nohup it only reloads."""
     terminals = [fd for fd in range(3) if os.isatty(fd)]
     is_kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
