@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ class Status:
     delivered: int = 0
     failed: int = 0
     last_failure: str = ""
+    rejected: tuple[str, ...] = ()  # why config.yaml as it was saved last was not taken
     trouble: str = ""  # why nothing is painted now although photos wait
     waiting: dict[str, int] = field(default_factory=dict)  # photos in the inbox, by style
     steps: int = 0  # evaluations of the loss since the start, for Prometheus
@@ -115,6 +116,11 @@ class Status:
         """Which photos come next and which are not complete; both as printable text."""
         with self._lock:
             self.upcoming, self.growing = upcoming, growing
+
+    def reject(self, problems: Sequence[str]) -> None:
+        """Why config.yaml as it was saved last was not taken; nothing if it was."""
+        with self._lock:
+            self.rejected = tuple(problems)
 
     def set_counts(self, counts: Counts) -> None:
         with self._lock:
@@ -195,6 +201,7 @@ class Status:
             "failed": self.failed,
             "last_failure": self.last_failure or counts.last_failure,
             "trouble": escape(self.trouble),
+            "rejected": [escape(problem) for problem in self.rejected],
             "next": self.upcoming,
             "growing": self.growing,
             "counts": asdict(counts),

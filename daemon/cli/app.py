@@ -1,6 +1,10 @@
 """`styled`: its commands, and the exit codes of what goes wrong. Only here does the process exit."""
 
+import contextlib
+import grp
+import io
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,6 +41,8 @@ for command in (
 
 def run_command() -> None:
     """What the process runs: the command's errors become words and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name gets its escapes
     try:
         app()
     except OptionError as error:
@@ -48,6 +54,22 @@ def run_command() -> None:
     except JobError as error:
         complain(error.reason, error.advice)
         sys.exit(ExitCode.FAILURE)
+    except OSError as error:
+        complain(*_refusal(error))
+        sys.exit(ExitCode.FAILURE)
+
+
+def _refusal(error: OSError) -> list[str]:
+    """What the system refused and, if this user has not the right, who has it."""
+    name = f"{error.filename}: " if error.filename else ""
+    lines = [f"{name}{error.strerror or error}"]
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        for folder in Path(error.filename).absolute().parents:
+            with contextlib.suppress(OSError, KeyError):
+                group = grp.getgrgid(folder.stat().st_gid).gr_name
+                lines.append(f"Only the user that runs styled and the members of the group {group} may look there.")
+                break
+    return lines
 
 
 def _version(wanted: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from daemon.cli.options import ConfigOption, JsonOption
-from daemon.cli.terminal import chosen, complain, say
+from daemon.cli.terminal import complain, in_force, say
 from daemon.errors import ExitCode, JobError
 
 
@@ -16,9 +16,8 @@ def why(
     """Say what became of a file: growing, ignored, queued, in work, delivered or failed, and why."""
     from daemon.cli.output import read_status
     from daemon.cli.why import why as explain
-    from daemon.config.load import load
 
-    settings = load(chosen(config))
+    settings = in_force(config)
     say(explain(file, settings, read_status(settings.root)))
 
 
@@ -29,16 +28,15 @@ def doctor(
 ) -> None:
     """Count every picture that was ever taken, name each file that does not add up, and say what to do."""
     from daemon.cli.output import doctor_lines
-    from daemon.config.load import load
     from daemon.jobs.audit import examine, repair
 
-    settings = load(chosen(config))
+    settings = in_force(config)
     report = examine(settings)
     repaired = repair(report) if mend else []
     if repaired:
         report = examine(settings)
     if as_json:
-        print(json.dumps(report.as_dict() | {"repaired": [finding.path for finding in repaired]}))
+        say([json.dumps(report.as_dict() | {"repaired": [finding.path for finding in repaired]})])
     else:
         say(doctor_lines(report, repaired))
     raise typer.Exit(ExitCode.DONE if report.adds_up and not report.findings else ExitCode.FAILURE)
@@ -52,12 +50,11 @@ def retry(
     """Put failed pictures back into the inbox, with their sidecars, for another try."""
     from daemon.cli.retry import all_failed
     from daemon.cli.retry import retry as put_back
-    from daemon.config.load import load
     from daemon.storage.layout import Folders
 
     if bool(files) == every:
         raise JobError("Say which pictures to try again.", "styled retry FILE…, or styled retry --all")
-    folders = Folders(load(chosen(config)).root)
+    folders = Folders(in_force(config).root)
     wanted = [str(path) for path in all_failed(folders)] if every else files or []
     code = ExitCode.DONE
     for file in wanted:

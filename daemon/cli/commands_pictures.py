@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from daemon.cli.options import MACHINE_OPTIONS, RECIPE_OPTIONS, ConfigOption, JsonOption, with_options
-from daemon.cli.terminal import chosen, complain, nearest, say, sum_lines
+from daemon.cli.terminal import complain, in_force, nearest, say, sum_lines
 from daemon.errors import ExitCode, OptionError
 from daemon.text import duration
 
@@ -88,9 +88,8 @@ def styles(
 ) -> None:
     """List the styles: their pictures, their settings, their folders."""
     from daemon.cli.output import style_lines
-    from daemon.config.load import load
 
-    settings = load(chosen(config))
+    settings = in_force(config)
     say(style_lines(settings))
     if sheet is not None:
         from daemon.pictures import sheets

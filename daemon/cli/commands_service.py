@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from daemon.cli.options import ConfigOption, JsonOption
-from daemon.cli.terminal import chosen, say
+from daemon.cli.terminal import chosen, in_force, say
 from daemon.errors import ConfigError, ExitCode
 from daemon.events import Event, about
 
@@ -83,7 +83,6 @@ def _probe(path: Path) -> None:
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what a running daemon is doing."""
     from daemon.cli.output import read_status, status_lines
-    from daemon.config.load import load
 
-    found = read_status(load(chosen(config)).root)
+    found = read_status(in_force(config).root)
     say([json.dumps(found)] if as_json else status_lines(found))

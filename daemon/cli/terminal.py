@@ -1,6 +1,7 @@
 """What every command says on the terminal, and which config.yaml it uses."""
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 def say(lines: Iterable[str]) -> None:
     """Print each on one line, whatever the names of files in it."""
-    print("\n".join(map(one_line, lines)))
+    text = "\n".join(map(one_line, lines))
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader has what it wanted, as in `styled status | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(*lines: str) -> None:
@@ -34,6 +39,33 @@ def chosen(path: Path | None) -> Path:
     if path is None and found != SYSTEM_CONFIG and os.path.lexists(SYSTEM_CONFIG):
         complain(f"This command uses {found.absolute()}; for the service: --config {SYSTEM_CONFIG}")
     return found
+
+
+def in_force(path: Path | None) -> "Config":
+    """The settings by which a question is answered: of the config.yaml that `chosen` finds or, if the daemon did not
+    take that file as it is now, of the daemon. Then say why the file was not taken.
+
+    Raises ConfigError if the file is wrong and no daemon has ever taken it.
+    """
+    from daemon.cli.output import read_status
+    from daemon.config.load import load
+    from daemon.config.saved import saved_for
+    from daemon.errors import ConfigError
+
+    file = chosen(path)
+    try:
+        config = load(file)
+        problems = tuple(read_status(config.root).get("rejected", ()))
+    except ConfigError as error:
+        problems = error.problems
+        if (known := saved_for(file)) is None:
+            raise
+        config = known
+    if problems:
+        complain(f"{file} is not in force; this answer is by the settings that the daemon took before:")
+        complain(*(f"  {problem}" for problem in problems))
+        config = saved_for(file) or config
+    return config
 
 
 def nearest(path: Path | None) -> "Config | None":

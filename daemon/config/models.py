@@ -53,12 +53,19 @@ def _root(value: object, info: ValidationInfo) -> Path:
     return absolute(value, _folder(info), "the path of a folder")
 
 
+def _is_unseen(info: ValidationInfo) -> bool:
+    """Whether the files that the settings name are left alone: a daemon has taken these settings before."""
+    return bool(info.context and info.context.get("unseen"))
+
+
 def _picture(value: object, info: ValidationInfo) -> Path:
+    if _is_unseen(info):
+        return Path(str(value))
     return style_picture(value, _folder(info))
 
 
 def _weights(value: object, info: ValidationInfo) -> str:
-    if value in ("auto", "imagenet", "embedded"):
+    if value in ("auto", "imagenet", "embedded") or _is_unseen(info):
         return str(value)
     right = "auto, imagenet, embedded, or the path of a state_dict"
     path = absolute(value, _folder(info), right)

@@ -15,9 +15,9 @@ from daemon.text import escape
 log = logging.getLogger("styled")
 
 
-def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[Config], None]) -> None:
-    """Put the file's settings in force, or keep the running ones and log everything that is wrong with the file.
-    `check` raises ConfigError for settings that the loaded model cannot serve; `apply` tells the inbox."""
+def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[Config], None]) -> tuple[str, ...]:
+    """Put the file's settings in force, or keep the running ones, log everything that is wrong with the file, and
+    return that. `check` raises ConfigError for settings that the loaded model cannot serve; `apply` tells the inbox."""
     old = live.current
     try:
         new = load(live.path)
@@ -28,7 +28,7 @@ def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[C
             log.error("config.yaml: %s", problem)
         kept = "config.yaml was not taken; the running settings stay as they are"
         log.error(kept, extra=about(Event.SETTINGS_REJECTED))
-        return
+        return error.problems
     live.current = new  # jobs in hand finish with the settings that they began with
     apply(new)
     for setting in old.changes_that_need_restart(new):
@@ -39,3 +39,4 @@ def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[C
         log.info("the style %s was removed; its folders stay as they are", escape(name), extra=said)
     changes = "; ".join(describe_changes(old, new)) or "nothing has changed"
     log.info("config.yaml was read again: %s", changes, extra=about(Event.SETTINGS_TAKEN))
+    return ()

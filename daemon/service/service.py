@@ -16,7 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from daemon.config.models import Config
+from daemon.config.models import NEED_RESTART, Config
+from daemon.config.saved import NAME, Saved, as_text
 from daemon.errors import ExitCode, ShuttingDown
 from daemon.events import Event, about
 from daemon.inbox.inbox import Inbox
@@ -27,7 +28,7 @@ from daemon.service.parts import Parts
 from daemon.service.reload import reload
 from daemon.service.systemd import SystemdClient
 from daemon.status import Status, StatusFile
-from daemon.storage.files import make
+from daemon.storage.files import make, write_atomically
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from daemon.text import escape
@@ -55,6 +56,7 @@ class Service:
         self.stopping = threading.Event()
         self.reload_wanted = False
         self._on_tick = on_tick
+        self._began_with = config
         self._parts = Parts(path, config, self.stopping, painter, reader)
         self.status = self._parts.status
         self._status_file = StatusFile(self.status, self._parts.folders.work / "status.json")
@@ -91,6 +93,7 @@ class Service:
         parts, config = self._parts, self._parts.live.current
         os.umask(os.umask(0) | 0o002)  # nothing that the daemon makes may be written by everybody
         take_root(parts.folders, parts.lock, config.styles)
+        self._keep_settings(config)
         parts.start_processes()
         if config.metrics != "off":
             self._stop_metrics = serve(self.status, config.metrics)
@@ -157,10 +160,18 @@ class Service:
     def _reload(self) -> None:
         self._systemd.reloading()
         with contextlib.suppress(ShuttingDown):
-            reload(self._parts.live, self._parts.check_styles, self._configure)
+            self.status.reject(reload(self._parts.live, self._parts.check_styles, self._configure))
             self._systemd.notify("READY=1")
 
+    def _keep_settings(self, config: Config) -> None:
+        """For the commands: what this daemon runs with, which is not what a file says that was not taken."""
+        running = config.model_copy(update={name: getattr(self._began_with, name) for name in NEED_RESTART})
+        text = as_text(Saved(self._parts.live.path, running))
+        with contextlib.suppress(OSError):  # the disk is full
+            write_atomically(self._parts.folders.root / NAME, text, durable=False)
+
     def _configure(self, config: Config) -> None:
+        self._keep_settings(config)
         if self._inbox is not None:
             self._inbox.configure(
                 styles=config.styles, default_style=config.default_style, settle_seconds=config.settle_seconds
