@@ -25,6 +25,7 @@ app = typer.Typer(
 for command in (
     commands_service.run,
     commands_pictures.paint,
+    commands_pictures.preview,
     commands_pictures.info,
     commands_pictures.repaint,
     commands_service.demo,

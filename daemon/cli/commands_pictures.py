@@ -1,4 +1,4 @@
-"""The commands that make or look at one picture, without the daemon: paint, info, repaint, styles, weights."""
+"""The commands that make or look at pictures, without the daemon: paint, preview, info, repaint, styles, weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -35,9 +35,10 @@ def paint(
         raise OptionError([f"In which style? styled paint {pictures[0]} --style NAME -o {out}"])
     photos, wanted = (pictures, style) if style else (pictures[:-1], pictures[-1:])
     options = from_options({name: text for name, text in settings.items() if text is not None})
-    found = nearest(config) if config or any(map(is_name, named(wanted))) else None
+    names = named(wanted)
+    found = nearest(config) if config or any(map(is_name, names)) else None
     machine, given = workplace(options, found)
-    styles = choose_styles(wanted, found, given)
+    styles = choose_styles(names, found, given)
     paintings = plan([Path(each) for each in photos], styles, out, mask, overwrite=overwrite)
     outcomes: list[Outcome] = []
 
@@ -53,6 +54,48 @@ def paint(
     if len(paintings) > 1:
         say(sum_lines(len(paintings) - failed, failed, sum(outcome.seconds for outcome in outcomes)))
     raise typer.Exit(ExitCode.FAILURE if failed else ExitCode.DONE)
+
+
+@with_options(RECIPE_OPTIONS, MACHINE_OPTIONS)
+def preview(
+    photo: Annotated[Path, typer.Argument(help="The photograph.", dir_okay=False, exists=True)],
+    styles: Annotated[
+        str | None, typer.Option("--styles", "-s", help="Such as ink,own.jpg; by default all of config.yaml.")
+    ] = None,
+    strengths: Annotated[str, typer.Option(help="Such as 0.5,1,2: the style's weight, times each.")] = "1",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The sheet, a PNG; by default PHOTO-preview.png here.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it exists.")] = False,
+    config: ConfigOption = None,
+    **settings: str | None,
+) -> None:
+    """Show a photograph in several styles and strengths on one sheet, small and soon."""
+    from daemon.cli.paint_plan import all_styles, check_target, choose_styles, named, workplace
+    from daemon.cli.preview import SIZE, looks
+    from daemon.cli.preview import preview as paint_sheet
+    from daemon.config.load import from_options
+
+    sheet = out or Path(f"{photo.stem}-preview.png")
+    check_target(sheet, [photo], overwrite=overwrite, endings=(".png",))
+    found = nearest(config)
+    given = {"size": str(SIZE)} | {name: text for name, text in settings.items() if text is not None}
+    machine, own = workplace(from_options(given), found)
+    chosen_styles = choose_styles(named([styles]) if styles else all_styles(found), found, own)
+    wanted = looks(chosen_styles, _numbers(strengths), found)
+    paint_sheet(photo, wanted, machine, sheet)
+    say([str(sheet), "Each look, large: a line below `styles:` in config.yaml", *(f"  {look.line}" for look in wanted)])
+
+
+def _numbers(text: str) -> list[float]:
+    """Raises OptionError if `text` is not a list such as 0.5,1,2."""
+    try:
+        numbers = list(dict.fromkeys(float(each) for each in text.split(",")))
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 <= number <= 1000 for number in numbers):
+        raise OptionError([f"--strengths: '{text}' cannot be used; write numbers from 0 to 1000, such as 0.5,1,2"])
+    return numbers
 
 
 def info(
@@ -84,18 +127,30 @@ def repaint(
 
 def styles(
     config: ConfigOption = None,
-    sheet: Annotated[Path | None, typer.Option(help="Also put their pictures side by side into this JPEG.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also show their pictures on this sheet, a PNG.")] = None,
+    photo: Annotated[
+        Path | None, typer.Option(help="Show this photograph in each style instead.", dir_okay=False, exists=True)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it exists.")] = False,
 ) -> None:
     """List the styles: their pictures, their settings, their folders."""
     from daemon.cli.output import style_lines
+    from daemon.cli.paint_plan import check_target
 
     settings = in_force(config)
-    say(style_lines(settings))
+    pictures = [each.file for style in settings.styles.values() for each in style.all_pictures]
+    if photo is not None and sheet is None:
+        raise OptionError(["--photo needs --sheet FILE.png, where the photograph is shown in each style"])
     if sheet is not None:
-        from daemon.pictures import sheets
+        check_target(sheet, pictures, overwrite=overwrite, endings=(".png",))
+    say(style_lines(settings))
+    if sheet is not None and photo is None:
+        from daemon.cli.preview import show_styles
 
-        with sheet.open("wb") as file:
-            sheets.sheet([[each.file for each in style.all_pictures] for style in settings.styles.values()], file)
+        show_styles(settings, sheet)
+        say([f"Their pictures: {sheet}"])
+    elif sheet is not None and photo is not None:
+        preview(photo=photo, out=sheet, overwrite=overwrite, config=config)
 
 
 def weights(

@@ -59,16 +59,21 @@ def _drops(inbox: Path) -> Iterator[None]:
 
 
 def _say_where(root: Path) -> None:
-    from daemon.pictures.sheets import sheet  # loads Pillow: not before the daemon has ended
+    from daemon.pictures.sheets import sheet, tile  # loads Pillow: not before the daemon has ended
 
-    rows = [
-        (CONTENTS / f"{content}.jpg", STYLES / f"{style}.jpg", root / "outbox" / style / f"{content}.jpg")
-        for content, style in PAIRS
+    paintings = [root / "outbox" / style / f"{content}.jpg" for content, style in PAIRS]
+    tiles = [
+        [
+            tile(CONTENTS / f"{content}.jpg", "photograph"),
+            tile(STYLES / f"{style}.jpg", f"style {style}"),
+            tile(painting, "painting"),
+        ]
+        for (content, style), painting in zip(PAIRS, paintings, strict=True)
     ]
     with (root / SHEET).open("wb") as file:
-        sheet(rows, file)
+        sheet(tiles, file, kind="jpeg")
     print(f"\nPhoto, style and painting side by side:  {root / SHEET}")
-    for _, _, painting in rows:
+    for painting in paintings:
         print(f"  {painting}")
     print(f"\nNow your own photographs: styled run --config {root / 'config.yaml'}")
     print(f"and drop them into {root / 'inbox'}/starry/")

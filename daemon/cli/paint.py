@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.cli.paint_plan import PlannedPainting
+from daemon.cli.paint_plan import ChosenStyle, PlannedPainting
 from daemon.config.models import Config
 from daemon.console.bars import Bars, bars
 from daemon.errors import ConfigError, JobError, OptionError
@@ -53,18 +53,12 @@ def paint_all(
     `machine` says with which device, weights, threads and quality. Raises OptionError before the first painting if the
     device or the weights cannot be used.
     """
-    try:
-        device = "auto" if machine.device == "all" else machine.device
-        stylizer = stylizer_for(device, machine.weights, machine.thread_count)
-        for each in paintings:
-            require(each.style.settings.recipe, stylizer.weights.deepest)
-    except (ConfigError, RecipeError) as error:
-        raise OptionError(str(error).splitlines()) from None
+    painter = stylizer(machine, [each.style for each in paintings])
     with bars(len(paintings)) as bar:
         for each in paintings:
             try:
                 each.out.parent.mkdir(exist_ok=True)
-                outcome = Outcome(each, seconds=_paint_one(stylizer, each, machine, mask, bar))
+                outcome = Outcome(each, seconds=_paint_one(painter, each, machine, mask, bar))
             except JobError as flaw:
                 outcome = Outcome(each, flaw=flaw)
             except OSError as error:
@@ -74,12 +68,24 @@ def paint_all(
             bar.next()
 
 
-def _paint_one(stylizer: "Stylizer", planned: PlannedPainting, machine: Config, mask: Path | None, bar: Bars) -> float:
+def stylizer(machine: Config, styles: Iterable[ChosenStyle]) -> "Stylizer":
+    """A painter for these styles. Raises OptionError if the device or the weights cannot be used for them."""
+    device = "auto" if machine.device == "all" else machine.device
+    try:
+        painter = stylizer_for(device, machine.weights, machine.thread_count)
+        for style in styles:
+            require(style.settings.recipe, painter.weights.deepest)
+    except (ConfigError, RecipeError) as error:
+        raise OptionError(str(error).splitlines()) from None
+    return painter
+
+
+def _paint_one(painter: "Stylizer", planned: PlannedPainting, machine: Config, mask: Path | None, bar: Bars) -> float:
     """Write one painting, whole or not at all. Returns the seconds of painting. Raises JobError."""
     photo, style = planned.photo, planned.style
     size, output = style.settings.size, machine.output
     content, digest = read_photo(
-        photo, style.settings.long_side(stylizer.device), enlarge=size != "auto", location=output.location
+        photo, style.settings.long_side(painter.device), enlarge=size != "auto", location=output.location
     )
     width, height = content.pixels.shape[1], content.pixels.shape[0]
     if output_format(content.format, planned.kind, (width, height)) != planned.kind:
@@ -88,7 +94,7 @@ def _paint_one(stylizer: "Stylizer", planned: PlannedPainting, machine: Config, 
 
     def attempt(recipe: Recipe) -> PaintResult[Pixels]:
         with bar.picture(planned.out.name) as show:
-            return paint(stylizer, content, pictures, recipe, show, checked=True)
+            return paint(painter, content, pictures, recipe, show, checked=True)
 
     result = paint_with_safe_retry(attempt, style.settings.recipe, photo.name)
     if mask is not None:

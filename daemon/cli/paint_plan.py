@@ -40,12 +40,12 @@ class PlannedPainting:
 
 
 def choose_styles(wanted: Sequence[str], config: Config | None, given: RecipeSettings) -> list[ChosenStyle]:
-    """The styles that a person names: `given` are the settings of the options, which win over those of `config`.
+    """The styles of these names: `given` are the settings of the options, which win over those of `config`.
 
     Raises OptionError with a line for each style that is not there.
     """
     chosen, problems = [], []
-    for value in named(wanted):
+    for value in wanted:
         try:
             chosen.append(_style(value, config, given))
         except ValueError as error:
@@ -53,6 +53,15 @@ def choose_styles(wanted: Sequence[str], config: Config | None, given: RecipeSet
     if problems:
         raise OptionError(problems)
     return chosen
+
+
+def all_styles(config: Config | None) -> list[str]:
+    """The names of every style of `config` or, without one, of every built-in picture."""
+    return list(config.styles) if config else _shipped()
+
+
+def _shipped() -> list[str]:
+    return [path.stem for path in sorted(STYLES.iterdir()) if is_picture(path.name)]
 
 
 def named(wanted: Sequence[str]) -> list[str]:
@@ -74,9 +83,8 @@ def _style(value: str, config: Config | None, given: RecipeSettings) -> ChosenSt
     if config is not None and value in config.styles:
         style = config.styles[value]
         return ChosenStyle(value, style.all_pictures, merged(config.recipe, style, given))
-    shipped = [path.stem for path in sorted(STYLES.iterdir()) if is_picture(path.name)]
-    if is_name(value) and value not in shipped:
-        known = list(dict.fromkeys([*(config.styles if config else ()), *shipped]))
+    if is_name(value) and value not in _shipped():
+        known = list(dict.fromkeys([*(config.styles if config else ()), *_shipped()]))
         hint = meant(value, known) or f"there are {words(map(escape, known), 'and')}, or write the path of a picture"
         raise ValueError(f"there is no style and no file of this name; {hint}")
     path = style_picture(f"builtin:{value}" if is_name(value) else value, Path.cwd())
@@ -123,8 +131,10 @@ def name_of(photo: Path, style: ChosenStyle) -> str:
     return f"{photo.stem}-{style.name}{ending}"
 
 
-def check_target(out: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
-    """Raises OptionError if a painting cannot be stored as `out`, or would replace one of `inputs`."""
+def check_target(out: Path, inputs: Iterable[Path], *, overwrite: bool, endings: Sequence[str] = tuple(KINDS)) -> None:
+    """Raises OptionError if a picture cannot be stored as `out`, or would replace one of `inputs`."""
+    if extension(out.name) not in endings:
+        raise OptionError([f"{out} does not end in {words(endings)}; choose a name with such an ending"])
     if problems := list(_refused([out], inputs, overwrite=overwrite, make=False)):
         raise OptionError(problems)
 

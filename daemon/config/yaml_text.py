@@ -5,6 +5,8 @@ no merges (`<<`) and cannot tell an empty setting from ''. So this module reads 
 """
 
 import codecs
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -37,6 +39,22 @@ def parse_yaml(raw: bytes, name: str, largest: int) -> tuple[dict[str, Any], lis
     if data is not None and not isinstance(data, dict):
         raise ConfigError([f"{name}: holds {quoted(data)} instead of settings; write name: value lines"])
     return data or {}, document.problems
+
+
+def style_line(name: str, pictures: Sequence[tuple[str, float]], settings: Mapping[str, object]) -> str:
+    """A style as a line of config.yaml: `night: {picture: night.jpg, style_weight: 2}`. `pictures`: with weights."""
+    if len(pictures) == 1:
+        style: dict[str, object] = {"picture": pictures[0][0]}
+    else:
+        style = {"pictures": [{"file": file, "weight": _short(weight)} for file, weight in pictures]}
+    style |= {setting: _short(value) for setting, value in settings.items()}
+    text: str = yaml.safe_dump({name: style}, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    return re.sub(r"'(builtin:\w+)'", r"\1", text[1:-2])
+
+
+def _short(value: object) -> object:
+    """2 instead of 2.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Document:

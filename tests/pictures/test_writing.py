@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from daemon.pictures.reading import read
-from daemon.pictures.sheets import sheet
 from daemon.pictures.writing import srgb_profile, verify, write
 from tests.support.made_pictures import encoded, scene
 
@@ -146,20 +145,6 @@ def test_a_painting_goes_into_a_real_file(format: Any, tmp_path: Path) -> None: 
         write(file, noise(), None, format=format, quality=90)
     with (tmp_path / "painting").open("rb") as file:
         verify(file, (60, 40))
-
-
-def test_a_sheet_shows_every_picture(tmp_path: Path) -> None:
-    paths = []
-    for number, colour in enumerate(["red", "lime", "blue", "yellow"]):
-        path = tmp_path / f"{number}.png"
-        path.write_bytes(encoded(Image.new("RGB", (30, 20), colour), "PNG"))
-        paths.append(path)
-    out = io.BytesIO()
-    sheet([paths[:2], paths[2:]], out)
-    image = Image.open(out).convert("RGB")
-    centres = [image.getpixel((x * image.width // 4, y * image.height // 4)) for y in (1, 3) for x in (1, 3)]
-    wanted = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
-    assert np.allclose(np.array(centres), wanted, atol=8)
 
 
 def test_pillows_own_limits_stay_out_of_the_way() -> None:
