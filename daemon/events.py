@@ -56,6 +56,7 @@ class Event(StrEnum):
     CLUSTER_LOST = "cluster_lost"
     CLUSTER_BACK = "cluster_back"
     # beside the work
+    UNSYNCED = "unsynced"  # a filesystem does not sync folders
     GALLERY_FAILED = "gallery_failed"
     HOOK_FAILED = "hook_failed"
     LISTENER_FAILED = "listener_failed"

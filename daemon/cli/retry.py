@@ -1,13 +1,13 @@
 """`styled retry`: move pictures from failed/ back into the inbox, with their sidecars, and delete their reasons."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.errors import JobError
 from daemon.filenames import MASK, SIDECAR, is_photo
-from daemon.storage.files import free_name, move
+from daemon.storage.files import free_name
+from daemon.storage.folder import move
 from daemon.storage.layout import Folders
 
 REASON = ".txt"
@@ -22,25 +22,28 @@ def retry(folders: Folders, file: str) -> Path:
     home = folders.inbox / picture.relative_to(folders.failed).parent
     if home == folders.inbox:
         raise JobError(f"{file} is in no style's folder of failed/.", "Move this file into the inbox yourself.")
-    endings = [each for each in (SIDECAR, MASK) if os.path.lexists(f"{picture}{each}")]
-    folders.make(home)
-    name = free_name(
-        picture.name,
-        lambda n: not any(os.path.lexists(home / (n + ending)) for ending in ("", *endings)),
-        max(map(len, endings), default=0),
-    )
-    for ending in (*endings, ""):  # the photo last: from then on a daemon may claim it
-        move(picture.with_name(picture.name + ending), home / (name + ending))
-    with contextlib.suppress(FileNotFoundError):
-        picture.with_name(picture.name + REASON).unlink()
+    with folders.enter(picture.parent) as failed, folders.enter(home, make=True) as inbox:
+        endings = [each for each in (SIDECAR, MASK) if failed.holds(picture.name + each)]
+        name = free_name(
+            picture.name,
+            lambda n: not any(inbox.holds(n + ending) for ending in ("", *endings)),
+            max(map(len, endings), default=0),
+            folders.longest_name,
+        )
+        for ending in (*endings, ""):  # the photo last: from then on a daemon may claim it
+            move(failed, picture.name + ending, inbox, name + ending)
+        with contextlib.suppress(FileNotFoundError):
+            failed.remove(picture.name + REASON)
     return home / name
 
 
 def all_failed(folders: Folders) -> Iterator[Path]:
     """Every picture in failed/ with its reason beside it."""
-    for reason in sorted(folders.failed.rglob(f"*{REASON}")):
+    with folders.enter(folders.failed) as failed:
+        found = {folder.path / name for folder, name in failed.walk()}
+    for reason in sorted(each for each in found if each.name.endswith(REASON)):
         picture = reason.with_name(reason.name.removesuffix(REASON))
-        if is_photo(picture.name) and picture.is_file() and not picture.is_symlink():
+        if is_photo(picture.name) and picture in found:
             yield picture
 
 

@@ -4,9 +4,9 @@ The left side is what the journal says, the right side what lies in the folders.
 are normal. Only `repair` changes anything.
 """
 
+import contextlib
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,8 +20,9 @@ from daemon.inbox.scan import InboxScan, Kind
 from daemon.jobs import journal
 from daemon.jobs.journal import Entry
 from daemon.jobs.journal_compaction import is_there
-from daemon.jobs.record import RECORD, TEMPORARY, Job, parse
-from daemon.storage.files import Handle, free_name, move, sha256, write_atomically
+from daemon.jobs.record import OWN, RECORD, Job, parse
+from daemon.storage.files import free_name, sha256, write_atomically
+from daemon.storage.folder import Folder, move
 from daemon.storage.layout import FORMAT, PROBE, Folders
 from daemon.storage.lock import Lock
 from daemon.text import escape
@@ -124,7 +125,7 @@ class _Examination:
             try:
                 job = parse((directory / RECORD).read_text(), directory.name)
             except (OSError, ValueError, TypeError, KeyError):
-                files = sorted(each.name for each in _files(directory) if each.name not in (RECORD, TEMPORARY))
+                files = sorted(name for _, name in self._files(directory) if name not in OWN)
                 self.open[directory.name] = None
                 if files:
                     what = f"holds {', '.join(map(escape, files))} and no readable record of the job"
@@ -179,10 +180,10 @@ class _Examination:
 
     def _search(self, entry: Entry) -> Path | None:
         size, wanted = entry.facts.get("size"), entry.facts.get("sha256")
-        for folder in (self.folders.inbox, self.folders.failed, self.folders.done, self.folders.work):
-            for path in _files(folder):
-                if path.lstat().st_size == size and _digest(path) == wanted:
-                    return path
+        for top in (self.folders.inbox, self.folders.failed, self.folders.done, self.folders.work):
+            for folder, name in self._files(top):
+                if folder.stat(name).st_size == size and _digest(folder, name) == wanted:
+                    return folder.path / name
         return None
 
     def _archived(self, entry: Entry) -> None:
@@ -190,9 +191,9 @@ class _Examination:
         photo = [entry.facts.get("size"), entry.facts.get("mtime_ns")]
         for name, stamp in entry.facts.get("files", {}).items():
             path = self.folders.root / name
-            if not is_there(path, stamp):
+            if not is_there(self.folders, path, stamp):
                 self.report.gone += 1
-            elif list(stamp) == photo and _digest(path) != entry.facts.get("sha256"):
+            elif list(stamp) == photo and self._digest(path) != entry.facts.get("sha256"):
                 advice = f"Check the disk and restore it from a copy; its SHA-256 is {entry.facts.get('sha256')}."
                 self._found(path, "its content has changed although no program wrote to it", advice)
 
@@ -204,12 +205,22 @@ class _Examination:
         return sum(entry.kind is Kind.PHOTO for entry in walk)
 
     def _leftovers(self) -> None:
-        for folder in self.folders.all:
-            for path in _files(folder):
-                job = LEFTOVER.fullmatch(path.name)
-                if (job and job[1] not in self.open) or (path.name.startswith(PROBE) and not self.report.running):
+        for top in self.folders.all:
+            for folder, name in self._files(top):
+                job = LEFTOVER.fullmatch(name)
+                if (job and job[1] not in self.open) or (name.startswith(PROBE) and not self.report.running):
                     what = "was left behind half-made; no job of it exists any more"
-                    self._found(path, what, "Remove it: styled doctor --repair", path.unlink)
+                    path, advice = folder.path / name, "Remove it: styled doctor --repair"
+                    self._found(path, what, advice, lambda p=path: self._remove(p))  # type: ignore[misc]
+
+    def _files(self, place: Path) -> Iterator[tuple[Folder, str]]:
+        """Every regular file below `place`, through no link."""
+        with contextlib.suppress(OSError), self.folders.enter(place) as folder:
+            yield from folder.walk()
+
+    def _digest(self, path: Path) -> str:
+        with self.folders.enter(path.parent) as folder:
+            return _digest(folder, path.name)
 
     # repairs
 
@@ -220,15 +231,21 @@ class _Examination:
         place = Path(str(entry.facts.get("picture", "") if entry else ""))
         is_known = len(place.parts) > 1 and ".." not in place.parts and not place.is_absolute()
         home = self.folders.inbox / (place.parent if is_known else self.config.default_style)
-        self.folders.make(home)
-        for path in sorted(_files(directory), key=lambda each: is_photo(each.name)):
-            if path.name not in (RECORD, TEMPORARY):
-                move(path, home / free_name(path.name, lambda name: not os.path.lexists(home / name)))
-        for name in (RECORD, TEMPORARY):
-            (directory / name).unlink(missing_ok=True)
+        with self.folders.enter(directory) as work, self.folders.enter(home, make=True) as target:
+            names = [entry.name for entry in work.entries() if entry.is_file(follow_symlinks=False)]
+            for name in sorted(names, key=is_photo):
+                if name not in OWN:
+                    move(work, name, target, free_name(name, lambda each: not target.holds(each)))
+            for name in OWN:
+                with contextlib.suppress(FileNotFoundError):
+                    work.remove(name)
         directory.rmdir()
         if entry is not None:
             self.journal.write("returned", directory.name)
+
+    def _remove(self, path: Path) -> None:
+        with self.folders.enter(path.parent) as folder:
+            folder.remove(path.name)
 
     def _set_lines_aside(self) -> None:
         """Move the damaged lines to journal.damaged; the journal keeps the sound ones."""
@@ -237,17 +254,8 @@ class _Examination:
         write_atomically(self.folders.journal, sound, durable=True)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Every regular file below `folder`, through no link."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            path = Path(place, name)
-            if stat.S_ISREG(path.lstat().st_mode):
-                yield path
-
-
-def _digest(path: Path) -> str:
-    file = Handle.open(path, os.O_RDONLY | os.O_NONBLOCK)
+def _digest(folder: Folder, name: str) -> str:
+    file = folder.file(name)
     try:
         return sha256(file.fd)
     except OSError:

@@ -2,19 +2,18 @@
 
 import contextlib
 import dataclasses
-import errno
 import logging
 import os
-import stat
 import threading
 from pathlib import Path
 
 from daemon.errors import SourceChanged, Unreadable
 from daemon.events import Event, about
 from daemon.inbox.scan import InboxPhoto, Signature
-from daemon.jobs.delivery import Delivery
+from daemon.jobs.delivery import REASON, Delivery
 from daemon.jobs.record import Job, JobRecords, new_id
-from daemon.storage.files import Handle, free_name, move, sha256, sync
+from daemon.storage.files import Handle, free_name, sha256
+from daemon.storage.folder import Folder, move
 from daemon.storage.layout import Folders
 
 log = logging.getLogger("styled")
@@ -33,27 +32,38 @@ class JobStore:
         self._stranded: dict[str, Job] = {}  # the disk does not let these jobs go anywhere now
 
     def take(self, photo: InboxPhoto) -> Job | None:
-        """Claim by rename. None: the photo has gone. Sidecar and mask go first: after a crash in between they are put
-        back, and a photo is never claimed without its settings."""
-        source, seen = Path(photo.path), photo.signature
+        """Claim by rename. None: the photo has gone, or a link is where its folder was. Sidecar and mask go first:
+        after a crash in between they are put back, and a photo is never claimed without its settings."""
+        seen = photo.signature
         job = Job(new_id(), photo.style, photo.folder, photo.name, photo.companions)
         job = dataclasses.replace(job, size=seen.size, mtime_ns=seen.mtime_ns)
-        self.records.begin(job)
-        claimed, present = self.records.photo(job), []
         try:
-            for companion in photo.companions:
-                with contextlib.suppress(FileNotFoundError):
-                    move(source.with_name(companion), claimed.with_name(companion))
-                    present.append(companion)
-            move(source, claimed)
-        except FileNotFoundError:
-            self.put_back(job)
+            home = self.folders.enter(Path(photo.path).parent)
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        except OSError:
-            self.abandon(job)
-            raise
+        with home:
+            self.records.begin(job)
+            try:
+                present = self._claim(home, job)
+            except FileNotFoundError:
+                self.put_back(job)
+                return None
+            except OSError:
+                self.abandon(job)
+                raise
         self._forget_reason(job)
-        return dataclasses.replace(job, companions=tuple(present))
+        return dataclasses.replace(job, companions=present)
+
+    def _claim(self, home: Folder, job: Job) -> tuple[str, ...]:
+        """Move the job's files out of their folder of the inbox. Returns the companions that were there."""
+        present = []
+        with self.folders.enter(self.records.directory(job)) as work:
+            for companion in job.companions:
+                with contextlib.suppress(FileNotFoundError):
+                    move(home, companion, work, companion)
+                    present.append(companion)
+            move(home, job.name, work, job.name)
+        return tuple(present)
 
     def open(self, job: Job, signature: Signature) -> tuple[Handle, str]:
         """Make the claimed photo durable and enter it in the journal. Returns it, open for reading, and its SHA-256.
@@ -61,13 +71,12 @@ class JobStore:
         Raises SourceChanged if it is not the file that the inbox saw, Unreadable if the disk does not give its bytes.
         """
         try:
-            handle = Handle.open(self.records.photo(job), os.O_RDONLY | os.O_NONBLOCK)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):  # it was swapped for a link or a socket
-                raise SourceChanged from None
-            raise
+            with self.folders.enter(self.records.directory(job)) as work:
+                handle = work.file(job.name)
+        except FileNotFoundError:  # or it was swapped for a link, a socket, a FIFO …
+            raise SourceChanged from None
         status = os.fstat(handle.fd)
-        if not stat.S_ISREG(status.st_mode) or Signature.of(status) != signature:
+        if Signature.of(status) != signature:
             raise SourceChanged
         os.fsync(handle.fd)  # its writer may not have done so, and from here on we keep it
         try:
@@ -92,30 +101,40 @@ class JobStore:
         name = job.name + ending
         if name not in job.companions:
             return None
-        return Handle.open(self.records.photo(job).with_name(name), os.O_RDONLY | os.O_NONBLOCK)
+        with self.folders.enter(self.records.directory(job)) as work:
+            return work.file(name)
 
     def put_back(self, job: Job) -> None:
         """Return all files to the inbox, under another name if a new file has theirs."""
         self.delivery.discard_temporary(job)
-        folder, claimed = self.folders.inbox / job.style / job.folder, self.records.photo(job)
-        present = [name for name in job.names if os.path.lexists(claimed.with_name(name))]
-        sources = {name[len(job.name) :]: claimed.with_name(name) for name in present}
-        if sources:
-            self.folders.make(folder)
-        with self._names:
+        try:
+            work = self.folders.enter(self.records.directory(job))
+        except FileNotFoundError:  # a person took it away
+            self.records.close(job, "returned", name=job.name)
+            return
+        with work:
+            sources = {name[len(job.name) :]: name for name in job.names if work.holds(name)}
+            name = self._return(job, work, sources) if sources else job.name
+        self.records.close(job, "returned", name=name)
+
+    def _return(self, job: Job, work: Folder, sources: dict[str, str]) -> str:
+        """Move the job's files, by their endings, back into the inbox. Returns the photo's name there."""
+        with self.folders.enter(self.folders.inbox / job.style / job.folder, make=True) as home, self._names:
             name = free_name(
                 job.name,
-                lambda n: all(_can_move(source, folder / (n + ending)) for ending, source in sources.items()),
-                max(map(len, sources), default=0),
+                lambda n: all(_can_move(work, source, home, n + ending) for ending, source in sources.items()),
+                max(map(len, sources)),
+                self.folders.longest_name,
             )
             for ending, source in sources.items():
-                move(source, folder / (name + ending))
-        self.records.close(job, "returned", name=name)
+                move(work, source, home, name + ending)
+        return name
 
     def recover(self) -> tuple[int, int]:
         """After a crash: finish what was decided, put the rest back. Returns how many jobs of each."""
         finished = []
         for job in self.records.all():
+            self.delivery.take_over(job)
             try:
                 finished.append(self._resolve(job))
             except OSError as error:
@@ -155,16 +174,15 @@ class JobStore:
 
     def _forget_reason(self, job: Job) -> None:
         """Remove the old reason of a photo that came back from failed/: the photo is a new try."""
-        failed = self.folders.failed / job.place
-        if not os.path.lexists(failed):
-            with contextlib.suppress(OSError):
-                failed.with_name(f"{job.name}.txt").unlink()
-                sync(failed.parent)
+        with contextlib.suppress(OSError), self.folders.enter(self.folders.failed / job.style / job.folder) as failed:
+            if not failed.holds(job.name):
+                failed.remove(job.name + REASON)
+                failed.sync()
 
 
-def _can_move(source: Path, target: Path) -> bool:
-    """Whether nothing lies at `target`, or the same file does because a power loss kept only half of a move."""
+def _can_move(source: Folder, name: str, target: Folder, new: str) -> bool:
+    """Whether `target` has nothing called `new`, or the same file because a power loss kept only half of a move."""
     try:
-        return os.path.samestat(source.lstat(), target.lstat())
+        return os.path.samestat(source.stat(name), target.stat(new))
     except FileNotFoundError:
         return True

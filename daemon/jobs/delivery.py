@@ -1,21 +1,26 @@
 """Where the files of a job end up: the painting in outbox/, the original in done/ or, with its reason, in failed/.
 
-The outcome is written into the job's record before it is carried out, so that a crash in between is finished and not
-repeated. One suffix serves all folders, and no user's file is ever overwritten.
+The painting or the reason is made in work/<id>/, where nobody else may write. Then the outcome is written into the
+job's record, and only then is it carried out, so that a crash in between is finished and not repeated. One suffix
+serves all folders, and no user's file is ever overwritten.
 """
 
 import contextlib
 import dataclasses
 import os
+import stat
 import threading
 from pathlib import Path
 from typing import Literal
 
 from daemon.errors import JobError
-from daemon.jobs.record import Job, JobRecords, Outcome
-from daemon.storage.files import Handle, free_name, inherit_group, move, sync, write_atomically
+from daemon.jobs.record import MADE, Job, JobRecords, Outcome
+from daemon.storage.files import Handle, free_name, sync, truncated_file, write_all
+from daemon.storage.folder import Folder, adopt, move
 from daemon.storage.layout import Folders
 from daemon.text import escape, escape_lines
+
+REASON = ".txt"
 
 
 class Delivery:
@@ -26,133 +31,152 @@ class Delivery:
         self.records = records
         self._names = threading.Lock()  # choosing a name and moving a file onto it is one step
 
-    def temporary_path(self, job: Job) -> Path:
-        """The hidden file that becomes the painting, in the painting's folder. Its name is known to this job only."""
-        return self.folders.outbox / job.style / job.folder / f".{job.id}.tmp"
-
-    def open_temporary(self, temporary: Path) -> Handle:
-        """Make the temporary file and its folder. The file is empty and open for writing."""
-        self.folders.make(temporary.parent)
-        handle = Handle.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        inherit_group(handle.fd, temporary.parent)
-        return handle
+    def open_temporary(self, job: Job) -> Handle:
+        """The file that becomes the painting, empty and open for writing."""
+        return Handle.open(self.records.made(job), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
     def discard_temporary(self, job: Job) -> None:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            self.temporary_path(job).unlink()
+        self.records.made(job).unlink(missing_ok=True)
 
-    def deliver(self, job: Job, temporary: Path, extension: str, *, delete_original: bool) -> Path:
-        """Give the finished, fsynced temporary file its name, then archive the original. Returns the painting."""
-        sync(temporary.parent)  # a missing temporary file means a delivered painting: no power loss may take it
-        while True:
-            with self._names:
-                outcome = self._free_outcome(job, "delivered", extension)
-                decided = dataclasses.replace(
-                    job, outcome=dataclasses.replace(outcome, delete_original=delete_original)
-                )
-                self.records.write(decided)
-                painting = temporary.with_name(outcome.painting)
-                try:
-                    move(temporary, painting)
-                except FileExistsError:
-                    continue  # a user's file took the name meanwhile: choose the next name
-                self._finish(decided)
-                return painting
+    def deliver(self, job: Job, extension: str, *, delete_original: bool) -> Path:
+        """Give the finished, fsynced painting its name, then archive the original. Returns the painting's path."""
+        sync(self.records.directory(job))  # a missing file means a delivered painting: no power loss may take the file
+        with self._names:
+            outcome = dataclasses.replace(
+                self._free_outcome(job, "delivered", extension), delete_original=delete_original
+            )
+            return self._carry_out(self._decided(job, outcome))
 
     def fail(self, job: Job, error: JobError) -> Path:
         """Set the untouched original aside with its reason. Returns its path in failed/."""
+        reason = reason_text(job, error)
+        with truncated_file(self.records.made(job), 0o666) as fd:
+            write_all(fd, reason.encode("utf-8", "surrogateescape"))
+            os.fsync(fd)
+        sync(self.records.directory(job))
         with self._names:
-            outcome = self._free_outcome(job, "failed", "")
-            decided = dataclasses.replace(job, outcome=dataclasses.replace(outcome, reason=reason_text(job, error)))
-            self.records.write(decided)
-            return self._finish(decided)
+            outcome = dataclasses.replace(self._free_outcome(job, "failed", ""), reason=reason)
+            return self._carry_out(self._decided(job, outcome))
 
     def resume(self, job: Job) -> None:
         """Carry out the outcome that the job's record holds, from the point that an earlier try had reached."""
-        outcome, temporary = job.outcome, self.temporary_path(job)
-        assert outcome is not None
-        if outcome.kind == "delivered" and os.path.lexists(temporary):
-            # Only its delivery takes the temporary file away, for only this job knows its name. The painting was whole
-            # and durable before the outcome was written. A user may have taken a delivered painting away since.
-            extension = os.path.splitext(outcome.painting)[1]
-            self.deliver(job, temporary, extension, delete_original=outcome.delete_original)
-        else:
-            self._finish(job)
+        with self._names:
+            self._carry_out(job)
+
+    def take_over(self, job: Job) -> None:
+        """Earlier versions made a painting in outbox/, beside its later place: bring it here."""
+        with contextlib.suppress(OSError), self.folders.enter(self._place("outbox", job)) as outbox:
+            name = f".{job.id}.tmp"
+            if stat.S_ISREG(outbox.stat(name).st_mode):
+                with self.folders.enter(self.records.directory(job)) as work:
+                    move(outbox, name, work, MADE)
+
+    def _place(self, top: Literal["outbox", "done", "failed"], job: Job) -> Path:
+        place: Path = getattr(self.folders, top) / job.style / job.folder
+        return place
 
     def _free_outcome(self, job: Job, kind: Literal["delivered", "failed"], extension: str) -> Outcome:
         """An outcome with one suffix that is free in outbox/, failed/ and done/. `extension`: the painting's."""
         ending = os.path.splitext(job.name)[1]
-        archives = [base / job.style / job.folder for base in (self.folders.failed, self.folders.done)]
         extras = [companion[len(job.name) :] for companion in job.companions]
-        endings = ["", ".txt", *extras]
-        outbox = self.folders.outbox / job.style / job.folder
+        endings = ["", REASON, *extras]
 
         def painting(name: str) -> str:
             return os.path.splitext(name)[0] + (extension or ending)
 
-        def is_free(name: str) -> bool:
-            archived = [archive / (name + ending) for archive in archives for ending in endings]
-            return not any(os.path.lexists(path) for path in (outbox / painting(name), *archived))
+        with contextlib.ExitStack() as opened:
+            outbox, *archives = (self._opened(opened, self._place(top, job)) for top in ("outbox", "failed", "done"))
 
-        if kind == "failed":
-            extras.append(".txt")
-        name = free_name(job.name, is_free, max(0, len(extension) - len(ending), *map(len, extras)))
+            def is_free(name: str) -> bool:
+                taken = [archive.holds(name + each) for archive in archives if archive for each in endings]
+                return not any(taken) and not (outbox and outbox.holds(painting(name)))
+
+            if kind == "failed":
+                extras.append(REASON)
+            extra = max(0, len(extension) - len(ending), *map(len, extras))
+            name = free_name(job.name, is_free, extra, self.folders.longest_name)
         return Outcome(kind, name, painting(name) if kind == "delivered" else "")
 
-    def _finish(self, job: Job) -> Path:
-        """Archive the original as the outcome says, and close the job. Returns the original's new path; with
-        `originals: delete` nothing lies there."""
-        outcome = job.outcome
-        assert outcome is not None
-        archive = self.folders.failed if outcome.kind == "failed" else self.folders.done
-        folder = archive / job.style / job.folder
-        facts: dict[str, object] = {"picture": job.place, "painting": outcome.painting}
-        if outcome.kind == "failed":
-            self.discard_temporary(job)
-            facts = {"picture": job.place, "reason": outcome.reason.split("\n")[2]}
-        if outcome.delete_original:
-            for name in job.names:
-                self.records.photo(job).with_name(name).unlink(missing_ok=True)
-        else:
-            facts["files"] = self._archive(job, outcome, folder)
-        self.records.close(job, outcome.kind, **facts)
-        return folder / outcome.name
+    def _opened(self, opened: contextlib.ExitStack, place: Path) -> Folder | None:
+        """None: nothing lies there, or the way is blocked, which the move onto the chosen name will say."""
+        with contextlib.suppress(OSError):
+            return opened.enter_context(self.folders.enter(place))
+        return None
 
-    def _archive(self, job: Job, outcome: Outcome, folder: Path) -> dict[str, tuple[int, int]]:
-        """Move the job's files to `folder`. Returns the stamp of each, by its path below the root."""
-        self.folders.make(folder)
-        archived: dict[Path, tuple[int, int]] = {}
-        if outcome.reason:
-            text = folder / f"{outcome.name}.txt"
-            write_atomically(text, outcome.reason, durable=True, temporary=folder / f".{job.id}.tmp")
-            archived[text] = file_stamp(text)
-        for name in job.names:
-            source, ending = self.records.photo(job).with_name(name), name[len(job.name) :]
+    def _decided(self, job: Job, outcome: Outcome) -> Job:
+        """The job with its outcome, on the disk: from here on, a crash changes nothing."""
+        decided = dataclasses.replace(job, outcome=outcome)
+        self.records.write(decided)
+        return decided
+
+    def _carry_out(self, job: Job) -> Path:
+        """Move what the job made onto its name, archive the original, and close the job. Returns the painting's path
+        or the failed original's. If a user's file took the name meanwhile, the next free name is chosen."""
+        while True:
+            outcome = job.outcome
+            assert outcome is not None
+            is_failed = outcome.kind == "failed"
+            place = self._place("failed" if is_failed else "outbox", job)
+            made = outcome.name + REASON if is_failed else outcome.painting
             try:
-                stamp = file_stamp(source)
-                archived[move_or_rename(source, folder, outcome.name + ending)] = stamp
-            except FileNotFoundError:  # moved before a crash, or taken by a person out of work/
-                with contextlib.suppress(FileNotFoundError):
-                    moved = folder / outcome.name
-                    if not ending and file_stamp(moved) == (job.size, job.mtime_ns):
-                        archived[moved] = file_stamp(moved)
-        return {os.fspath(path.relative_to(self.folders.root)): stamp for path, stamp in archived.items()}
+                stamp = self._publish(job, place, made)
+            except FileExistsError:
+                again = self._free_outcome(job, outcome.kind, os.path.splitext(outcome.painting)[1])
+                again = dataclasses.replace(again, reason=outcome.reason, delete_original=outcome.delete_original)
+                job = self._decided(job, again)
+                continue
+            files = {} if outcome.delete_original else self._archive(job, outcome)
+            facts: dict[str, object] = {"picture": job.place, "painting": outcome.painting}
+            if is_failed:
+                facts = {"picture": job.place, "reason": outcome.reason.split("\n")[2]}
+                files |= {place / made: stamp} if stamp else {}
+            if outcome.delete_original:
+                for name in job.names:
+                    self.records.photo(job).with_name(name).unlink(missing_ok=True)
+            else:
+                facts["files"] = {os.fspath(path.relative_to(self.folders.root)): each for path, each in files.items()}
+            self.records.close(job, outcome.kind, **facts)
+            return place / (outcome.name if is_failed else made)
+
+    def _publish(self, job: Job, place: Path, name: str) -> tuple[int, int] | None:
+        """Move what the job made to `place/name`, unless an earlier try has done so. Returns the stamp of the file."""
+        try:
+            made = Handle.open(self.records.made(job), os.O_RDONLY)
+        except FileNotFoundError:  # only this move takes it away; a user may have taken a delivered painting since
+            with contextlib.suppress(OSError), self.folders.enter(place) as folder:
+                return folder.stamp(name)
+            return None
+        with self.folders.enter(self.records.directory(job)) as work, self.folders.enter(place, make=True) as folder:
+            adopt(made, folder)
+            move(work, MADE, folder, name)
+            return folder.stamp(name)
+
+    def _archive(self, job: Job, outcome: Outcome) -> dict[Path, tuple[int, int]]:
+        """Move the job's own files to done/ or failed/. Returns the stamp of each."""
+        place = self._place("failed" if outcome.kind == "failed" else "done", job)
+        archived: dict[Path, tuple[int, int]] = {}
+        with self.folders.enter(self.records.directory(job)) as work, self.folders.enter(place, make=True) as folder:
+            for source in job.names:
+                ending = source[len(job.name) :]
+                try:
+                    stamp = work.stamp(source)
+                    archived[place / move_or_rename(work, source, folder, outcome.name + ending)] = stamp
+                except FileNotFoundError:  # moved before a crash, or taken by a person out of work/
+                    with contextlib.suppress(FileNotFoundError):
+                        stamp = folder.stamp(outcome.name)
+                        if not ending and stamp == (job.size, job.mtime_ns):
+                            archived[place / outcome.name] = stamp
+        return archived
 
 
-def move_or_rename(source: Path, folder: Path, name: str) -> Path:
-    """Move to `folder/name`, or to a free name beside it if a user's file took that name meanwhile."""
+def move_or_rename(source: Folder, name: str, target: Folder, wanted: str) -> str:
+    """Move to the name `wanted`, or to a free name beside it if a user's file took that name meanwhile. Returns it."""
     while True:
         try:
-            move(source, folder / name)
-            return folder / name
+            move(source, name, target, wanted)
+            return wanted
         except FileExistsError:
-            name = free_name(name, lambda n: not os.path.lexists(folder / n))
-
-
-def file_stamp(path: Path) -> tuple[int, int]:
-    """(size, mtime_ns): tells an archived file from another file that was put in its place."""
-    status = path.lstat()
-    return status.st_size, status.st_mtime_ns
+            wanted = free_name(wanted, lambda each: not target.holds(each))
 
 
 def reason_text(job: Job, error: JobError) -> str:

@@ -6,7 +6,6 @@ takes the old one's name in one step.
 """
 
 import os
-import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,11 +56,7 @@ def _closed(path: Path, length: int, folders: Folders) -> dict[str, Entry]:
             kept = {name: event.facts[name] for name in ("files", *COUNTS) if name in event.facts}
             ended[event.job] = Entry(event.job, event.at, event.what, kept)
     at_work = {entry.name for entry in os.scandir(folders.work) if entry.is_dir()}
-    return {
-        job: entry
-        for job, entry in ended.items()
-        if job not in at_work and not any(is_there(folders.root / name, stamp) for name, stamp in _files(entry).items())
-    }
+    return {job: entry for job, entry in ended.items() if job not in at_work and not _has_files(folders, entry)}
 
 
 def _counts(closed: dict[str, Entry]) -> dict[str, int]:
@@ -76,18 +71,22 @@ def _counts(closed: dict[str, Entry]) -> dict[str, int]:
     return total
 
 
+def _has_files(folders: Folders, entry: Entry) -> bool:
+    return any(is_there(folders, folders.root / name, stamp) for name, stamp in _files(entry).items())
+
+
 def _files(entry: Entry) -> dict[str, Sequence[int]]:
     found: dict[str, Sequence[int]] = entry.facts.get("files", {})
     return found
 
 
-def is_there(path: Path, stamp: Sequence[int]) -> bool:
-    """Whether the file with this stamp, (size, mtime_ns), still lies at `path`."""
+def is_there(folders: Folders, path: Path, stamp: Sequence[int]) -> bool:
+    """Whether the file with this stamp, (size, mtime_ns), still lies at `path`, behind no link."""
     try:
-        status = path.lstat()
-    except OSError:
+        with folders.enter(path.parent) as folder:
+            return folder.is_stamped(path.name, stamp)
+    except (OSError, ValueError):
         return False
-    return stat.S_ISREG(status.st_mode) and [status.st_size, status.st_mtime_ns] == list(stamp)
 
 
 def _lines(path: Path, length: int) -> Iterator[tuple[bytes, Event | None]]:

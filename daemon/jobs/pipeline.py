@@ -44,7 +44,6 @@ class JobContext:
     signature: Signature
     file: Handle
     source_sha256: str
-    temporary: Path  # where the painting is written before it gets its name
     settings: Settings
     config: Config
 
@@ -117,8 +116,7 @@ class Pipeline:
         file, digest = self.jobs.open(job, signature)
         sidecar = self.jobs.companion(job, SIDECAR)
         own = load_sidecar(_text(sidecar), job.name + SIDECAR) if sidecar else None
-        temporary = self.delivery.temporary_path(job)
-        return JobContext(job, signature, file, digest, temporary, config.settings(job.style, own), config)
+        return JobContext(job, signature, file, digest, config.settings(job.style, own), config)
 
     def read(self, context: JobContext) -> Photo:
         """The photo, decoded at the size that it is painted in. Raises JobError if it cannot be decoded."""
@@ -182,8 +180,8 @@ class Pipeline:
         thumbnails = self.readers.store(
             result.painting,
             content,
-            self.delivery.open_temporary(context.temporary),
-            context.temporary,
+            self.delivery.open_temporary(job),
+            self.jobs.records.made(job),
             format=kind,
             quality=output.quality,
             metadata=content.metadata,
@@ -192,7 +190,7 @@ class Pipeline:
         self.jobs.check_unchanged(job, context.signature)
         delete = context.config.originals == "delete"
         extension = extension_of(kind, job.name)
-        path = self.delivery.deliver(job, context.temporary, extension, delete_original=delete)
+        path = self.delivery.deliver(job, extension, delete_original=delete)
         return path, record, thumbnails
 
     def report(self, result: JobResult) -> None:

@@ -2,6 +2,7 @@
 
 work/<id>/job.json      written first
 work/<id>/photo.jpg     the original, renamed out of the inbox, with its sidecar and mask
+work/<id>/.made         the painting, or the text that says why there is none, until it is moved out
 work/journal            a line when the photo is ours and a line when it no longer is
 """
 
@@ -28,6 +29,8 @@ log = logging.getLogger("styled")
 
 RECORD = "job.json"
 TEMPORARY = f".{RECORD}.tmp"  # write_atomically's
+MADE = ".made"
+OWN = (MADE, TEMPORARY, RECORD)  # the files in a job's folder that are no user's
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,10 @@ class JobRecords:
         """The claimed original; sidecar and mask lie beside it."""
         return self.work / job.id / job.name
 
+    def made(self, job: Job) -> Path:
+        """What the job makes, a painting or a reason, before it gets its name in outbox/ or failed/."""
+        return self.work / job.id / MADE
+
     def begin(self, job: Job) -> None:
         """Make the job's folder with its record. If this raises OSError, nothing of the folder is left."""
         self.directory(job).mkdir()
@@ -131,8 +138,9 @@ class JobRecords:
         try:
             return parse((directory / RECORD).read_text(), directory.name)
         except FileNotFoundError:
-            with contextlib.suppress(FileNotFoundError):
-                (directory / TEMPORARY).unlink()  # of a daemon that was killed before it claimed anything
+            for left in (TEMPORARY, MADE):  # of a daemon that was killed before it claimed anything
+                with contextlib.suppress(FileNotFoundError):
+                    (directory / left).unlink()
             try:
                 directory.rmdir()
             except FileNotFoundError:
@@ -146,7 +154,7 @@ class JobRecords:
 
     def _remove(self, job: Job) -> None:
         directory = self.directory(job)
-        for name in (TEMPORARY, RECORD):
+        for name in OWN:
             (directory / name).unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             directory.rmdir()

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.config.live import LiveConfig
@@ -13,7 +13,7 @@ from daemon.config.models import Config
 from daemon.events import Event, about
 from daemon.jobs import journal
 from daemon.jobs.claims import JobStore
-from daemon.jobs.journal_compaction import compact, is_there, leftover
+from daemon.jobs.journal_compaction import compact, leftover
 from daemon.jobs.seen_time import DAY, SeenTime
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
@@ -101,12 +101,11 @@ def sweep(folders: Folders, config: Config, seen_time: SeenTime) -> int:
     removed, refused = 0, []
     for entry in jobs:
         if now - _seen(entry) > days[entry.state] * DAY:
-            for path in _archived(folders, entry):
+            for name, stamp in entry.facts.get("files", {}).items():
                 try:
-                    path.unlink(missing_ok=True)
-                    removed += 1
+                    removed += _remove(folders, folders.root / name, stamp)
                 except OSError as error:
-                    refused.append(f"{escape(str(path))} ({error.strerror})")
+                    refused.append(f"{escape(name)} ({error.strerror})")
     if removed:
         said = about(Event.EXPIRED, files=removed)
         log.info("%d files were kept long enough and were removed from done/ and failed/", removed, extra=said)
@@ -122,9 +121,13 @@ def _seen(entry: journal.Entry) -> float:
     return float(seen) if isinstance(seen, int | float) else 0.0
 
 
-def _archived(folders: Folders, entry: journal.Entry) -> Iterator[Path]:
-    """The files that this job archived and that are still there, unchanged."""
-    for name, stamp in entry.facts.get("files", {}).items():
-        path = folders.root / name
-        if ".." not in Path(name).parts and path.is_relative_to(folders.root) and is_there(path, stamp):
-            yield path
+def _remove(folders: Folders, path: Path, stamp: Sequence[int]) -> bool:
+    """Remove a file that a job archived, if it is still there and unchanged. Raises OSError if it cannot be removed.
+
+    Whoever may write in its folder may have put another file there, and may remove that file anyway; behind a link,
+    nothing is removed."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError), folders.enter(path.parent) as folder:
+        if folder.is_stamped(path.name, stamp):
+            folder.remove(path.name)
+            return True
+    return False

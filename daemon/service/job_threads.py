@@ -117,10 +117,11 @@ class JobThreads:
         return self._folders.trouble() if isinstance(error, OSError) else ""
 
     def _check_room(self, photo: InboxPhoto, config: Config) -> None:
-        """Before anything is claimed. Raises ServicePaused if the disk is full, RetryLater if styled has no right to
-        deliver the painting."""
-        if why := self._folders.locked_out(photo.style, photo.folder):
-            raise RetryLater(why)
+        """Before anything is claimed. Raises ServicePaused if the disk is full, RetryLater if the painting could not be
+        delivered."""
+        for top in (self._folders.outbox, self._folders.done):
+            if why := self._folders.obstacle(top / photo.style / photo.folder):
+                raise RetryLater(why)
         free = self._folders.room()
         if free is None:
             return

@@ -1,35 +1,56 @@
-"""The few filesystem steps that every promise rests on.
+"""The daemon's own files, and what steps on files share: durable writes, free names, open files.
 
-`make`, `move` and a durable `write_atomically` are on the disk when they return: the files and the folders that name
-them are fsynced. `move` and `rename_new` never overwrite: they raise FileExistsError if the target exists.
+Paths are used for what belongs to the daemon alone: work/, the root and the folders right below it. In folders that
+others may write to, every step goes through `folder.Folder`. `make` and a durable `write_atomically` are on the disk
+when they return: the files and the folders that name them are fsynced.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from daemon.events import Event, about
+from daemon.text import escape
+
+log = logging.getLogger("styled")
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NAME_MAX = 255  # bytes of one name, on every filesystem that we know
+NAME_MAX = 255  # bytes of one name, on most filesystems; fewer on those that encrypt names
 BLOCK = 1 << 20  # bytes hashed at a time
-_NOREPLACE = 1  # linux/fs.h: RENAME_NOREPLACE
-_AT_FDCWD = -100
-_renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)  # of an fsync of a folder, by filesystems without
+_unsynced: set[int] = set()  # devices that refused, each said once
 
 
-def sync(path: Path) -> None:
-    """fsync a file or a folder."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+def sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, FOLDER)
     try:
-        os.fsync(fd)
+        sync_folder(fd, folder)
     finally:
         os.close(fd)
+
+
+def sync_folder(fd: int, path: Path) -> None:
+    """fsync an open folder; `path` names it in a line of the log. Where the filesystem cannot (older SMB, sshfs), one
+    line says what is not promised there. Raises OSError if the disk fails."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        device, name = os.fstat(fd).st_dev, escape(str(path))
+        if device not in _unsynced:
+            _unsynced.add(device)
+            said = "the disk of %s does not sync folders (%s): a power loss may undo the last moves of files there"
+            log.warning(said, name, error.strerror, extra=about(Event.UNSYNCED, path=name))
 
 
 def make(folder: Path) -> None:
@@ -40,43 +61,21 @@ def make(folder: Path) -> None:
         folder = folder.parent
     for each in reversed(missing):
         each.mkdir(exist_ok=True)  # a file of that name is an error, a folder that appeared meanwhile is not
-        inherit_group(each, each.parent)
-        sync(each.parent)
+        parent = os.open(each.parent, FOLDER)
+        try:
+            made = Handle(os.open(each, FOLDER))
+            inherit_group(made.fd, parent)
+            sync_folder(parent, each.parent)
+        finally:
+            os.close(parent)
 
 
-def inherit_group(made: int | Path, folder: Path) -> None:
-    """Give a new file or folder the group of its `folder`, if we may: people who share the folder can then use it."""
-    group = folder.stat().st_gid
-    if os.stat(made).st_gid != group:
+def inherit_group(made: int, folder: int | Path) -> None:
+    """Give a new file or folder the group of its folder, if we may: people who share the folder can then use it."""
+    group = os.stat(folder).st_gid
+    if os.fstat(made).st_gid != group:
         with contextlib.suppress(OSError):
             os.chown(made, -1, group)
-
-
-def move(source: Path, target: Path) -> None:
-    """Rename durably. Raises FileExistsError if `target` exists."""
-    try:
-        rename_new(source, target)
-    except FileExistsError:
-        if not os.path.samestat(source.lstat(), target.lstat()) or source.lstat().st_nlink < 2:
-            raise
-        source.unlink()  # both names are the same file: a power loss kept only one half of an earlier move
-    sync(target.parent)
-    if source.parent != target.parent:
-        sync(source.parent)
-
-
-def rename_new(source: Path, target: Path) -> None:
-    """Rename in one step. Raises FileExistsError if `target` exists."""
-    if _renameat2 is not None:
-        paths = os.fsencode(source), os.fsencode(target)
-        if _renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _NOREPLACE) == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in (errno.EINVAL, errno.ENOSYS):  # these two: a filesystem or kernel without the flag
-            raise OSError(code, os.strerror(code), str(source), None, str(target))
-    if os.path.lexists(target):  # two steps; only our lock on the root keeps another daemon out between them
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    source.rename(target)
 
 
 def write_atomically(
@@ -119,14 +118,14 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def free_name(name: str, is_free: Callable[[str], bool], longest_extra: int = 0) -> str:
+def free_name(name: str, is_free: Callable[[str], bool], longest_extra: int = 0, longest: int = NAME_MAX) -> str:
     """The first free name of `name`, `stem-2.ext`, `stem-3.ext` …. The stem is cut so that the name and
-    `longest_extra` more bytes fit in 255 bytes."""
+    `longest_extra` more bytes fit in `longest` bytes."""
     stem, ext = os.path.splitext(name)
     number = 1
     while True:
         tail = ("" if number == 1 else f"-{number}") + ext
-        room = NAME_MAX - longest_extra - len(os.fsencode(tail))
+        room = longest - longest_extra - len(os.fsencode(tail))
         while len(os.fsencode(stem)) > room:
             stem = stem[:-1]
         if is_free(stem + tail):

@@ -1,14 +1,21 @@
 """The five folders below one root: their names, and whether styled can use them."""
 
+import contextlib
 import errno
+import logging
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.errors import ConfigError
-from daemon.storage.files import FULL, make, truncated_file, write_all, write_atomically
+from daemon.events import Event, about
+from daemon.storage.files import FULL, NAME_MAX, truncated_file, write_all, write_atomically
+from daemon.storage.files import make as make_path
+from daemon.storage.folder import Folder, rename_new
 from daemon.text import escape
+
+log = logging.getLogger("styled")
 
 FORMAT = 1  # of work/: the jobs' records and the journal
 PROBE = ".styled-probe-"
@@ -35,9 +42,9 @@ class Folders:
         """Make the missing folders and prove that files can be made and moved. Raises ConfigError with a line for
         every folder that fails, and OSError if the disk is full."""
         problems = []
-        for folder in (*self.all, *(self.inbox / style for style in styles)):
+        for folder in self.all:
             try:
-                make(folder)
+                make_path(folder)
             except OSError as error:
                 if error.errno in FULL:
                     raise  # the settings are right
@@ -46,13 +53,70 @@ class Folders:
             raise ConfigError(problems)
         if problems := [*self._nested(), *self._unmovable(), *self._format()]:
             raise ConfigError(problems)
+        for style in styles:
+            self._prepare_style(style)
 
-    def make(self, folder: Path) -> None:
-        """mkdir -p below the root. Raises FileNotFoundError if work/ is gone: its disk may be gone, too, and nothing
-        must be made where that disk was mounted."""
-        if not self.work.is_dir():
+    def _prepare_style(self, style: str) -> None:
+        """Make the style's folder in the inbox. Whoever may write there can be in the way, and stops nothing else."""
+        try:
+            self.enter(self.inbox / style, make=True).close()
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            place = escape(str(error.filename or self.inbox / style))
+            said = "%s: the folder of the style %s cannot be made: %s"
+            log.warning(said, place, escape(style), error.strerror, extra=about(Event.LEFT_ALONE, path=place))
+
+    def enter(self, place: Path, *, make: bool = False) -> Folder:
+        """The open folder `place`, one of the five or below one of them, reached from there through no link.
+
+        `make`: make what is missing, but raise FileNotFoundError if work/ is: its disk may be gone, and nothing must be
+        made where that disk was mounted. Raises NotADirectoryError if a link or a file is in the way.
+        """
+        top = self._top(place)
+        if make and not self.work.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.work))
-        make(folder)
+        if make:
+            make_path(top)
+        here = Folder.open(top)
+        for name in place.relative_to(top).parts:
+            with here as parent:
+                here = parent.enter(name, make=make)
+        return here
+
+    def obstacle(self, place: Path) -> str:
+        """Why no file can be moved into the folder `place`, which would be made if it is missing; "" if nothing is
+        known to be in the way. Makes nothing."""
+        here, top = place, self._top(place)
+        while True:
+            try:
+                folder = self.enter(here)
+                break
+            except FileNotFoundError:
+                if here == top:
+                    return ""  # it is made again
+                here = here.parent
+            except OSError as error:
+                return f"{escape(str(error.filename))}: {error.strerror}"
+        with folder:
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder.fd):
+                return f"no right to write in {escape(str(here))}"
+            if os.fstat(folder.fd).st_dev != os.stat(self.work).st_dev:
+                return f"{escape(str(here))} is another filesystem than {escape(str(self.work))}; use one for both"
+        return ""
+
+    @property
+    def longest_name(self) -> int:
+        """Bytes of a file's name that the filesystem allows."""
+        with contextlib.suppress(OSError):
+            return min(os.pathconf(self.work, "PC_NAME_MAX"), NAME_MAX)
+        return NAME_MAX
+
+    def _top(self, place: Path) -> Path:
+        for top in self.all:
+            if place.is_relative_to(top):
+                return top
+        raise ValueError(f"{place} lies in none of the five folders")
 
     def trouble(self) -> str:
         """Why no photo at all can be worked on now; "" if photos can be. Writes a small file to find out."""
@@ -67,14 +131,6 @@ class Folders:
             probe.unlink()
         except OSError as error:
             return f"nothing can be written in {self.work} ({error.strerror})"
-        return ""
-
-    def locked_out(self, style: str, folder: str) -> str:
-        """Which folder of this style styled has no right to write in; "" if a painting can be delivered."""
-        for base in (self.outbox, self.done):
-            place = base / style / folder
-            if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):
-                return f"no right to write in {place}"
         return ""
 
     def room(self) -> tuple[int, int] | None:
@@ -109,27 +165,34 @@ class Folders:
     def _unmovable(self) -> list[str]:
         """A real file is made in work/ and moved everywhere: rights lie (root, read-only mounts, ACLs)."""
         problems = []
-        for left in (each for folder in self.all for each in folder.glob(f"{PROBE}*")):
-            left.unlink(missing_ok=True)  # of a start that was killed
-        probe = self.work / f"{PROBE}{secrets.token_hex(4)}"
-        try:
-            probe.touch(exist_ok=False)
-        except OSError as error:
-            if error.errno in FULL:
-                raise
-            return [f"root: cannot write in {self.work}: {error.strerror}; give rights to the user that runs styled"]
-        for folder in (self.inbox, self.outbox, self.failed, self.done):
-            target = folder / probe.name
+        for folder in self.all:
+            with self.enter(folder) as here:
+                for entry in here.entries():
+                    if entry.name.startswith(PROBE):  # of a start that was killed
+                        here.remove(entry.name)
+        with self.enter(self.work) as work:
+            name = f"{PROBE}{secrets.token_hex(4)}"
             try:
-                probe.rename(target)
-                target.rename(probe)
+                os.close(os.open(work.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             except OSError as error:
-                if error.errno == errno.EXDEV:
-                    why = "they are on different filesystems; the whole root must be one filesystem"
-                else:
-                    why = f"{error.strerror}; give rights to the user that runs styled"
-                problems.append(f"root: cannot move files between {self.work} and {folder}: {why}")
-        probe.unlink(missing_ok=True)
+                if error.errno in FULL:
+                    raise
+                return [
+                    f"root: cannot write in {self.work}: {error.strerror}; give rights to the user that runs styled"
+                ]
+            for folder in (self.inbox, self.outbox, self.failed, self.done):
+                try:
+                    with self.enter(folder) as other:
+                        rename_new(work, name, other, name)
+                        rename_new(other, name, work, name)
+                except OSError as error:
+                    if error.errno == errno.EXDEV:
+                        why = "they are on different filesystems; the whole root must be one filesystem"
+                    else:
+                        why = f"{error.strerror}; give rights to the user that runs styled"
+                    problems.append(f"root: cannot move files between {self.work} and {folder}: {why}")
+            with contextlib.suppress(FileNotFoundError):
+                work.remove(name)
         return problems
 
     def _format(self) -> list[str]:

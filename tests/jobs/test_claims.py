@@ -50,6 +50,32 @@ def test_what_is_not_what_the_inbox_saw_is_never_read(jobs: JobStore, tmp_path: 
     assert not [each for each in jobs.folders.work.iterdir() if each.is_dir()]
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_folder_that_became_a_link_exposes_nothing(jobs: JobStore, tmp_path: Path, back: bool) -> None:
+    """Between the look and the claim, or between the claim and the way back."""
+    private, sub = tmp_path / "private", tmp_path / "inbox/alpha/sub"
+    private.mkdir(mode=0o700)
+    (private / "photo.jpg").write_text("secret")
+    photo = inbox_photo(tmp_path, folder="sub")
+    job = take(jobs, photo) if back else None
+    sub.rename(tmp_path / "inbox/alpha/real")
+    sub.symlink_to(private)
+    if job is None:
+        assert jobs.take(photo) is None
+    else:
+        with pytest.raises(NotADirectoryError, match="inbox/alpha/sub"):
+            jobs.put_back(job)
+    assert {path.name: path.read_text() for path in private.iterdir()} == {"photo.jpg": "secret"}
+
+
+def test_a_work_folder_that_is_gone_is_no_photo_that_is_gone(jobs: JobStore, tmp_path: Path) -> None:
+    photo = inbox_photo(tmp_path)
+    (tmp_path / "work").rename(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError):
+        jobs.take(photo)
+    assert Path(photo.path).exists()
+
+
 def test_a_writer_that_goes_on_after_the_claim_is_noticed_before_success(jobs: JobStore, tmp_path: Path) -> None:
     photo = inbox_photo(tmp_path)
     with Path(photo.path).open("a") as writer:

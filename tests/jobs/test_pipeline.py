@@ -16,6 +16,7 @@ from daemon.events import Event
 from daemon.inbox.scan import InboxPhoto
 from daemon.jobs.claims import JobStore
 from daemon.jobs.pipeline import Pipeline
+from daemon.jobs.record import Job
 from daemon.processes.child import Child
 from daemon.processes.painters import Painters
 from daemon.processes.pool import Pool
@@ -162,10 +163,10 @@ def test_a_photo_that_grows_while_it_is_painted_goes_back(
     writer = open(photo.path, "ab")  # noqa: SIM115 (the writer outlives the claim)
     open_temporary = pipeline.delivery.open_temporary
 
-    def late_writer(temporary: Path) -> Handle:
+    def late_writer(job: Job) -> Handle:
         writer.write(b"more")
         writer.close()
-        return open_temporary(temporary)
+        return open_temporary(job)
 
     monkeypatch.setattr(pipeline.delivery, "open_temporary", late_writer)
     pipeline.run(photo, config)

@@ -6,23 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.storage import files
-from daemon.storage.files import NAME_MAX, free_name, make, move, rename_new, sha256, write_atomically
-
-
-@pytest.mark.parametrize("with_flag", [True, False])
-def test_a_move_never_overwrites(tmp_path: Path, with_flag: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not with_flag:  # as on systems and filesystems without RENAME_NOREPLACE
-        monkeypatch.setattr(files, "_renameat2", None)
-    (tmp_path / "a").write_text("a")
-    (tmp_path / "b").write_text("b")
-    with pytest.raises(FileExistsError):
-        rename_new(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "b").read_text() == "b"
-    move(tmp_path / "a", tmp_path / "c")
-    assert (tmp_path / "c").read_text() == "a"
-    with pytest.raises(FileNotFoundError):
-        rename_new(tmp_path / "a", tmp_path / "d")
+from daemon.storage.files import NAME_MAX, free_name, make, sha256, write_atomically
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

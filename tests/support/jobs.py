@@ -33,15 +33,15 @@ def take(jobs: JobStore, photo: InboxPhoto) -> Job:
 
 
 def paint(jobs: JobStore, job: Job) -> Path:
-    """The temporary file of this job's painting, written."""
-    temporary = jobs.delivery.temporary_path(job)
-    with jobs.delivery.open_temporary(temporary).file("wb") as file:
+    """The file of this job's painting, written, before it gets its name."""
+    with jobs.delivery.open_temporary(job).file("wb") as file:
         file.write(b"painting")
-    return temporary
+    return jobs.records.made(job)
 
 
 def deliver(jobs: JobStore, job: Job, extension: str = ".jpg", *, delete_original: bool = False) -> Path:
-    return jobs.delivery.deliver(job, paint(jobs, job), extension, delete_original=delete_original)
+    paint(jobs, job)
+    return jobs.delivery.deliver(job, extension, delete_original=delete_original)
 
 
 def claimed(root: Path, name: str) -> tuple[JobStore, Job]:

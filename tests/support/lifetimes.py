@@ -14,7 +14,6 @@ from daemon.inbox.scan import InboxScan
 from daemon.jobs import journal
 from daemon.jobs.audit import examine
 from daemon.jobs.claims import JobStore
-from daemon.jobs.delivery import file_stamp
 from daemon.jobs.journal import Journal
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.jobs.pipeline import Pipeline
@@ -121,7 +120,7 @@ class Life:
         kept = self.root / "done/alpha/older.jpg"
         kept.parent.mkdir(parents=True)
         kept.write_bytes(OLDER)
-        stamp = file_stamp(kept)
+        stamp = kept.stat().st_size, kept.stat().st_mtime_ns
         history = Journal(self.folders.journal)
         for job, files in (("a", {"done/alpha/gone.jpg": (1, 2)}), ("b", {}), ("c", {"done/alpha/older.jpg": stamp})):
             history.write("claimed", job)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daemon.storage import files as storage
+from daemon.storage import folder as storage
 
 # the calls of our code that change a filesystem or make a change durable
 CHANGES = ("open", "write", "fsync", "mkdir", "rmdir", "unlink", "rename", "replace", "ftruncate", "chown")
