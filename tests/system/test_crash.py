@@ -15,7 +15,7 @@ from tests.support.tape import Power
 
 pytestmark = pytest.mark.slow
 
-FEWEST = 50  # operations of the shortest life: fewer, and the tape has lost some
+FEWEST = 40  # operations of the shortest life: fewer, and the tape has lost some
 
 
 @pytest.fixture
