@@ -16,6 +16,7 @@ from daemon.jobs.journal import Journal
 from daemon.jobs.seen_time import DAY, SeenTime
 from daemon.service import housekeeping
 from daemon.service.housekeeping import Housekeeping, sweep
+from daemon.storage.folder import Folder
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from tests.support.daemon import Daemon, wait_until
@@ -69,17 +70,27 @@ def test_after_its_days_a_file_goes_and_none_that_is_not_ours(full: Path) -> Non
 def test_a_file_that_cannot_be_removed_keeps_no_other_from_going(
     full: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unlink = Path.unlink
+    remove = Folder.remove
 
-    def refuse(path: Path, missing_ok: bool = False) -> None:
-        if path.name == "c.jpg":
+    def refuse(folder: Folder, name: str) -> None:
+        if name == "c.jpg":
             raise PermissionError(1, "Operation not permitted")
-        unlink(path, missing_ok)
+        remove(folder, name)
 
-    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(Folder, "remove", refuse)
     assert sweep(Folders(full), settings(full, keep_failed_days=7), after(full, 8)) == 3
     assert [record.event for record in caplog.records] == [Event.NOT_EXPIRED]  # type: ignore[attr-defined]
     assert "c.jpg" in caplog.text
+
+
+def test_nothing_is_removed_behind_a_link(full: Path) -> None:
+    """A folder of done/ became a link to where another file of the same name, length and time lies."""
+    private = full.parent / "private"
+    (full / "done/alpha").rename(private)
+    (full / "done/alpha").symlink_to(private)
+    before = everything(private)
+    assert sweep(Folders(full), settings(full, keep_done_days=7), after(full, 8)) == 0
+    assert everything(private) == before
 
 
 def test_a_lost_clock_keeps_files_for_longer_and_never_for_less(full: Path) -> None:
