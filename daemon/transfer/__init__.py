@@ -30,7 +30,7 @@ the photograph is continued by its mirror image while it is painted, so that no 
 style the photograph is painted in luminance and then gets the tint of the style: cream paper stays cream, and there are
 no coloured fringes. A spot of colour in such a style (a red seal) is left out. From 1024 px on, `fine` paints at a
 smaller size first (512 to 1023 px), and each larger painting starts from the painting of half the size. `draft` does
-the same with fewer evaluations, and in addition paints at half of the first size before.
+the same with fewer evaluations, most of them at a quarter and a half of the first size, and with less content.
 """
 
 import os
