@@ -68,8 +68,8 @@ def take(path: Path, cache: Path | None = None, name: str = IMAGENET_SOURCE) -> 
             found = hashlib.file_digest(file, "sha256").hexdigest()
             if expected and not found.startswith(expected[1]):
                 raise WeightsError(
-                    f"{path} is not torchvision's {name}, or only a part of it: its SHA-256 is {found} and must begin with "
-                    f"{expected[1]}. For weights of your own, write `weights: {path}` in config.yaml."
+                    f"{path} is not torchvision's {name}, or only a part of it: its SHA-256 is {found} and must begin "
+                    f"with {expected[1]}. For weights of your own, write `weights: {path}` in config.yaml."
                 )
             file.seek(0)
             tensors = convolutions(file, str(path))
