@@ -1,19 +1,18 @@
 """Pictures in any mode of Pillow and with any colour profile → sRGB in [0, 1]."""
 
 import io
-import logging
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageCms
+from PIL import Image, ImageCms
 
-from daemon.events import Event, about
+from daemon.errors import JobError
+from daemon.pictures.light import BAND, Floats, render
+from daemon.pictures.notes import note
+from daemon.pictures.spaces import SRGB, Space
 
-log = logging.getLogger("styled")
-
-Floats = NDArray[np.float32]
-BAND = 256  # rows that are converted at a time, so that memory never holds a large picture twice at full precision
+HIDES = 2  # of 255: below this, an alpha channel shows nothing
+SEPARATE = ("CMYK", "LAB")  # modes whose numbers are no red, green and blue
 SPACES = {"RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab", "L": "GRAY"}  # mode → the space that its profile names
 # Pillow multiplies PNG's grey levels by these, but not the level that tRNS declares transparent.
 GREY_STEPS = {"L;2": 85, "L;4": 17}
@@ -33,24 +32,39 @@ def mend_transparency(image: Image.Image) -> None:
 
 def to_working_mode(image: Image.Image) -> Image.Image:
     """`image` in a mode that can be scaled and that `to_srgb` takes: L, LA, F (in [0, 1]), RGB, RGBA, CMYK, LAB."""
-    if image.mode == "F" or image.mode.startswith("I"):
+    if image.mode.startswith("I"):
         return _deep_grey(image)
-    if image.mode == "CMYK":
-        # Pillow inverts every CMYK JPEG, as Adobe's files need; a file without Adobe's mark must be inverted back.
-        inverted = image.format in ("JPEG", "MPO") and "adobe" not in image.info
-        return ImageChops.invert(image) if inverted else image
-    if image.mode == "LAB":
+    if image.mode in SEPARATE:
         return image
     colour = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     mode = colour + "A" * image.has_transparency_data
-    return image if image.mode == mode else image.convert(mode)
+    return _seen(image if image.mode == mode else image.convert(mode))
+
+
+def _seen(image: Image.Image) -> Image.Image:
+    """`image` (L, LA, RGB, RGBA), without its alpha channel where that hides everything: a program that knows no alpha
+    has left zeros there, and picture viewers show the colours. Raises JobError if there is nothing to see."""
+    if image.mode[-1] != "A" or not _is_blank(image.getchannel("A").getextrema()):
+        return image
+    colours = image.convert(image.mode[:-1])
+    _note_blank_alpha(all(low == high for low, high in (c.getextrema() for c in colours.split())))
+    return colours
+
+
+def _is_blank(extremes: Any) -> bool:
+    return bool(extremes[1] <= HIDES)
+
+
+def _note_blank_alpha(is_plain: bool) -> None:
+    if is_plain:
+        raise JobError("All of it is transparent: there is nothing to see.", "Save it again with something in it.")
+    note("its alpha channel hides all of it and is ignored, as picture viewers do")
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:
-    """Grey levels of 12, 16 or 32 bits, or floats, as mode F in [0, 1]; as LA if one level is transparent."""
+    """Grey levels of 12, 16 or 32 bits as mode F in [0, 1]; as LA if one level is transparent."""
     values = np.asarray(image)
     grey = values.astype(np.float32)
-    np.nan_to_num(grey, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     grey /= _white(image, float(grey.max()))
     np.clip(grey, 0, 1, out=grey)
     tags = getattr(image, "tag_v2", {})
@@ -70,11 +84,10 @@ def _white(image: Image.Image, peak: float) -> float:
     if image.mode.startswith("I;16"):
         bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]
         return float(2 ** min(max(bits, 1), 16) - 1)
-    scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    return next((scale for scale in scales if peak <= scale), peak)
+    return next((scale for scale in (255.0, 65535.0) if peak <= scale), peak)
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Floats, Floats | None]:
+def to_srgb(image: Image.Image, space: Space) -> tuple[Floats, Floats | None]:
     """Pixels (H, W, 3), sRGB in [0, 1], and alpha (H, W), or None if all is opaque; of an image by `to_working_mode`.
 
     Where alpha is 0, the colour is the mean of the visible colours, so that no hidden colour is painted.
@@ -84,12 +97,31 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Floats, Floats |
         channel = image.getchannel("A")
         alpha = None if channel.getextrema() == (255, 255) else _unit(channel)
         image = image.convert(image.mode[:-1])
+    is_named = space.profile is None and space != SRGB and image.mode not in SEPARATE
     if image.mode in ("L", "F"):
-        pixels = _grey(image, _grey_table(profile))
+        pixels = _grey(image, _grey_table(space.profile))
     else:
-        pixels = _unit(_convert(image, profile))
+        pixels = _unit(_convert(image, space.profile))
+    if is_named:
+        pixels = render(pixels, space)
     if alpha is not None:
         _fill_hidden(pixels, alpha)
+    return pixels, alpha
+
+
+def deep_to_srgb(values: Floats, space: Space) -> tuple[Floats, Floats | None]:
+    """As `to_srgb`, of numbers (H, W, 1, 3 or 4), of which 1 is white; the fourth channel is alpha in [0, 1]."""
+    if space.profile is not None:
+        levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+        return to_srgb(Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels), space)
+    alpha = None
+    if values.shape[2] == 4:  # less than half a step of 8 bits shows nothing
+        alpha = np.where(values[..., 3] < 0.5 / 255, 0, np.clip(values[..., 3], 0, 1)).astype(np.float32)
+    pixels: Floats = np.array(np.broadcast_to(values[..., :3], (*values.shape[:2], 3)), np.float32)
+    pixels = np.clip(pixels, 0, 1) if space == SRGB else render(pixels, space)
+    if alpha is None or alpha.min() >= 1:
+        return pixels, None
+    _fill_hidden(pixels, alpha)
     return pixels, alpha
 
 
@@ -137,7 +169,7 @@ def _convert(image: Image.Image, profile: bytes | None) -> Image.Image:
     """L, RGB, CMYK or LAB → RGB in sRGB. A profile that is broken or for another kind of picture is ignored."""
     source: Any = _parsed(profile)
     if source is not None and _space(source) != SPACES[image.mode]:
-        _note(f"its colour profile is for {_space(source)}, but the picture is {image.mode}; the profile is ignored")
+        note(f"its colour profile is for {_space(source)}, but the picture is {image.mode}; the profile is ignored")
         source = None
     if source is None and image.mode == "LAB":
         source = ImageCms.createProfile("LAB")
@@ -148,7 +180,7 @@ def _convert(image: Image.Image, profile: bytes | None) -> Image.Image:
         srgb = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(source, srgb, image.mode, "RGB", intent, flags)
     except ImageCms.PyCMSError as error:
-        _note(f"its colour profile cannot be used and is ignored: {error}")
+        note(f"its colour profile cannot be used and is ignored: {error}")
         return image.convert("RGB")
     return ImageCms.applyTransform(image, transform) or image
 
@@ -159,12 +191,8 @@ def _parsed(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
     try:
         return ImageCms.ImageCmsProfile(io.BytesIO(profile))
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError) as error:
-        _note(f"its colour profile is broken and is ignored: {error}")
+        note(f"its colour profile is broken and is ignored: {error}")
         return None
-
-
-def _note(text: str) -> None:
-    log.warning("%s", text, extra=about(Event.PICTURE_NOTE))
 
 
 def _space(profile: ImageCms.ImageCmsProfile) -> str:

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image
 from PIL.ExifTags import IFD, Base
 
-from daemon.events import Event, about
+from daemon.pictures.notes import note
+
+if TYPE_CHECKING:  # `styled check` reads headers without numpy
+    from daemon.pictures.light import Floats
 
 log = logging.getLogger("styled")
 
@@ -49,16 +52,41 @@ def exif_of(image: Image.Image) -> Image.Exif:
     try:
         return image.getexif()
     except Exception as error:  # struct.error, SyntaxError, ValueError …
-        log.warning("its EXIF data is broken and is ignored: %s", error, extra=about(Event.PICTURE_NOTE))
+        note(f"its EXIF data is broken and is ignored: {error}")
         return Image.Exif()
 
 
 def orientation(image: Image.Image, exif: Image.Exif) -> int:
-    """EXIF's number, 1 … 8; 1 for formats whose decoder turns the pixels itself."""
-    if image.format in ("TIFF", "HEIF"):
+    """EXIF's number, 1 … 8; 1 where the decoder turns the pixels, as it does in HEIC and in most TIFFs."""
+    stored = exif.get(Base.Orientation, 1)
+    if image.format == "HEIF" or (image.format == "TIFF" and stored in TURNS):
         return 1
-    turn = exif.get(Base.Orientation, 1)
+    return turn_of(stored)
+
+
+def turn_of(stored: Any) -> int:
+    """The orientation that a tag holds in whatever type: a short as it should, or a fraction, text, bytes, a list."""
+    if isinstance(stored, tuple | list):
+        stored = stored[0] if stored else 1
+    if isinstance(stored, bytes):
+        stored = stored.strip(b"\0")[:1]
+        stored = stored if stored.isdigit() else int.from_bytes(stored, "big")
+    try:
+        turn = int(stored)
+    except (ValueError, TypeError, ArithmeticError):
+        return 1
     return turn if turn in TURNS else 1
+
+
+def turned(values: "Floats", turn: int) -> "Floats":
+    """An array (H, W, …) upright, whose orientation is `turn`: first its sides change places, then it is mirrored."""
+    if turn in ON_THEIR_SIDE:
+        values = values.swapaxes(0, 1)
+    if turn in (3, 4, 7, 8):
+        values = values[::-1]
+    if turn in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values
 
 
 def kept(exif: Image.Exif, location: bool) -> bytes:
@@ -74,7 +102,7 @@ def kept(exif: Image.Exif, location: bool) -> bytes:
                 out[group] = values
         data = out.tobytes() if len(out) else b""
     except Exception as error:  # its directories may point anywhere
-        log.warning("its EXIF data is broken and is left out: %s", error, extra=about(Event.PICTURE_NOTE))
+        note(f"its EXIF data is broken and is left out: {error}")
         return b""
     return data if len(data) <= LARGEST_EXIF else b""
 

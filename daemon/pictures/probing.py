@@ -1,6 +1,7 @@
 """An open file → what its header says. Imports no numpy, so that `styled check` answers at once."""
 
-from typing import BinaryIO
+import contextlib
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -10,6 +11,7 @@ from daemon.pictures.refusals import decoding, refuse_raw
 # No other decoder is tried: no PostScript, no Photoshop. JPEG also opens MPO; AVIF stands before HEIF, which would
 # open AVIF files, too.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
+MOST_PAGES = 100  # of a TIFF that are looked through for one that is no thumbnail
 
 
 def probe(file: BinaryIO) -> tuple[str, int, int]:
@@ -24,7 +26,22 @@ def probe(file: BinaryIO) -> tuple[str, int, int]:
 
 
 def open_picture(data: BinaryIO) -> Image.Image:
-    """The picture, with its header read. Raises JobError if it is a RAW file, and what Pillow raises."""
+    """The picture, with its header read; of a TIFF the first page that is no thumbnail. Raises JobError if the file is
+    RAW, and what Pillow raises."""
     image = Image.open(data, formats=FORMATS)
     refuse_raw(image)
+    if image.format == "TIFF" and _is_thumbnail(image):
+        with contextlib.suppress(EOFError):
+            for page in range(1, MOST_PAGES):
+                image.seek(page)
+                if not _is_thumbnail(image):
+                    return image
+        image.seek(0)
     return image
+
+
+def _is_thumbnail(image: Image.Image) -> bool:
+    """Whether a page of a TIFF is a smaller copy of another (NewSubfileType, or the older SubfileType)."""
+    tags: Any = getattr(image, "tag_v2", {})
+    kind = tags.get(254, 0)
+    return bool(isinstance(kind, int) and kind & 1) or tags.get(255) == 2

@@ -5,12 +5,19 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from PIL.ExifTags import Base
 
-from daemon.pictures import colour, metadata
+from daemon.pictures import colour, deep, jpeg, metadata
+from daemon.pictures.light import Floats
+from daemon.pictures.notes import note
 from daemon.pictures.probing import open_picture
-from daemon.pictures.profiles import implied_profile
-from daemon.pictures.refusals import check_megapixels, decoding, refuse_unfilled
-from daemon.pictures.scaling import draft, scaled, target_size
+from daemon.pictures.refusals import check_megapixels, decoding
+from daemon.pictures.scaling import Size, draft, scaled, target_size
+from daemon.pictures.spaces import Space, space_of
+from daemon.pictures.wholeness import refuse_holes
+
+deep.know_wide_tiffs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +44,70 @@ def read(
     before decoding. Raises OSError if the disk fails. Raises nothing else, for any bytes.
     """
     with decoding(file) as data:
-        refuse_unfilled(data)
+        refuse_holes(data)
+        data.seek(0)
         image = open_picture(data)
         check_megapixels(image.size, max_megapixels)
+        _say_what_is_left_out(image)
+        if deep.is_wide(image):
+            return _wide(image, data, size, enlarge, location)
         colour.mend_transparency(image)
         whole = image.size
+        deeper = deep.lower_mode(image)
         box = draft(image, target_size(whole, size, enlarge))
-        image.load()
+        loaded = _loaded(image, data)
         if box is None:
-            whole = image.size  # a container's header may have said otherwise
+            whole = loaded.size  # a container's header may have said otherwise
             check_megapixels(whole, max_megapixels)
         exif = metadata.exif_of(image)
         turn = metadata.orientation(image, exif)
-        profile = implied_profile(image, exif)
-        keep = metadata.kept(exif, location)
-        kind = image.format or ""
-        image = scaled(colour.to_working_mode(image), target_size(whole, size, enlarge), box)
+        space = space_of(image, exif, data)
+        keep, wanted = metadata.kept(exif, location), target_size(whole, size, enlarge)
+        if deeper and space.needs_depth and "transparency" not in image.info:
+            data.seek(0)
+            values = deep.joined(loaded, open_picture(data), deeper)
+            return Picture(*_from_deep(values, space, wanted, turn), image.format or "", keep)
+        if loaded.mode == "F":
+            values, space = deep.usual(np.asarray(loaded)[..., None], space)
+            return Picture(*_from_deep(values, space, wanted, turn), image.format or "", keep)
+        canvas = scaled(colour.to_working_mode(loaded), wanted, box)
         if turn in metadata.TURNS:
-            image = image.transpose(metadata.TURNS[turn])
-        pixels, alpha = colour.to_srgb(image, profile)
-        return Picture(pixels, alpha, kind, keep)
+            canvas = canvas.transpose(metadata.TURNS[turn])
+        return Picture(*colour.to_srgb(canvas, space), image.format or "", keep)
+
+
+def _loaded(image: Image.Image, data: BinaryIO) -> Image.Image:
+    """The picture with its pixels."""
+    if image.format in ("JPEG", "MPO") and image.mode in jpeg.SPACES:
+        return jpeg.load(image, data)
+    image.load()
+    return image
+
+
+def _wide(image: Image.Image, data: BinaryIO, size: int | None, enlarge: bool, location: bool) -> Picture:
+    """The picture of a TIFF whose numbers Pillow cannot read."""
+    exif = metadata.exif_of(image)
+    space = space_of(image, exif, data)
+    values, space = deep.usual(deep.wide(image, data), space)
+    height, width = values.shape[:2]
+    turn = metadata.turn_of(exif.get(Base.Orientation, 1))
+    pixels, alpha = _from_deep(values, space, target_size((width, height), size, enlarge), turn)
+    return Picture(pixels, alpha, image.format or "", metadata.kept(exif, location))
+
+
+def _from_deep(values: Floats, space: Space, size: Size, turn: int) -> tuple[Floats, Floats | None]:
+    """Numbers (H, W, 1, 3 or 4) of 16 bits or more → pixels and alpha, scaled to `size` and upright."""
+    values = metadata.turned(deep.scaled(values, size), turn)
+    return colour.deep_to_srgb(values, space)
+
+
+def _say_what_is_left_out(image: Image.Image) -> None:
+    page, more = image.tell(), getattr(image, "is_animated", False)
+    if image.format == "TIFF" and page:
+        note(f"its first page is a thumbnail; page {page + 1} is painted")
+    elif image.format == "TIFF" and more:
+        note("it has several pages; the first is painted")
+    elif image.format == "HEIF" and more:
+        note("it holds several pictures; the one that viewers show first is painted")
+    elif image.format != "MPO" and more:
+        note("it is an animation; its first picture is painted")

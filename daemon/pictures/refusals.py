@@ -11,6 +11,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from daemon.errors import JobError
+from daemon.pictures import boxes
 
 log = logging.getLogger("styled")
 
@@ -49,8 +50,6 @@ OUR_KINDS = (
     (rb"....ftypavi", "AVIF"),
     (rb"....ftyp", "HEIC"),
 )
-BLANK = 4096  # zeros in a row; no compressed picture has so many
-UNFILLABLE = rb"\xff\xd8|RIFF....WEBP|....ftyp"
 BREAKS_OFF = re.compile(r"truncat|end of file|unexpected end|EOF", re.IGNORECASE)
 
 
@@ -106,48 +105,14 @@ def refuse_raw(image: Image.Image) -> None:
         raise JobError("It is a camera's RAW file.", EXPORT)
 
 
-def refuse_unfilled(data: BinaryIO) -> None:
-    """Raises JobError if a compressed picture ends in zeros: its space was allocated, and the rest was never written.
-
-    Some decoders fill the rest with grey without an error. Zeros behind the end of a JPEG, and in a part of a HEIC or
-    AVIF that is marked as free, are harmless.
-    """
-    head = data.read(12)
-    length = data.seek(0, io.SEEK_END)
-    data.seek(max(0, length - BLANK))
-    if not re.match(UNFILLABLE, head, re.DOTALL) or any(data.read(BLANK)):
-        return
-    if head[4:8] == b"ftyp":
-        whole = _last_part(data, length)[0] in (b"free", b"skip")
-    else:
-        whole = _end(data, length) == b"\xff\xd9"
-    if not whole:
-        raise JobError("The picture breaks off: from some place on, the file holds nothing but zeros.", COPY_AGAIN)
+def breaks_off(kind: str) -> JobError:
+    """For a picture of this kind whose end is missing."""
+    return JobError(f"The {kind} picture breaks off before its end.", COPY_AGAIN)
 
 
-def _end(data: BinaryIO, length: int) -> bytes:
-    """The last two bytes before the zeros at the end."""
-    while length > 1:
-        start = max(0, length - (1 << 16))
-        data.seek(start)
-        block = data.read(length - start).rstrip(b"\0")
-        if len(block) > 1:
-            return block[-2:]
-        length = start + 1  # a single byte is read again, with the byte before it
-    return b""
-
-
-def _last_part(data: BinaryIO, length: int) -> tuple[bytes, int]:
-    """The kind and the end of the last part of a HEIC or AVIF, by the lengths of its parts."""
-    kind, end = b"", 0
-    for _ in range(1000):
-        data.seek(end)
-        part = data.read(8)
-        size, kind = int.from_bytes(part[:4], "big"), part[4:]
-        end += size
-        if size < 8 or end >= length:  # 0: to the end of the file; 1: in 64 bits further on
-            break
-    return kind, end
+def has_a_hole(kind: str) -> JobError:
+    """For a picture of this kind that has its beginning and its end."""
+    return JobError(f"A part of the {kind} picture is missing or damaged.", COPY_AGAIN)
 
 
 class _Disk(io.RawIOBase):
@@ -197,7 +162,7 @@ def _refusal(file: BinaryIO, error: Exception) -> JobError:
     if ours is None:
         return _not_a_picture(head)
     if isinstance(error, EOFError) or BREAKS_OFF.search(str(error)) or _is_short(file, ours):
-        return JobError(f"The {ours} picture breaks off before its end.", COPY_AGAIN)
+        return breaks_off(ours)
     if isinstance(error, UnidentifiedImageError):
         return JobError(f"It is damaged, or a kind of {ours} that cannot be read.", SAVE_ANEW)
     return JobError(f"The {ours} picture is damaged or incomplete and cannot be decoded.", SAVE_ANEW)
@@ -209,7 +174,7 @@ def _is_short(file: BinaryIO, kind: str) -> bool:
     file.seek(0)
     if kind == "WebP":
         return int.from_bytes(file.read(8)[4:], "little") + 8 > length
-    return kind in ("AVIF", "HEIC") and _last_part(file, length)[1] > length
+    return kind in ("AVIF", "HEIC") and max((box.end for box in boxes.top(file)), default=0) > length
 
 
 def _not_a_picture(head: bytes) -> JobError:

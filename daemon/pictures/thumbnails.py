@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from daemon.pictures.colour import Floats
+from daemon.pictures.light import Floats
 from daemon.pictures.reading import read
 from daemon.pictures.xmp import read_record
 from daemon.previews import Preview, Thumbnails

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from daemon.errors import JobError
 from daemon.filenames import LONGEST_SIDE, OutputFormat
 from daemon.pictures import metadata as exif
-from daemon.pictures.colour import BAND, Floats
+from daemon.pictures.light import BAND, Floats
 from daemon.pictures.probing import open_picture
 from daemon.pictures.refusals import decoding, warnings_silenced
 from daemon.pictures.xmp import PNG_KEY, packet

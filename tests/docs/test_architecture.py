@@ -81,6 +81,8 @@ HOMES = {
     "watchdog": {"inbox"},
     "PIL": {"pictures", "studio"},
     "pillow_heif": {"pictures"},
+    "simplejpeg": {"pictures"},
+    "tifffile": {"pictures"},
     "torch": {"transfer", "studio"},
     "safetensors": {"transfer", "studio"},
     "multiprocessing": {"processes"},

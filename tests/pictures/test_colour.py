@@ -6,9 +6,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from daemon.pictures.profiles import ADOBE_RGB, CURVE_SRGB, GAMMA_ADOBE, H273_PRIMARIES, matrix_profile
 from daemon.pictures.reading import read
 from tests.support.made_pictures import cmyk_profile, encoded, expected, in_mode, scene
+from tests.support.profiles import ADOBE_RGB, CURVE_SRGB, DISPLAY_P3, GAMMA_ADOBE, matrix_profile
 
 # IEC 61966-2-1 and Adobe RGB (1998), annex; linear, white D65
 SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
@@ -51,7 +51,7 @@ def pixels_of(image: Image.Image, format: str = "PNG", **settings: object) -> ND
     ("to_xyz", "gamma", "profile"),
     [
         (ADOBE_TO_XYZ, GAMMA_ADOBE[0], matrix_profile(ADOBE_RGB, GAMMA_ADOBE)),
-        (P3_TO_XYZ, None, matrix_profile(H273_PRIMARIES[12], CURVE_SRGB)),
+        (P3_TO_XYZ, None, matrix_profile(DISPLAY_P3, CURVE_SRGB)),
     ],
     ids=["Adobe RGB", "Display P3"],
 )

@@ -1,4 +1,6 @@
 import io
+import logging
+import struct
 import time
 
 import numpy as np
@@ -79,9 +81,6 @@ def test_the_numbers_of_32_bits_are_scaled_by_the_least_usual_scale_that_holds_t
     for peak, white in ((200, 255), (40_000, 65535), (3_000_000, 3_000_000)):
         values = np.array([[0, peak // 2, peak]], np.int32)
         assert np.allclose(opened(encoded(Image.fromarray(values), "TIFF")).pixels[..., 0], values / white, atol=1e-6)
-    floats = np.array([[0.0, 0.25, np.nan, np.inf, -1.0, 0.5]], np.float32)
-    pixels = opened(encoded(Image.fromarray(floats), "TIFF")).pixels
-    assert np.allclose(pixels[0, :, 1], [0, 0.25, 0, 0, 0, 0.5])
 
 
 def test_a_tiff_whose_white_is_zero_is_no_negative() -> None:
@@ -133,9 +132,34 @@ def test_a_gifs_transparent_colour_is_hidden() -> None:
     assert np.allclose(picture.pixels, np.array([9, 99, 199]) / 255, atol=0.05)
 
 
-def test_a_picture_that_is_all_transparent_is_grey() -> None:
-    picture = opened(encoded(Image.new("RGBA", (4, 4), (255, 0, 0, 0)), "PNG"))
-    assert np.all(picture.pixels == 0.5)
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("alpha", [0, 2])
+@pytest.mark.parametrize("size", [None, 20])
+def test_an_alpha_channel_that_hides_everything_is_none(
+    mode: str, alpha: int, size: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = scene().convert(mode)
+    image.putalpha(alpha)
+    with caplog.at_level(logging.WARNING, "styled"):
+        picture = opened(encoded(image, "PNG"), size=size)
+    assert picture.alpha is None
+    assert np.allclose(picture.pixels, opened(encoded(scene().convert(mode[:-1]), "PNG"), size=size).pixels)
+    assert "alpha channel" in caplog.text
+
+
+def test_a_bmp_whose_program_left_its_alpha_at_zero_is_opaque() -> None:
+    pixels = np.asarray(scene())
+    rows = np.dstack((pixels[::-1, :, ::-1], np.zeros(pixels.shape[:2], np.uint8))).tobytes()
+    head = struct.pack("<IiiHHIIiiII", 124, 48, 32, 1, 32, 3, len(rows), 0, 0, 0, 0)
+    head += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(64)
+    picture = opened(b"BM" + struct.pack("<IHHI", 138 + len(rows), 0, 0, 138) + head + rows)
+    assert picture.alpha is None
+    assert np.allclose(picture.pixels * 255, pixels)
+
+
+def test_a_picture_that_shows_nothing_is_refused() -> None:
+    with pytest.raises(JobError, match="nothing to see"):
+        opened(encoded(Image.new("RGBA", (4, 4), (255, 0, 0, 0)), "PNG"))
 
 
 def lying(orientation: int) -> Image.Image:

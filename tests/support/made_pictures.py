@@ -46,8 +46,9 @@ def in_mode(mode: str, image: Image.Image | None = None) -> Image.Image:
     if mode.startswith("I;16"):
         levels = np.asarray(image.convert("L")).astype(np.uint16) * 257
         return Image.fromarray(levels.astype(">u2") if mode == "I;16B" else levels)
-    if mode == "F":
-        return Image.fromarray(np.asarray(image.convert("L")).astype(np.float32) / 255)
+    if mode == "F":  # light itself
+        grey = np.asarray(image.convert("L")).astype(np.float32) / 255
+        return Image.fromarray(np.where(grey <= 0.04045, grey / 12.92, ((grey + 0.055) / 1.055) ** 2.4))
     if mode == "1":
         return image.convert("1", dither=Image.Dither.NONE)
     if mode == "P":

@@ -1,18 +1,14 @@
-"""Colour profiles that pictures name without embedding them."""
+"""ICC profiles of a matrix and a curve, written byte by byte."""
 
 import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-# The chromaticities (x, y) of red, green and blue, all with daylight (D65) as white; HEIF names them by the numbers
-# of ITU-T H.273.
+# The chromaticities (x, y) of red, green and blue, all with daylight (D65) as white.
 ADOBE_RGB = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
-H273_PRIMARIES = {
-    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),  # BT.2020
-    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # Display P3
-}
+DISPLAY_P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
+SRGB = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 D65_XY = (0.3127, 0.3290)
 D65_TO_D50 = np.array(  # Bradford; ICC profiles are written for D50
     [[1.0478112, 0.0228866, -0.0501270], [0.0295424, 0.9904844, -0.0170491], [-0.0092345, 0.0150436, 0.7521316]]
@@ -21,26 +17,6 @@ GAMMA_ADOBE = (2.19921875,)
 CURVE_SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 XYZ_TAGS = (b"rXYZ", b"gXYZ", b"bXYZ")
 TRC_TAGS = (b"rTRC", b"gTRC", b"bTRC")
-
-
-def implied_profile(image: Image.Image, exif: Image.Exif) -> bytes | None:
-    """The ICC profile that a picture embeds, or a profile that follows from its tags; None: sRGB.
-
-    Cameras set to Adobe RGB often write only the mark "R03" (DCF 2.0); HEIF writes three numbers (nclx).
-    """
-    embedded = image.info.get("icc_profile")
-    if isinstance(embedded, bytes) and embedded:
-        return embedded
-    nclx = image.info.get("nclx_profile")
-    if isinstance(nclx, dict) and nclx.get("color_primaries") in H273_PRIMARIES:
-        return matrix_profile(H273_PRIMARIES[nclx["color_primaries"]], CURVE_SRGB)
-    try:
-        details = exif.get_ifd(0x8769)  # Exif; some cameras write ColorSpace 2 for Adobe RGB
-        index = exif.get_ifd(0xA005).get(1) if 0xA005 in details else None  # InteroperabilityIndex
-        is_adobe = details.get(0xA001) == 2 or index == "R03"
-    except Exception:  # the tags of a damaged EXIF may hold anything
-        return None
-    return matrix_profile(ADOBE_RGB, GAMMA_ADOBE) if is_adobe else None
 
 
 def matrix_profile(primaries: tuple[tuple[float, float], ...], curve: tuple[float, ...]) -> bytes:

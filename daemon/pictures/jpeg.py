@@ -1,0 +1,110 @@
+"""JPEG: the pixels, with the decoder's complaints, which Pillow keeps to itself.
+
+simplejpeg is libjpeg-turbo's own decoder, as Pillow's is: the same pixels in the same time. It also says what the
+decoder had to guess, and that is how a hole in a file is told from a sound file.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from daemon.errors import JobError
+from daemon.pictures.refusals import SAVE_ANEW, breaks_off, has_a_hole
+
+MOST_SCANS = 100  # of a progressive JPEG; usual ones have 10. Each takes the time of a whole decoding
+SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+END = b"\xff\xd9"
+HARMLESS = re.compile(r"progression sequence|SOS parameters|ICC")  # oddities by which no part of the picture is lost
+LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+FEW = 4  # bytes left over before the end, as some cameras leave them; a hole leaves hundreds
+AHEAD = 8  # bytes that the decoder may have read before it complains of the rest
+MARKER = re.compile(rb"\xff[^\x00\xff]")
+BEHIND_A_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+
+def load(image: Image.Image, data: BinaryIO) -> Image.Image:
+    """The pixels of a JPEG that Pillow has opened, at the size of its draft. Raises JobError if a part is missing."""
+    data.seek(0)
+    blob = data.read()
+    scans = sum(marker == 0xDA for marker, _, _ in _parts(blob)) if image.info.get("progressive") else 1
+    if scans > MOST_SCANS:
+        raise JobError(
+            f"It is a progressive JPEG of {scans} passes, and the limit is {MOST_SCANS}.",
+            "Save it again in a photo editor, not as a progressive JPEG.",
+        )
+    pixels = _decoded(blob, image.mode, image.size)
+    if image.mode == "CMYK":  # files with Adobe's mark hold the negative of the ink
+        return Image.fromarray(255 - pixels if "adobe" in image.info else pixels, "CMYK")
+    return Image.fromarray(pixels)
+
+
+def _decoded(blob: bytes, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W) or (H, W, channels). `size`: the least size at which to decode."""
+    settings = {"colorspace": SPACES[mode], "min_width": size[0], "min_height": size[1]}
+    try:
+        return _channels(simplejpeg.decode_jpeg(blob, **settings))
+    except ValueError as error:
+        complaint = str(error)
+    if HARMLESS.search(complaint) or _is_padding(blob, complaint):
+        return _channels(simplejpeg.decode_jpeg(blob, **settings, strict=False))
+    mended = _mended(blob)
+    if mended != blob:
+        return _decoded(mended, mode, size)
+    if "memory" in complaint:
+        raise MemoryError(complaint)
+    if complaint.startswith("Unsupported JPEG"):
+        raise JobError("It is a kind of JPEG that cannot be read.", SAVE_ANEW)
+    raise breaks_off("JPEG") if "remature end" in complaint else has_a_hole("JPEG")
+
+
+def _channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+
+
+def _is_padding(blob: bytes, complaint: str) -> bool:
+    """Whether the bytes that the decoder did not need are only fill before the end. In a hole it reads zeros, too."""
+    found = LEFT_OVER.search(complaint)
+    if not found:
+        return False
+    end = next((start for marker, start, _ in _parts(blob) if marker == 0xD9), len(blob))
+    fill = end - len(blob[:end].rstrip(b"\0\xff"))
+    left = int(found[1])
+    return left <= FEW or left <= fill <= left + AHEAD
+
+
+def _mended(blob: bytes) -> bytes:
+    """`blob` with a header that the decoder knows, nothing between the parts of the header, and an end."""
+    out = b"\xff\xd8"
+    for marker, start, end in _parts(blob):
+        if marker == 0xDA:
+            out += blob[start:]
+            break
+        part = bytearray(blob[start:end])
+        if marker == 0xE0 and part[4:9] == b"JFIF\0":
+            part[9:10] = b"\1"  # the version: newer ones are read as version 1
+        if marker == 0xEE and part[4:9] == b"Adobe" and len(part) > 15 and part[15] > 2:
+            part[15] = 1  # as the decoder takes a transform that it does not know
+        out += part
+    return out if any(marker == 0xD9 for marker, _, _ in _parts(blob)) else out + END
+
+
+def _parts(blob: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of each part up to the end of the picture; a scan's part ends where the next begins."""
+    place = 2
+    while found := MARKER.search(blob, place):
+        start, marker = found.start(), blob[found.start() + 1]
+        if marker == 0xD9:
+            yield marker, start, start + 2
+            return
+        bare = marker == 0x01 or 0xD0 <= marker <= 0xD8
+        place = start + 2 + (0 if bare else int.from_bytes(blob[start + 2 : start + 4], "big"))
+        if marker == 0xDA:
+            behind = BEHIND_A_SCAN.search(blob, place)
+            place = behind.start() if behind else len(blob)
+        if not bare:
+            yield marker, start, place
