@@ -22,10 +22,14 @@ class ExitCode(IntEnum):
     CONFIGURATION = 78  # the settings are wrong
 
 
+LONGEST_REASON = 2000  # characters; a reason is logged, stored in several files and handed to hooks
+
+
 class JobError(Exception):
     """A picture cannot be painted: `reason` says why, `advice` what to do, both in a photographer's words."""
 
     def __init__(self, reason: str, advice: str) -> None:
+        reason = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
         super().__init__(reason, advice)
         self.reason = reason
         self.advice = advice

@@ -24,6 +24,7 @@ from daemon.text import escape, meant, quoted, words
 SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
 LARGEST = 1 << 20  # bytes of a config.yaml
 LARGEST_SIDECAR = 1 << 16  # bytes; everybody who may drop a photo may drop a sidecar
+NAMED = 5  # problems of a sidecar that are named
 
 
 def find(path: Path | None) -> Path:
@@ -69,7 +70,7 @@ def load(path: Path) -> Config:
 
 
 def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
-    """The recipe settings of one photo, from its photo.jpg.yaml. Raises JobError with every problem."""
+    """The recipe settings of one photo, from its photo.jpg.yaml. Raises JobError with the first problems."""
     settings = None
     try:
         data, problems = parse_yaml(raw, escape(name), LARGEST_SIDECAR)
@@ -79,7 +80,8 @@ def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
         problems = list(error.problems)
     if problems or settings is None:
         advice = "Correct the settings in that file, or remove the file, and try again."
-        raise JobError(f"The settings in {escape(name)} cannot be used: {' | '.join(problems)}.", advice)
+        said = problems[:NAMED] + ([f"and {len(problems) - NAMED} more"] if len(problems) > NAMED else [])
+        raise JobError(f"The settings in {escape(name)} cannot be used: {' | '.join(said)}.", advice)
     return settings
 
 

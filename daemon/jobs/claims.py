@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import logging
+import math
 import os
 import threading
 from pathlib import Path
 
-from daemon.errors import SourceChanged, Unreadable
+from daemon.errors import JobError, SourceChanged, Unreadable
 from daemon.events import Event, about
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.delivery import REASON, Delivery
@@ -17,6 +18,9 @@ from daemon.storage.folder import Folder, move
 from daemon.storage.layout import Folders
 
 log = logging.getLogger("styled")
+
+BYTES_PER_PIXEL = 32  # of a file, at most: four channels of floats, and their copy in smaller sizes
+SPARE_BYTES = 1 << 28  # of a file, for all that is no pixel: texts, profiles, films of a phone
 
 
 class JobStore:
@@ -65,10 +69,11 @@ class JobStore:
             move(home, job.name, work, job.name)
         return tuple(present)
 
-    def open(self, job: Job, signature: Signature) -> tuple[Handle, str]:
+    def open(self, job: Job, signature: Signature, max_megapixels: float = math.inf) -> tuple[Handle, str]:
         """Make the claimed photo durable and enter it in the journal. Returns it, open for reading, and its SHA-256.
 
-        Raises SourceChanged if it is not the file that the inbox saw, Unreadable if the disk does not give its bytes.
+        Raises SourceChanged if it is not the file that the inbox saw, JobError if it is larger than any picture of
+        `max_megapixels` (a file of nothing but holes costs its owner nothing), Unreadable if the disk cannot read it.
         """
         try:
             with self.folders.enter(self.records.directory(job)) as work:
@@ -78,6 +83,11 @@ class JobStore:
         status = os.fstat(handle.fd)
         if Signature.of(status) != signature:
             raise SourceChanged
+        if status.st_size > SPARE_BYTES + max_megapixels * 1e6 * BYTES_PER_PIXEL:
+            size = f"{status.st_size / 1e9:,.1f} GB, more than a picture of {max_megapixels:g} megapixels can have"
+            raise JobError(
+                f"The file has {size}.", "Save it again as a picture, or raise max_megapixels in config.yaml."
+            )
         os.fsync(handle.fd)  # its writer may not have done so, and from here on we keep it
         try:
             digest = sha256(handle.fd)
@@ -132,6 +142,7 @@ class JobStore:
 
     def recover(self) -> tuple[int, int]:
         """After a crash: finish what was decided, put the rest back. Returns how many jobs of each."""
+        self.journal.begin()
         finished = []
         for job in self.records.all():
             self.delivery.take_over(job)

@@ -98,9 +98,9 @@ def device_works(
     """
     settings, device = config.settings(style), painters.info().device
     side = settings.long_side(device) or auto_size(device)
-    pictures = styles.load(config.styles[style].all_pictures, side, config.max_megapixels).pictures
     threads, patience = config.thread_count, config.stall_seconds
     try:
+        pictures = styles.load(config.styles[style].all_pictures, side, config.max_megapixels).pictures
         with painters.take() as painter:
             painter.paint(pictures[0][0], pictures, settings.recipe, threads, on_step, patience)
     except PainterDied:

@@ -85,6 +85,11 @@ class Journal:
             if is_new:
                 sync(self.path.parent)
 
+    def begin(self) -> None:
+        """Make an empty journal if there is none, so that everybody who looks finds one. A full disk is no error."""
+        with contextlib.suppress(OSError):
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o664))
+
     def sound_length(self) -> int:
         """Cut off a torn last line. Returns the journal's length in bytes, 0 if there is no journal yet."""
         with self._lock:

@@ -23,7 +23,7 @@ from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
 from daemon.previews import Thumbnails
 from daemon.processes.painters import Painters
-from daemon.processes.readers import Photo, Readers
+from daemon.processes.readers import Photo, Readers, too_large
 from daemon.processes.shared_array import SharedArray
 from daemon.processes.style_cache import StyleCache
 from daemon.provenance import Provenance
@@ -113,7 +113,7 @@ class Pipeline:
 
     def open(self, job: Job, signature: Signature, config: Config) -> JobContext:
         """Raises SourceChanged if the photo is still being written, JobError if its sidecar does not validate."""
-        file, digest = self.jobs.open(job, signature)
+        file, digest = self.jobs.open(job, signature, config.max_megapixels)
         sidecar = self.jobs.companion(job, SIDECAR)
         own = load_sidecar(_text(sidecar), job.name + SIDECAR) if sidecar else None
         return JobContext(job, signature, file, digest, config.settings(job.style, own), config)
@@ -123,12 +123,15 @@ class Pipeline:
         self.status.stage(context.job.id, "reading")
         if os.fstat(context.file.fd).st_size == 0:
             raise JobError("The file is empty.", "Copy the picture again; its transfer may have been broken off.")
-        is_auto = context.settings.size == "auto"
+        is_auto, most = context.settings.size == "auto", context.config.max_megapixels
         device = self.painters.info().device if is_auto else ""  # only `auto` has to wait for a painter
+        long_side = context.settings.long_side(device)
+        if not is_auto and (why := too_large(self.readers, context.file, long_side, most)):
+            raise JobError(f"Its painting {why}.", "Choose a smaller size, or raise max_megapixels in config.yaml.")
         return self.readers.read(
             context.file,
-            max_megapixels=context.config.max_megapixels,
-            size=context.settings.long_side(device),
+            max_megapixels=most,
+            size=long_side,
             enlarge=not is_auto,
             location=context.config.output.location,
         )

@@ -20,6 +20,20 @@ PAINTERS_PER_READER = 8
 PATIENCE = 300.0  # seconds for one call; the largest photo that is allowed takes a tenth of that
 
 
+def too_large(readers: "Readers", file: Handle, long_side: int | None, max_megapixels: float) -> str:
+    """Why a picture may not be scaled to `long_side` pixels: it would have more than `max_megapixels`, which bound the
+    memory of a reader and a painter. "" if it may. Only the header is read. Raises what `Readers.probe` raises."""
+    if long_side is None or long_side**2 <= max_megapixels * 1e6:  # whatever its shape
+        return ""
+    _, width, height = readers.probe(file)
+    megapixels = width * height * (long_side / max(width, height)) ** 2 / 1e6
+    if megapixels <= max_megapixels:
+        return ""
+    return (
+        f"would have {megapixels:.0f} megapixels with a long side of {long_side} px, and {max_megapixels:g} are allowed"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """A decoded picture: `pixels` (H, W, 3) and `alpha` (H, W) in [0, 1], upright."""

@@ -11,7 +11,7 @@ from cachetools import LRUCache
 
 from daemon.config.models import StylePicture
 from daemon.errors import JobError, RetryLater, WorkerDied
-from daemon.processes.readers import Readers
+from daemon.processes.readers import Readers, too_large
 from daemon.processes.shared_array import SharedArray
 from daemon.provenance import StyleSource, picture_name
 from daemon.storage.files import Handle, sha256
@@ -41,7 +41,8 @@ class StyleCache:
         self._lock = threading.Lock()
 
     def load(self, pictures: Sequence[StylePicture], long_side: int, max_megapixels: float) -> LoadedStyle:
-        """Each picture scaled to `long_side` pixels. Raises RetryLater if a picture cannot be read."""
+        """Each picture scaled to `long_side` pixels. Raises RetryLater if a picture cannot be read, JobError if it is
+        too large at that size."""
         entries = [self._load(picture.file, long_side, max_megapixels) for picture in pictures]
         both = list(zip(pictures, entries, strict=True))
         return LoadedStyle(
@@ -51,16 +52,23 @@ class StyleCache:
 
     def _load(self, path: Path, long_side: int, max_megapixels: float) -> _Entry:
         try:
-            file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC))  # not NOFOLLOW: the user may have set a link
+            file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))  # or by a link: the user's choice
             status = os.fstat(file.fd)
             key = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, long_side)
             with self._lock:
                 if entry := self._entries.get(key):
                     return entry
-            pixels = self._readers.read(file, max_megapixels=max_megapixels, size=long_side).pixels
-            entry = _Entry(pixels, sha256(file.fd))
+            flaw = too_large(self._readers, file, long_side, max_megapixels)
+            if not flaw:
+                entry = self._read(file, long_side, max_megapixels)
         except (OSError, JobError, WorkerDied) as error:
             raise RetryLater(f"the style picture {path} cannot be read: {error}") from None
+        if entry is None:
+            raise JobError(f"The style's picture {flaw}.", "Choose a smaller size or style_scale.")
         with self._lock, contextlib.suppress(ValueError):  # larger than the whole cache
             self._entries[key] = entry
         return entry
+
+    def _read(self, file: Handle, long_side: int, max_megapixels: float) -> _Entry:
+        pixels = self._readers.read(file, max_megapixels=max_megapixels, size=long_side).pixels
+        return _Entry(pixels, sha256(file.fd))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from daemon.config.load import find, from_options, load, load_sidecar
 from daemon.config.models import Config, Output, RecipeSettings
-from daemon.errors import ConfigError, JobError, OptionError
+from daemon.errors import LONGEST_REASON, ConfigError, JobError, OptionError
 from tests.support.configs import STYLES, problems, write
 
 
@@ -165,6 +165,17 @@ def test_a_sidecar_has_recipe_settings_only() -> None:
     own = load_sidecar(b"size: 64\nkeep_colors: no\n", "a.jpg.yaml")
     assert own.model_dump(exclude_none=True) == {"size": 64, "keep_colors": "no"}
     assert load_sidecar(b"", "a.jpg.yaml").model_dump(exclude_none=True) == {}
+
+
+def test_a_sidecar_full_of_mistakes_is_answered_in_a_few_lines() -> None:
+    """Whoever may drop a photo decides how often a setting is wrong, and the reason goes into logs, files and hooks."""
+    raw = b"".join(b"%x: 1\n" % number for number in range(7000))
+    with pytest.raises(JobError, match=r"0: unknown setting.* \| and 6995 more") as failure:
+        load_sidecar(raw, "a.jpg.yaml")
+    assert len(str(failure.value)) < 2500
+    with pytest.raises(JobError) as failure:
+        load_sidecar(b"size: big\n", "a" * 4000 + ".jpg.yaml")
+    assert len(failure.value.reason) <= LONGEST_REASON + 1
 
 
 def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:

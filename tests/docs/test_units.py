@@ -83,3 +83,12 @@ def test_the_manual_names_every_command() -> None:
 def test_the_manual_names_every_event() -> None:
     events = (HOMES / "styled.1").read_text().partition(".SH EVENTS")[2].partition(".SH")[0]
     assert [event for event in Event if not re.search(rf"^{event},?$", events, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("name", ["styled.service", "styled@.service", "tmpfiles.conf"])
+def test_members_of_the_group_may_not_write_in_the_root(name: str) -> None:
+    """They could rename work/ and cache/ there, and put others in their place."""
+    text = (HOMES / name).read_text()
+    modes = re.findall(r"^(?:StateDirectoryMode=|d\s+/var/lib/styled(?:/work|/cache)?\s+)(\d+)", text, re.MULTILINE)
+    assert modes
+    assert not [mode for mode in modes if int(mode, 8) & 0o022]

@@ -1,5 +1,6 @@
 """A photo is claimed out of the inbox and put back, while other programs touch it."""
 
+import dataclasses
 import os
 import threading
 from collections.abc import Callable
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.errors import SourceChanged
+from daemon.errors import JobError, SourceChanged
+from daemon.inbox.scan import Signature
 from daemon.jobs.claims import JobStore
 from daemon.jobs.record import Job
 from tests.support.jobs import REASON, inbox_photo, take, tree
@@ -66,6 +68,15 @@ def test_a_folder_that_became_a_link_exposes_nothing(jobs: JobStore, tmp_path: P
         with pytest.raises(NotADirectoryError, match="inbox/alpha/sub"):
             jobs.put_back(job)
     assert {path.name: path.read_text() for path in private.iterdir()} == {"photo.jpg": "secret"}
+
+
+def test_a_file_larger_than_any_picture_is_not_read_to_its_end(jobs: JobStore, tmp_path: Path) -> None:
+    path = Path(inbox_photo(tmp_path).path)
+    os.truncate(path, 4 << 40)  # 4 TiB of nothing
+    photo = dataclasses.replace(inbox_photo(tmp_path / "other"), path=str(path), signature=Signature.of(path.stat()))
+    job = take(jobs, photo)
+    with pytest.raises(JobError, match=r"4,398\.0 GB, more than a picture of 200 megapixels can have"):
+        jobs.open(job, photo.signature, 200)
 
 
 def test_a_work_folder_that_is_gone_is_no_photo_that_is_gone(jobs: JobStore, tmp_path: Path) -> None:

@@ -174,6 +174,17 @@ def test_a_photo_that_grows_while_it_is_painted_goes_back(
     assert not list((root / "outbox").rglob("*.png"))
 
 
+@pytest.mark.parametrize("wish", ["{size: 1024, style_scale: 20}", "{size: 9000}"])
+def test_settings_that_ask_for_more_than_max_megapixels_fail_their_photo(
+    root: Path, config: Config, pipeline: Pipeline, wish: str
+) -> None:
+    """The limit holds for what is enlarged, too: the photo and the style's picture."""
+    small = config.model_copy(update={"max_megapixels": 20.0})
+    pipeline.run(png_photo(root, sidecar=wish.encode()), small)
+    assert "megapixels with a long side of" in (root / "failed/alpha/photo.png.txt").read_text()
+    assert not list((root / "inbox/alpha").iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["read", "store"])
 def test_a_reader_that_dies_once_is_not_the_pictures_fault(
