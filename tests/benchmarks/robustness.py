@@ -1,7 +1,8 @@
-"""Awkward photos in every style: `python -m tests.benchmarks.robustness [--json] [--size 512] [--tile 128]`.
+"""Awkward photos in every style: `python -m tests.benchmarks.robustness [--json] [--size 512] [--keep FOLDER]`.
 
 Fifty combinations of a photo and a style, read from files as the daemon reads them, painted whole and in small
 tiles. Looked for: values that are no numbers, black, one colour, a border along the frame, a seam along the tiles.
+Blobs, halos and specks are for the eye: `--keep FOLDER` writes the paintings there.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -159,7 +161,10 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         photo = decoded(image, given.size)
         for style_name in given.style or STYLES:
             style = style_picture(style_name, max(photo.shape[:2]))
-            found = looked_at(painter.paint(photo, style, how), photo, style, how)
+            painting = painter.paint(photo, style, how)
+            if given.keep:
+                keep(painting, given.keep / f"{name}, {style_name}.png")
+            found = looked_at(painting, photo, style, how)
             parts = tiled(painter, photo, style, how, given.tile)
             found["wrong"] += parts.pop("wrong")
             rows.append({"photo": name, "style": style_name} | found | parts)
@@ -169,6 +174,11 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     too_small = sum(row["border"] is None for row in rows)
     counts = {"bad": bad, "border_unknown": too_small, "of": len(rows)}
     return {"size": given.size, "machine": machine.described(painter), "rows": rows} | counts
+
+
+def keep(painting: Picture, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((painting * 255).round().astype(np.uint8)).save(path)
 
 
 def print_row(row: dict[str, Any]) -> None:
@@ -190,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--weights", default="embedded")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the paintings there")
     parser.add_argument("--photo", action="append", help="only these")
     parser.add_argument("--style", action="append", help="only these")
     given = parser.parse_args(arguments)
