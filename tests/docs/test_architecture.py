@@ -84,6 +84,7 @@ HOMES = {
     "simplejpeg": {"pictures"},
     "tifffile": {"pictures"},
     "torch": {"transfer", "studio"},
+    "torchvision": {"transfer"},
     "safetensors": {"transfer", "studio"},
     "multiprocessing": {"processes"},
     "ray": {"processes"},

@@ -15,12 +15,13 @@ from typing import Final
 
 from safetensors.torch import save
 from torch import Tensor
+from torchvision.models import VGG19_Weights
 
 from ..errors import DownloadError, WeightsError
 from .download import Progress, download
 from .weights import IMAGENET_FILE, IMAGENET_SOURCE, Weights, cache_folder, convolutions, describe, stored, sum_file
 
-URL: Final = f"https://download.pytorch.org/models/{IMAGENET_SOURCE}"
+URL: Final[str] = VGG19_Weights.IMAGENET1K_V1.url
 
 
 def fetch(
