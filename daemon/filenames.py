@@ -12,6 +12,7 @@ OutputFormat = Literal["png", "jpeg", "webp"]
 
 SIDECAR = ".yaml"  # photo.jpg.yaml: recipe settings of one photo
 MASK = ".mask.png"  # photo.jpg.mask.png
+FILM = ".film.webp"  # photo.film.webp beside a painting photo.jpg: how it came about
 
 # cameras with two lenses or with previews write .mpo and .jpg; .hif is Canon's and Sony's HEIC
 PICTURE_EXTENSIONS = frozenset(

@@ -75,5 +75,8 @@ def _say_where(root: Path) -> None:
     print(f"\nPhoto, style and painting side by side:  {root / SHEET}")
     for painting in paintings:
         print(f"  {painting}")
+    page = root / "outbox/index.html"
+    print(f"\nAll paintings on one page, the gallery:  {page}")
+    print(f"  in a browser: {page.as_uri()}")
     print(f"\nNow your own photographs: styled run --config {root / 'config.yaml'}")
     print(f"and drop them into {root / 'inbox'}/starry/")

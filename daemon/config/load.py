@@ -11,6 +11,7 @@ from daemon.config.checks import cross_checks
 from daemon.config.models import (
     Config,
     Defaults,
+    GalleryPage,
     HookCommands,
     Output,
     RecipeSettings,
@@ -137,11 +138,17 @@ def _problem(model: type[BaseModel], error: Mapping[str, Any]) -> str:
 def _nearest(model: type[BaseModel], place: tuple[str | int, ...]) -> str:
     """What the user may have meant by an unknown setting at this place."""
     unknown = str(place[-1])
-    groups: dict[str, type[BaseModel]] = {"output": Output, "recipe": Defaults, "hooks": HookCommands, "styles": Style}
+    groups: dict[str, type[BaseModel]] = {
+        "output": Output,
+        "recipe": Defaults,
+        "hooks": HookCommands,
+        "gallery": GalleryPage,
+        "styles": Style,
+    }
     if len(place) > 1:
         model = StylePicture if len(place) > 3 else groups[str(place[0])]
     known = list(model.model_fields)
-    elsewhere = {n: f"{g}.{n}" for g in ("output", "recipe", "hooks") for n in groups[g].model_fields}
+    elsewhere = {n: f"{g}.{n}" for g in ("output", "recipe", "hooks", "gallery") for n in groups[g].model_fields}
     if model is Config and unknown.lower() in elsewhere:
         return f"did you mean {elsewhere[unknown.lower()]}?"
     return meant(unknown, known) or f"known here are {words(known, 'and')}"

@@ -115,6 +115,7 @@ _Share = Annotated[float, Field(gt=0, le=1e6), _right("a number above 0, up to 1
 _Format = Annotated[Literal["keep", "png", "jpeg", "webp"], _right("keep, png, jpeg or webp")]
 _Quality = Annotated[int, Field(ge=1, le=100), _right("a whole number from 1 to 100")]
 _YesNo = Annotated[bool, _right("yes or no")]
+_Title = Annotated[str, Field(min_length=1, max_length=200), _right("a text of at most 200 letters")]
 _Originals = Annotated[Literal["keep", "delete"], _right("keep or delete")]
 _Seconds = Annotated[float, Field(ge=0.1, le=3600), _right("seconds, from 0.1 to 3600")]
 _Stall = Annotated[float, Field(ge=1, le=86_400), _right("seconds, from 1 to 86400")]
@@ -212,6 +213,17 @@ class Output(_Group):
     location: _YesNo = False  # whether the place where the photo was taken stays in the painting's EXIF
 
 
+class GalleryPage(_Group):
+    """outbox/index.html. `gallery: no` is short for {page: no}."""
+
+    page: _YesNo = True  # whether the daemon keeps the page up to date
+    title: _Title = "Paintings"  # above the paintings
+
+
+def _gallery(value: object) -> object:
+    return {"page": value} if isinstance(value, str) else value
+
+
 def auto_size(device: str) -> int:
     """`size: auto` in pixels: the longest side that a photo is reduced to on this device ("cpu", "cuda:0" …)."""
     return 512 if device == "cpu" else 1024
@@ -257,7 +269,7 @@ class Config(_Group):
     keep_failed_days: _Days = "ever"  # pictures in failed/ and their reasons are deleted after so many days
     output: Output = Output()
     recipe: Defaults = Defaults()
-    gallery: _YesNo = True  # whether the daemon keeps outbox/index.html up to date
+    gallery: Annotated[GalleryPage, BeforeValidator(_gallery)] = GalleryPage()
     hooks: HookCommands = HookCommands()
     metrics: _Port = "off"  # the port for Prometheus, on 127.0.0.1 only
     styles: dict[str, Style] = {}

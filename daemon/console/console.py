@@ -157,10 +157,12 @@ def _greeting(config: Config, status: Status) -> RenderableType:
 
 def _facts(config: Config, status: Status) -> list[tuple[str, str]]:
     styles = [f"{name} (default)" if name == config.default_style else name for name in config.styles]
+    page = config.root / "outbox/index.html"
     return [
         ("device", status.device),
         ("weights", status.weights),
         ("styles", ", ".join(styles)),
         ("drop", f"{config.root / 'inbox'}/<style>/"),
         ("collect", f"{config.root / 'outbox'}/<style>/"),
+        *([("gallery", str(page)), ("in a browser", page.as_uri())] if config.gallery.page else []),
     ]

@@ -1,5 +1,5 @@
 """outbox/index.html, the page of all paintings.
 
 Runs in a thread of the daemon; readers make its thumbnails. Imports processes, storage, provenance, previews, assets,
-events, text and transfer's steps.
+errors, filenames, events, text and transfer's steps.
 """

@@ -1,11 +1,7 @@
 """outbox/index.html: every painting on one page that needs no server and no network, only its thumbnails.
 
-    outbox/index.html                    written whole, at most every two seconds
-    outbox/.gallery/paintings.jsonl      one line for each painting on the page
-    outbox/.gallery/<id>.webp            the thumbnail of a painting; <id>-before.webp: of its photo
-
-The paintings in outbox/ are the truth: a painting that is gone leaves the page, and an unknown painting is read and
-added.
+The page is written whole, at most every two seconds. The paintings in outbox/ are the truth: a painting that is gone
+leaves the page, and an unknown painting is read and added. For the files see files.py.
 """
 
 import contextlib
@@ -16,24 +12,29 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from daemon.errors import JobError, ShuttingDown, WorkerDied
 from daemon.events import Event, about
-from daemon.filenames import OUTPUT_EXTENSIONS
+from daemon.filenames import FILM, OUTPUT_EXTENSIONS
+from daemon.gallery.board import Board, Failure, failures
+from daemon.gallery.files import GalleryFiles
 from daemon.gallery.page import Row, render
+from daemon.gallery.style_pictures import StylePictures
 from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
 from daemon.provenance import Provenance
-from daemon.storage.files import Handle, write_atomically
+from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
 from daemon.text import escape
 
 log = logging.getLogger("styled")
 
 REST_SECONDS = 2.0  # between two versions of the page at least
+BOARD_SECONDS = 5.0  # between two looks at what waits; …
+ROWS_A_SECOND = 200  # … with many paintings, the page is written more rarely for that
 LOOK_SECONDS = 30.0  # between two looks whether paintings are gone
 PAINTINGS = frozenset(ending for endings in OUTPUT_EXTENSIONS.values() for ending in endings)
 
@@ -51,15 +52,21 @@ class Known:
 class Gallery:
     """Keeps the page of one root up to date, in a thread. An error here never stops a painting."""
 
-    def __init__(self, folders: Folders, readers: Readers) -> None:
-        self.folder = folders.outbox / ".gallery"
-        self.page = folders.outbox / "index.html"
+    def __init__(self, folders: Folders, readers: Readers, board: Callable[[], Board] = Board) -> None:
+        """`board`: what the daemon knows at the moment, asked in the thread every few seconds."""
+        self.files = GalleryFiles(folders.outbox)
         self._folders = folders
         self._readers = readers
+        self._ask = board
+        self._board = Board()
+        self._failures: list[Failure] = []
+        self._style_pictures = StylePictures(self.files, readers)
         self._known: dict[str, Known] = {}
         self._delivered: queue.SimpleQueue[Known | None] = queue.SimpleQueue()  # None: end
-        self._changed = True  # since the page was written
+        self._changed = True  # since the page was written: its paintings, …
+        self._board_changed = False  # … or what stands beside them
         self._written = 0.0  # monotonic clock
+        self._looked = 0.0  # whether paintings are gone, and into failed/; monotonic clock
         self._failed = False  # the last write
         self._new_ids: set[str] = set()  # of thumbnails that this run wrote; the clock of a disk is too coarse to tell
         self._closed = threading.Event()
@@ -82,18 +89,22 @@ class Gallery:
     def _run(self) -> None:
         try:
             self._load()
+            self._look_around()
             self._write()
             unknown = self._unknown()
             while not self._closed.is_set():
                 path = next(unknown, None)
                 if path is not None:
                     self._add_unknown(path)
-                self._take_delivered(wait=path is None)
+                made = self._style_pictures.make_next(self._board.styles)
+                self._changed |= made
+                self._take_delivered(wait=path is None and not made)
                 if time.monotonic() - self._written >= REST_SECONDS:
-                    self._forget_gone()
+                    self._look_around()
                     self._write()
             self._take_delivered(wait=False)
-            self._write()
+            self._pin(replace(self._ask(), running=False, working=()))
+            self._write(at_once=True)
         except ShuttingDown:
             return
         except Exception:
@@ -101,7 +112,7 @@ class Gallery:
 
     def _take_delivered(self, *, wait: bool) -> None:
         """Add all paintings that were delivered; if `wait`, wait for the first until there is something else to do."""
-        patience = REST_SECONDS if self._changed else LOOK_SECONDS
+        patience = REST_SECONDS if self._changed else min(BOARD_SECONDS, LOOK_SECONDS)
         with contextlib.suppress(queue.Empty):
             known = self._delivered.get(wait, patience)
             while True:
@@ -109,32 +120,42 @@ class Gallery:
                     self._remember(known)
                 known = self._delivered.get_nowait()
 
+    # beside the paintings
+
+    def _look_around(self) -> None:
+        """At what waits; and, more rarely, at what has gone and what has failed."""
+        board = self._ask()
+        is_due = time.monotonic() - self._looked >= LOOK_SECONDS
+        if is_due or board.failures != self._board.failures or not self._looked:
+            self._looked = time.monotonic()
+            self._forget_gone()
+            found = failures(self._folders.failed)
+            self._board_changed |= found != self._failures
+            self._failures = found
+        self._pin(board)
+
+    def _pin(self, board: Board) -> None:
+        self._board_changed |= board != self._board
+        self._board = board
+
     # the paintings on the page
 
     def _load(self) -> None:
         """Take over the paintings of an earlier run whose files have not changed, and rewrite the list."""
-        self.folder.mkdir(exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            for line in (self.folder / "paintings.jsonl").read_text().splitlines():
-                with contextlib.suppress(ValueError, TypeError, KeyError):
-                    entry = json.loads(line)
-                    known = Known(str(entry["path"]), entry["length"], entry["mtime_ns"], Row.load(entry["row"]))
-                    self._known[known.path] = known
+        for line in self.files.listed():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                entry = json.loads(line)
+                known = Known(str(entry["path"]), entry["length"], entry["mtime_ns"], Row.load(entry["row"]))
+                self._known[known.path] = known
         self._forget_gone()
-        used = {known.row.id for known in self._known.values()}
-        for thumbnail in self.folder.glob("*.webp"):
-            owner = thumbnail.name.removesuffix(".webp").removesuffix("-before")
-            if owner not in used and owner not in self._new_ids:
-                thumbnail.unlink(missing_ok=True)
-        lines = "".join(_line(known) for known in self._known.values())
-        write_atomically(self.folder / "paintings.jsonl", lines, durable=False)
+        self.files.sweep({known.row.id for known in self._known.values()} | self._new_ids)
+        self.files.list_anew(_line(known) for known in self._known.values())
 
     def _remember(self, known: Known) -> None:
         self._forget(known.path)
         self._known[known.path] = known
         self._changed = True
-        with (self.folder / "paintings.jsonl").open("a") as file:
-            file.write(_line(known))
+        self.files.list_one_more(_line(known))
 
     def _forget_gone(self) -> None:
         for path, known in list(self._known.items()):
@@ -150,8 +171,8 @@ class Gallery:
         known = self._known.pop(path, None)
         if known is not None:
             self._changed = True
-            for thumbnail in self._thumbnails(known.row.id):
-                thumbnail.unlink(missing_ok=True)
+            for thumbnail in _thumbnails(known.row.id):
+                self.files.remove(thumbnail)
 
     def _unknown(self) -> Iterator[Path]:
         """Paintings in outbox/ that are not on the page: its list was lost, or a crash came between."""
@@ -159,7 +180,7 @@ class Gallery:
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 path = Path(folder, name)
-                painting = not name.startswith(".") and path.suffix.lower() in PAINTINGS
+                painting = not name.startswith(".") and path.suffix.lower() in PAINTINGS and not name.endswith(FILM)
                 if painting and path.parent != self._folders.outbox and self._below(path) not in self._known:
                     yield path
 
@@ -181,36 +202,45 @@ class Gallery:
 
     def _with_thumbnails(self, name: str, path: Path, record: Provenance, thumbnails: Thumbnails) -> Known:
         """Write the thumbnails under the id `name`, and return what the page needs to know of the painting."""
-        self.folder.mkdir(exist_ok=True)
         self._new_ids.add(name)
-        card, before = self._thumbnails(name)
-        card.write_bytes(thumbnails.card)
+        card, before = _thumbnails(name)
+        self.files.write(card, thumbnails.card)
         if thumbnails.before:
-            before.write_bytes(thumbnails.before)
+            self.files.write(before, thumbnails.before)
         below, status = self._below(path), path.stat()
         row = Row.of(name, below, status.st_mtime, record, thumbnails.size)
-        return Known(below, status.st_size, status.st_mtime_ns, replace(row, before=bool(thumbnails.before)))
-
-    def _thumbnails(self, name: str) -> tuple[Path, Path]:
-        return self.folder / f"{name}.webp", self.folder / f"{name}-before.webp"
+        has_film = os.path.lexists(path.with_name(path.stem + FILM))
+        row = replace(row, before=bool(thumbnails.before), film=has_film)
+        return Known(below, status.st_size, status.st_mtime_ns, row)
 
     def _below(self, path: Path) -> str:
         return str(path.relative_to(self._folders.outbox))
 
-    def _write(self) -> None:
-        if not self._changed:
+    def _write(self, *, at_once: bool = False) -> None:
+        """Write the page if anything on it has changed. What waits changes all the time: for that alone, a page of many
+        paintings is written more rarely, unless `at_once`."""
+        rest = 0.0 if at_once else max(BOARD_SECONDS, len(self._known) / ROWS_A_SECOND)
+        board_is_due = self._board_changed and time.monotonic() - self._written >= rest
+        if not (self._changed or board_is_due):
             return
-        self._changed, self._written = False, time.monotonic()
+        self._changed = self._board_changed = False
+        self._written, now = time.monotonic(), time.time()
         rows = sorted((known.row for known in self._known.values()), key=lambda row: row.at, reverse=True)
+        pictures = self._style_pictures.ids(self._board.styles)
         try:
-            write_atomically(self.page, render(rows, time.time()), durable=False)
+            self.files.write_page(render(rows, now, self._board, self._failures, pictures), round(now))
             self._failed = False
         except OSError as error:  # a full disk: the next painting tries again
             if not self._failed:
-                extra = about(Event.GALLERY_FAILED, path=self.page)
+                extra = about(Event.GALLERY_FAILED, path=self.files.page)
                 log.warning("the gallery's page cannot be written: %s", error.strerror, extra=extra)
             self._failed = True
 
 
+def _thumbnails(name: str) -> tuple[str, str]:
+    """The files of the painting whose id is `name`."""
+    return f"{name}.webp", f"{name}-before.webp"
+
+
 def _line(known: Known) -> str:
-    return json.dumps(asdict(known), separators=(",", ":")) + "\n"
+    return json.dumps(asdict(known), separators=(",", ":"))

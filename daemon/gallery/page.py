@@ -6,13 +6,14 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 from daemon.assets import GALLERY_PAGE
+from daemon.gallery.board import SHOWN, Board, Failure
 from daemon.provenance import Provenance, own_settings, summed
 from daemon.text import escape
 from daemon.transfer.steps import EvaluationRun
@@ -40,6 +41,7 @@ class Row:
     terms: str = ""  # the names of the loss's terms, …
     shares: str = ""  # … and the share of each in the loss, per cent
     way: str = ""  # computed whole or in tiles
+    film: bool = False  # whether a film of its way lies beside it
     before: bool = False  # whether there is a thumbnail of the photo
 
     @classmethod
@@ -70,28 +72,52 @@ class Row:
     def load(cls, entry: dict[str, Any]) -> "Row":
         """From JSON that anybody may have changed. Raises ValueError, TypeError or KeyError if it is no row."""
         kinds: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": bool}
+        entry = {"film": False, **entry}  # of a version that made no films
         row = cls(**{each.name: kinds[getattr(each.type, "__name__", "")](entry[each.name]) for each in fields(cls)})
         if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", row.id):
             raise ValueError("its id is no thumbnail's")
         return row
 
 
-def render(rows: Sequence[Row], now: float) -> str:
-    """The whole page, in the order of `rows`."""
+def render(
+    rows: Sequence[Row],
+    now: float,
+    board: Board | None = None,
+    failures: Sequence[Failure] = (),
+    pictures: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """The whole page, in the order of `rows`. `pictures`: the ids of the thumbnails of each style's pictures."""
     styles, recipes, terms, ways = (
         _table([getattr(row, name) for row in rows]) for name in ("style", "recipe", "terms", "way")
     )
+    by_name = {escape(style): list(ids) for style, ids in (pictures or {}).items()}
     data = {
         "at": round(now),
         "styles": list(styles),
+        "pictures": [by_name.get(style, []) for style in styles],
         "recipes": list(recipes),
         "terms": [each.split(", ") for each in terms],
         "ways": list(ways),
         "rows": [_packed(row, styles, recipes, terms, ways) for row in rows],
+        "board": _board(board or Board(), failures),
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     before, after = _template()
     return f"{before}{text}{after}"
+
+
+def _board(board: Board, failures: Sequence[Failure]) -> dict[str, object]:
+    return {
+        "title": escape(board.title),
+        "running": int(board.running),
+        "working": board.working[:SHOWN],
+        "waiting": board.waiting,
+        "upcoming": board.upcoming[:SHOWN],
+        "growing": board.growing[:SHOWN],
+        "trouble": board.trouble,
+        "failed": len(failures),
+        "failures": [(each.name, each.reason, each.at) for each in failures[:SHOWN]],
+    }
 
 
 @cache
@@ -131,6 +157,7 @@ def _packed(
         terms[row.terms],
         row.shares,
         ways[row.way],
+        int(row.film),
         int(row.before),
     ]
 

@@ -8,6 +8,7 @@ import logging
 from daemon.config.live import LiveConfig
 from daemon.errors import JobError, ShuttingDown, WorkerDied
 from daemon.events import Event, about
+from daemon.gallery.board import Board
 from daemon.gallery.gallery import Gallery
 from daemon.jobs.record import JobResult
 from daemon.processes.readers import Readers
@@ -24,14 +25,15 @@ class Listeners:
     """`notify` is called after each photo, from several threads."""
 
     def __init__(self, folders: Folders, readers: Readers, status: Status, live: LiveConfig) -> None:
-        self._gallery = Gallery(folders, readers)
+        self._gallery = Gallery(folders, readers, self._board)
         self._hooks = Hooks()
         self._counters = Counters(folders.work / "tally.json")
         self._status = status
         self._live = live
+        self._page = live.current.gallery  # until the next start
 
     def start(self) -> None:
-        if self._live.current.gallery:
+        if self._page.page:
             self._gallery.start()
         self._hooks.start()
         self._status.set_counts(self._counters.load())
@@ -61,8 +63,22 @@ class Listeners:
         if thumbnails is None or result.record is None:
             return
         self._status.show(FinishedPainting(result.place, result.style, result.record.seconds, thumbnails.preview))
-        if self._live.current.gallery:
+        if self._page.page:
             self._gallery.add(result.job, result.path, result.record, thumbnails)
+
+    def _board(self) -> Board:
+        """What the gallery shows beside the paintings."""
+        config, status = self._live.current, self._status
+        return Board(
+            title=self._page.title,
+            styles={name: tuple(each.file for each in style.all_pictures) for name, style in config.styles.items()},
+            working=tuple(escape(task.name) for task in status.tasks()),
+            waiting=sum(status.waiting.values()),
+            upcoming=tuple(status.upcoming),
+            growing=tuple((each["file"], each["why"]) for each in status.growing),
+            trouble=escape(status.trouble),
+            failures=status.failed,
+        )
 
     def _run_hook(self, result: JobResult) -> None:
         self._hooks.put(result, self._live.current.hooks)

@@ -68,6 +68,9 @@ def test_status_with_and_without_a_daemon(root: Path, start: Callable[..., Daemo
 def test_the_demo_runs_the_daemon_and_makes_a_sheet(tmp_path: Path) -> None:
     done = styled("demo", tmp_path / "demo", "--size", "32")
     assert done.returncode == 0, done.stderr
+    page = tmp_path / "demo/outbox/index.html"
+    assert str(page) in done.stdout
+    assert page.as_uri() in done.stdout
     paintings = list((tmp_path / "demo/outbox").rglob("*.jpg"))
     assert len(paintings) >= 3
     assert all(str(path) in done.stdout for path in paintings)

@@ -54,6 +54,30 @@ styles:
     assert (made.recipe.start, made.recipe.keep_colors) == ("noise", "statistics")
 
 
+@pytest.mark.parametrize(
+    ("text", "page", "title"),
+    [
+        ("", True, "Paintings"),
+        ("gallery: yes", True, "Paintings"),
+        ("gallery: no", False, "Paintings"),
+        ("gallery: {title: Studio Kamo}", True, "Studio Kamo"),
+        ("gallery: {page: no}", False, "Paintings"),
+    ],
+)
+def test_the_gallery_is_a_yes_or_a_no_or_has_a_title(folder: Path, text: str, page: bool, title: str) -> None:
+    config = load(write(folder, f"{STYLES}{text}\n"))
+    assert (config.gallery.page, config.gallery.title) == (page, title)
+
+
+def test_what_the_gallery_cannot_be_is_said(folder: Path) -> None:
+    (only,) = problems(folder, f"{STYLES}gallery: maybe\n")
+    assert only.endswith("gallery.page: 'maybe' cannot be used; write yes or no")
+    (only,) = problems(folder, f"{STYLES}gallery: {{titel: x}}\n")
+    assert "gallery.titel: unknown setting; did you mean title?" in only
+    (only,) = problems(folder, f"{STYLES}title: x\n")
+    assert "did you mean gallery.title?" in only
+
+
 @pytest.mark.parametrize("word", ["no", "No", "'no'"])
 def test_keep_colors_no_is_a_word_and_no_boolean(folder: Path, word: str) -> None:
     text = f"{STYLES}recipe: {{keep_colors: {word}}}"

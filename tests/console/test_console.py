@@ -51,6 +51,8 @@ def test_a_terminal_shows_the_job_in_hand_and_what_waits(
     for expected in ("Tübingen 鴨.jpg", "step 30/120", "loss 0.125", "3 waiting (alpha 3)", "2 painted", "1 min 15 s"):
         assert expected in text, expected
     assert "styled" in text
+    assert "outbox/index.html" in text, "where the gallery is, …"
+    assert "file:///" in text, "… also as a link"
     assert "ready:" not in text, "the greeting says that"
 
 

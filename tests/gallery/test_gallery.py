@@ -4,13 +4,17 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from daemon.gallery.board import Board
+from daemon.gallery.files import stamp
 from daemon.gallery.gallery import Gallery
 from daemon.pictures.thumbnails import sketch
 from daemon.pictures.writing import write
@@ -21,11 +25,16 @@ from tests.support.records import a_record
 from tests.support.samples import CONFIG, jpeg
 
 
-def rows(page: Path) -> list[list[Any]]:
+def data(page: Path) -> dict[str, Any]:
     """The page's own data."""
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
     assert found is not None
-    listed: list[list[Any]] = json.loads(found[1])["rows"]
+    read: dict[str, Any] = json.loads(found[1])
+    return read
+
+
+def rows(page: Path) -> list[list[Any]]:
+    listed: list[list[Any]] = data(page)["rows"]
     return listed
 
 
@@ -75,16 +84,65 @@ def test_a_delivery_appears_with_its_thumbnails_and_a_painting_taken_away_goes(
     monkeypatch.setattr("daemon.gallery.gallery.LOOK_SECONDS", 0.1)
     monkeypatch.setattr("daemon.gallery.gallery.REST_SECONDS", 0.05)
     gallery, path = begin(), folders.outbox / "alpha/photo.png"
-    wait_until(gallery.page.exists)
-    assert names(gallery.page) == []
+    wait_until(gallery.files.page.exists)
+    assert names(gallery.files.page) == []
     painted(path)
     pixels = np.full((30, 40, 3), 0.3, np.float32)
     gallery.add("job-1", path, a_record(), sketch(pixels, pixels))
-    wait_until(lambda: names(gallery.page) == ["photo.png"])
-    assert {each.name for each in gallery.folder.glob("*.webp")} == {"job-1.webp", "job-1-before.webp"}
+    wait_until(lambda: names(gallery.files.page) == ["photo.png"])
+    assert {each.name for each in gallery.files.folder.glob("*.webp")} == {"job-1.webp", "job-1-before.webp"}
     path.unlink()
-    wait_until(lambda: names(gallery.page) == [])
-    assert not list(gallery.folder.glob("*.webp"))
+    wait_until(lambda: names(gallery.files.page) == [])
+    assert not list(gallery.files.folder.glob("*.webp"))
+
+
+def test_the_page_says_what_waits_and_failed_and_shows_the_styles_pictures(
+    folders: Folders, readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seconds in ("LOOK_SECONDS", "REST_SECONDS", "BOARD_SECONDS"):
+        monkeypatch.setattr(f"daemon.gallery.gallery.{seconds}", 0.05)
+    picture = folders.root / "night.png"
+    picture.write_bytes(jpeg(60, 40, kind="PNG"))
+    now = Board(
+        title="Kamo", styles={"alpha": (picture, folders.root / "gone.png")}, working=("alpha/a.jpg",), waiting=3
+    )
+    gallery = Gallery(folders, readers, lambda: now)
+    (folders.failed / "alpha").mkdir()
+    (folders.failed / "alpha/b.jpg").write_bytes(b"text")
+    reason = "b.jpg was not painted.\n\nIt is <text>.\nSave it again.\n\nTo try again: styled retry.\n"
+    (folders.failed / "alpha/b.jpg.txt").write_text(reason)
+    (folders.failed / "alpha/notes.txt").write_text("mine")
+    os.mkfifo(folders.failed / "alpha/c.jpg.txt")
+    (folders.failed / "alpha/c.jpg").touch()
+    painted(folders.outbox / "alpha/photo.png")
+    gallery.start()
+    wait_until(lambda: gallery.files.page.exists() and data(gallery.files.page)["pictures"] not in ([], [[]]))
+    ((name,),) = data(gallery.files.page)["pictures"]
+    assert (gallery.files.folder / f"{name}.webp").is_file()
+    board = data(gallery.files.page)["board"]
+    assert (board["title"], board["running"], board["working"], board["waiting"]) == ("Kamo", 1, ["alpha/a.jpg"], 3)
+    assert [failure[:2] for failure in board["failures"]] == [["alpha/b.jpg", "It is <text>. Save it again."]]
+    now = replace(now, waiting=2)
+    wait_until(lambda: data(gallery.files.page)["board"]["waiting"] == 2)
+    gallery.close(30)
+    board = data(gallery.files.page)["board"]
+    assert (board["running"], board["working"], board["waiting"]) == (0, [], 2)
+    assert stamp(data(gallery.files.page)["at"]) == (gallery.files.folder / "now.svg").read_text()
+
+
+def test_what_waits_alone_writes_a_page_of_many_paintings_rarely(
+    folders: Folders, readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = Gallery(folders, readers)
+    written: list[int] = []
+    monkeypatch.setattr(gallery.files, "write_page", lambda text, at: written.append(at))
+    gallery._known = {str(n): None for n in range(100_000)}  # type: ignore[misc]
+    gallery._changed, gallery._board_changed, gallery._written = False, True, time.monotonic() - 60
+    gallery._write()
+    assert written == []
+    gallery._known = {}
+    gallery._write()
+    assert len(written) == 1
 
 
 def test_thumbnails_are_made_once_and_known_after_a_restart(folders: Folders, begin: Callable[[], Gallery]) -> None:
@@ -93,13 +151,13 @@ def test_thumbnails_are_made_once_and_known_after_a_restart(folders: Folders, be
     gallery = begin()
     gallery.add("job-1", path, a_record(), sketch(np.zeros((3, 4, 3), np.float32), None))
     gallery.close(30)
-    (thumbnail,) = gallery.folder.glob("*.webp")
+    (thumbnail,) = gallery.files.folder.glob("*.webp")
     made = thumbnail.stat().st_mtime_ns
     again = begin()
     wait_until(lambda: again._known)
     again.close(30)
-    assert names(again.page) == ["photo.png"]
-    assert [each.stat().st_mtime_ns for each in gallery.folder.glob("*.webp")] == [made]
+    assert names(again.files.page) == ["photo.png"]
+    assert [each.stat().st_mtime_ns for each in gallery.files.folder.glob("*.webp")] == [made]
 
 
 def test_what_the_page_does_not_know_is_read_from_the_paintings(
@@ -119,11 +177,11 @@ def test_what_the_page_does_not_know_is_read_from_the_paintings(
     (folders.outbox / ".gallery/orphan.webp").write_bytes(b"")
     os.utime(folders.outbox / ".gallery/orphan.webp", (0, 0))
     gallery = begin()
-    wait_until(lambda: names(gallery.page) == [os.path.join("deep", "ours.png")])
+    wait_until(lambda: names(gallery.files.page) == [os.path.join("deep", "ours.png")])
     gallery.close(30)
-    (only,) = rows(gallery.page)
+    (only,) = rows(gallery.files.page)
     assert only[-1] == 1, "with its photo, which still lies in done/"
-    assert len(list(gallery.folder.glob("*.webp"))) == 2
+    assert len(list(gallery.files.folder.glob("*.webp"))) == 2
 
 
 def test_a_disk_that_takes_no_page_ends_nothing(
@@ -138,7 +196,7 @@ def test_a_disk_that_takes_no_page_ends_nothing(
     wait_until(lambda: "cannot be written" in caplog.text)
     shutil.rmtree(folders.outbox / "index.html")
     path.unlink()  # something to write about
-    wait_until(gallery.page.is_file)
+    wait_until(gallery.files.page.is_file)
 
 
 def test_the_daemon_keeps_its_gallery_and_does_without_if_told(root: Path, start: Callable[..., Daemon]) -> None:
