@@ -37,6 +37,7 @@ class Event(StrEnum):
     FAILED = "failed"
     RETRY = "retry"  # a process died on the photo; it goes back and is tried again
     SECOND_TRY = "second_try"  # the painting was degenerate; it is painted again with safe settings
+    SPREAD = "spread"  # a photo for several styles; a copy of it is in the inbox of each
     RETURNED = "returned"  # a machine was lost; the photo goes back without blame
     STRANDED = "stranded"  # a job stays in work/ for now
     RECORD_DAMAGED = "record_damaged"

@@ -10,6 +10,7 @@ from typing import Literal
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 
+EVERY_STYLE = "all"  # inbox/all/: each photo there is painted in every style
 SIDECAR = ".yaml"  # photo.jpg.yaml: recipe settings of one photo
 MASK = ".mask.png"  # photo.jpg.mask.png
 FILM = ".film.webp"  # photo.film.webp beside a painting photo.jpg: how it came about

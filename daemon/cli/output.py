@@ -24,7 +24,9 @@ def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
     """The path of each entry in the inbox, and what would happen to the entry, in words."""
     inbox = Folders(config.root).inbox
     if inbox.is_dir():  # otherwise the first start makes it
-        yield from ((each.path, each.description) for each in InboxScan(inbox, config.styles, config.default_style))
+        yield from (
+            (each.path, each.description) for each in InboxScan(inbox, config.inbox_folders, config.default_style)
+        )
 
 
 def read_status(root: Path) -> dict[str, Any]:

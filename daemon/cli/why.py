@@ -9,7 +9,7 @@ from typing import Any
 
 from daemon.config.models import Config
 from daemon.errors import JobError
-from daemon.filenames import OUTPUT_EXTENSIONS
+from daemon.filenames import EVERY_STYLE, OUTPUT_EXTENSIONS
 from daemon.inbox.scan import InboxScan, Kind, ScanEntry
 from daemon.storage.layout import Folders
 from daemon.text import escape
@@ -21,6 +21,8 @@ def why(file: str, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
     """Lines for a person; `status`: see read_status. Raises JobError if the file is in none of the folders."""
     folders = Folders(config.root)
     wanted = _wanted(file, folders, config.default_style)
+    below = [path.partition("/")[2] for path in wanted if path.startswith(f"{EVERY_STYLE}/")]
+    wanted |= {os.path.join(style, path) for path in below for style in config.styles}  # its copies
     lines = [
         *_in_inbox(wanted, folders, config, status),
         *_in_work(wanted, folders, status),
@@ -49,7 +51,7 @@ def _wanted(file: str, folders: Folders, default: str) -> set[str]:
 
 def _in_inbox(wanted: set[str], folders: Folders, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
     with contextlib.suppress(OSError):
-        for entry in InboxScan(folders.inbox, config.styles, config.default_style):
+        for entry in InboxScan(folders.inbox, config.inbox_folders, config.default_style):
             if os.path.relpath(entry.path, folders.inbox) in wanted:
                 yield f"in the inbox: {_waits(entry, status) if entry.kind is Kind.PHOTO else entry.description}"
 

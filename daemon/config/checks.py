@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from daemon.assets import STYLES
-from daemon.filenames import ignored_reason, is_picture
+from daemon.filenames import EVERY_STYLE, ignored_reason, is_picture
 from daemon.text import escape, meant, quoted, words
 
 LONGEST_NAME = 100  # bytes of a style's name, which is also a folder's
@@ -97,7 +97,7 @@ def cross_checks(data: Mapping[str, object]) -> Iterator[str]:
             elif len(given) == 2:
                 yield f"{place}: has both picture and pictures; keep one of the two"
     default = data.get("default_style")
-    if isinstance(default, str) and default not in styles:
+    if isinstance(default, str) and default != EVERY_STYLE and default not in styles:
         way_out = meant(default, styles) or f"write {words(map(escape, styles))}"
         yield f"default_style: there is no style {quoted(default)}; {way_out}"
 
@@ -112,6 +112,8 @@ def name_flaw(name: str) -> str:
         return "the name has a /, but a style is a single folder"
     if len(name.encode()) > LONGEST_NAME:
         return f"the name is longer than {LONGEST_NAME} bytes"
+    if name.lower() == EVERY_STYLE:
+        return f"inbox/{EVERY_STYLE}/ is the folder whose pictures are painted in every style"
     if name.lower() == "index.html":
         return "this is the name of the gallery's page"
     return f"pictures in such a folder are left alone ({why})" if (why := ignored_reason(name)) else ""

@@ -1,7 +1,7 @@
 """Reading config.yaml and sidecars: every problem at once, each with its dotted name."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,12 +14,13 @@ from daemon.config.models import (
     GalleryPage,
     HookCommands,
     Output,
-    RecipeSettings,
+    Sidecar,
     Style,
     StylePicture,
 )
 from daemon.config.yaml_text import parse_yaml
 from daemon.errors import ConfigError, JobError, OptionError
+from daemon.filenames import EVERY_STYLE
 from daemon.text import escape, meant, quoted, words
 
 SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
@@ -70,13 +71,15 @@ def load(path: Path) -> Config:
     return config
 
 
-def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
-    """The recipe settings of one photo, from its photo.jpg.yaml. Raises JobError with the first problems."""
+def load_sidecar(raw: bytes, name: str, styles: Collection[str]) -> Sidecar:
+    """The settings of one photo, from its photo.jpg.yaml. `styles`: those of config.yaml. Raises JobError with the first
+    problems."""
     settings = None
     try:
         data, problems = parse_yaml(raw, escape(name), LARGEST_SIDECAR)
-        settings, misfits = _validate(RecipeSettings, data, Path())
-        problems += misfits
+        settings, misfits = _validate(Sidecar, data, Path())
+        problems += [*misfits, *(_unknown(each, styles) for each in (settings.style if settings else ()))]
+        problems = [problem for problem in problems if problem]
     except ConfigError as error:
         problems = list(error.problems)
     if problems or settings is None:
@@ -84,6 +87,13 @@ def load_sidecar(raw: bytes, name: str) -> RecipeSettings:
         said = problems[:NAMED] + ([f"and {len(problems) - NAMED} more"] if len(problems) > NAMED else [])
         raise JobError(f"The settings in {escape(name)} cannot be used: {' | '.join(said)}.", advice)
     return settings
+
+
+def _unknown(style: str, styles: Collection[str]) -> str:
+    """Why a sidecar cannot name this style; "" if it can."""
+    if style in styles or style == EVERY_STYLE:
+        return ""
+    return f"style: there is no style {quoted(style)}; {meant(style, styles) or f'write {words(map(escape, styles))}'}"
 
 
 def from_options(values: Mapping[str, str]) -> Config:
@@ -104,7 +114,7 @@ def _as_option(problem: str) -> str:
     return f"--{name.rpartition('.')[2].replace('_', '-')}: {rest}"
 
 
-_Model = TypeVar("_Model", Config, RecipeSettings)
+_Model = TypeVar("_Model", Config, Sidecar)
 
 
 def _validate(model: type[_Model], data: object, folder: Path) -> tuple[_Model | None, list[str]]:

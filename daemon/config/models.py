@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from daemon.config.checks import absolute, file_flaw, style_picture
+from daemon.filenames import EVERY_STYLE
 from daemon.text import meant, quoted, words
 from daemon.transfer.recipe import CHOICES, PRESETS, KeepColors, Recipe, Start, recipe
 
@@ -116,6 +117,11 @@ _Format = Annotated[Literal["keep", "png", "jpeg", "webp"], _right("keep, png, j
 _Quality = Annotated[int, Field(ge=1, le=100), _right("a whole number from 1 to 100")]
 _YesNo = Annotated[bool, _right("yes or no")]
 _Title = Annotated[str, Field(min_length=1, max_length=200), _right("a text of at most 200 letters")]
+_Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    _right(f"a style, a list such as [ink, starry], or {EVERY_STYLE}"),
+]
 _Originals = Annotated[Literal["keep", "delete"], _right("keep or delete")]
 _Seconds = Annotated[float, Field(ge=0.1, le=3600), _right("seconds, from 0.1 to 3600")]
 _Stall = Annotated[float, Field(ge=1, le=86_400), _right("seconds, from 1 to 86400")]
@@ -182,6 +188,12 @@ class StylePicture(_Group):
 
     file: _File
     weight: _Share = 1.0  # relative to the weights of the other pictures
+
+
+class Sidecar(RecipeSettings):
+    """The settings of one photo, and the styles that it is painted in instead of its folder's."""
+
+    style: _Names = ()
 
 
 class Style(RecipeSettings):
@@ -273,6 +285,11 @@ class Config(_Group):
     hooks: HookCommands = HookCommands()
     metrics: _Port = "off"  # the port for Prometheus, on 127.0.0.1 only
     styles: dict[str, Style] = {}
+
+    @property
+    def inbox_folders(self) -> tuple[str, ...]:
+        """The folders of inbox/: one for each style, and one for all of them."""
+        return (*self.styles, EVERY_STYLE)
 
     @property
     def thread_count(self) -> int | None:

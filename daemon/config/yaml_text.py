@@ -52,6 +52,18 @@ def style_line(name: str, pictures: Sequence[tuple[str, float]], settings: Mappi
     return re.sub(r"'(builtin:\w+)'", r"\1", text[1:-2])
 
 
+def without(raw: bytes, name: str) -> bytes:
+    """A text that `parse_yaml` takes, without its setting `name`: as it is if it has none, b"" if it has no other."""
+    node = yaml.compose(raw.removeprefix(codecs.BOM_UTF8).decode(), yaml.SafeLoader)
+    if not isinstance(node, yaml.MappingNode):
+        return raw
+    kept = [(key, value) for key, value in node.value if key.value != name]
+    if len(kept) == len(node.value):
+        return raw
+    node.value = kept
+    return yaml.serialize(node, Dumper=yaml.SafeDumper, allow_unicode=True).encode() if kept else b""
+
+
 def _short(value: object) -> object:
     """2 instead of 2.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from daemon.filenames import MASK, SIDECAR, companion_of, ignored_reason, is_photo, is_picture
+from daemon.filenames import EVERY_STYLE, MASK, SIDECAR, companion_of, ignored_reason, is_photo, is_picture
 from daemon.text import escape, meant
 
 DEEPEST = 64  # folders below a style's; deeper folders are a loop of mounts or a mistake
@@ -136,7 +136,8 @@ class InboxScan:
                     signatures.append(Signature.of(files[name].stat(follow_symlinks=False)))
                     names.append(name)
         photo = InboxPhoto(style, here.below, entry.name, path, signature, tuple(names), tuple(signatures))
-        yield ScanEntry(path, Kind.PHOTO, f"to be painted in the style {style}", photo)
+        which = "every style" if style == EVERY_STYLE else f"the style {style}"
+        yield ScanEntry(path, Kind.PHOTO, f"to be painted in {which}", photo)
 
     def _folder(self, parent: int, here: _Folder, name: str) -> Iterator[ScanEntry]:
         path = os.path.join(here.path, name)

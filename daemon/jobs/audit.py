@@ -199,7 +199,7 @@ class _Examination:
 
     def _waiting(self) -> int:
         try:
-            walk = list(InboxScan(self.folders.inbox, self.config.styles, self.config.default_style))
+            walk = list(InboxScan(self.folders.inbox, self.config.inbox_folders, self.config.default_style))
         except FileNotFoundError:
             return 0
         return sum(entry.kind is Kind.PHOTO for entry in walk)

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.errors import JobError, SourceChanged, Unreadable
@@ -13,6 +14,7 @@ from daemon.events import Event, about
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.delivery import REASON, Delivery
 from daemon.jobs.record import Job, JobRecords, new_id
+from daemon.jobs.spread import copies, half_made, remove
 from daemon.storage.files import Handle, free_name, sha256
 from daemon.storage.folder import Folder, move
 from daemon.storage.layout import Folders
@@ -140,11 +142,22 @@ class JobStore:
                 move(work, source, home, name + ending)
         return name
 
+    def spread(self, job: Job, signature: Signature, styles: Sequence[str]) -> None:
+        """Put a copy of the photo into the inbox of each style, and end this job. Raises SourceChanged and OSError;
+        then no copy is left."""
+        made = copies(self.records, job, signature, styles)
+        remove(self.records, job)
+        for copy in made:
+            self.abandon(copy)
+
     def recover(self) -> tuple[int, int]:
         """After a crash: finish what was decided, put the rest back. Returns how many jobs of each."""
         self.journal.begin()
-        finished = []
-        for job in self.records.all():
+        finished, jobs = [], self.records.all()
+        for copy in half_made(jobs):
+            jobs.remove(copy)
+            remove(self.records, copy)
+        for job in jobs:
             self.delivery.take_over(job)
             try:
                 finished.append(self._resolve(job))
@@ -180,7 +193,10 @@ class JobStore:
         if job.outcome is None:
             self.put_back(job)
             return False
-        self.delivery.resume(job)
+        if job.outcome.kind == "spread":
+            remove(self.records, job)
+        else:
+            self.delivery.resume(job)
         return True
 
     def _forget_reason(self, job: Job) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from daemon.errors import JobError
-from daemon.jobs.record import MADE, Job, JobRecords, Outcome
+from daemon.jobs.record import MADE, Fate, Job, JobRecords, Outcome
 from daemon.storage.files import Handle, free_name, sync, truncated_file, write_all
 from daemon.storage.folder import Folder, adopt, move
 from daemon.storage.layout import Folders
@@ -75,7 +75,7 @@ class Delivery:
         place: Path = getattr(self.folders, top) / job.style / job.folder
         return place
 
-    def _free_outcome(self, job: Job, kind: Literal["delivered", "failed"], extension: str) -> Outcome:
+    def _free_outcome(self, job: Job, kind: Fate, extension: str) -> Outcome:
         """An outcome with one suffix that is free in outbox/, failed/ and done/. `extension`: the painting's."""
         ending = os.path.splitext(job.name)[1]
         extras = [companion[len(job.name) :] for companion in job.companions]

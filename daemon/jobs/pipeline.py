@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.config.load import load_sidecar
-from daemon.config.models import Config, Settings
+from daemon.config.models import Config, Settings, Sidecar
 from daemon.errors import JobError, PainterDied, ServicePaused, SourceChanged, Unreadable, WorkerDied, WorkerLost
 from daemon.events import Event, about
 from daemon.filenames import MASK, SIDECAR, extension_of, output_format
@@ -20,6 +20,7 @@ from daemon.jobs.claims import JobStore
 from daemon.jobs.failures import TRIES, FailureTracker, Verdict, device_works, last_line, unpaintable
 from daemon.jobs.record import Job, JobResult
 from daemon.jobs.safe_retry import paint_with_safe_retry
+from daemon.jobs.spread import styles_of
 from daemon.jobs.trace import PaintResult, StepLog
 from daemon.previews import Thumbnails
 from daemon.processes.painters import Painters
@@ -29,7 +30,7 @@ from daemon.processes.style_cache import StyleCache
 from daemon.provenance import Provenance
 from daemon.status import Status
 from daemon.storage.files import Handle, sha256
-from daemon.text import escape
+from daemon.text import escape, words
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import Step
 
@@ -78,6 +79,8 @@ class Pipeline:
         with self._in_hand(job):
             started = time.monotonic()
             try:
+                if self.spread(job, photo.signature, config):
+                    return
                 context = self.open(job, photo.signature, config)
                 content = self.read(context)
                 result = self.paint(context, content)
@@ -111,11 +114,29 @@ class Pipeline:
         finally:
             self.status.end(job.id)
 
+    def spread(self, job: Job, signature: Signature, config: Config) -> bool:
+        """Whether the photo is for other styles than that of its folder, and now lies in their inboxes. Raises
+        SourceChanged if it is still being written."""
+        try:
+            sidecar = self._sidecar(job, config)
+        except JobError:
+            return False  # `open` enters the photo in the journal and says the same
+        styles = styles_of(job, sidecar.style if sidecar else (), config.styles)
+        if styles:
+            self.status.stage(job.id, "going to its styles")
+            self.jobs.spread(job, signature, styles)
+            extra = about(Event.SPREAD, style=job.style, styles=styles)
+            log.info("%s goes to %s", job, words(map(escape, styles), "and"), extra=extra)
+        return bool(styles)
+
+    def _sidecar(self, job: Job, config: Config) -> Sidecar | None:
+        file = self.jobs.companion(job, SIDECAR)
+        return load_sidecar(_text(file), job.name + SIDECAR, config.styles) if file else None
+
     def open(self, job: Job, signature: Signature, config: Config) -> JobContext:
         """Raises SourceChanged if the photo is still being written, JobError if its sidecar does not validate."""
         file, digest = self.jobs.open(job, signature, config.max_megapixels)
-        sidecar = self.jobs.companion(job, SIDECAR)
-        own = load_sidecar(_text(sidecar), job.name + SIDECAR) if sidecar else None
+        own = self._sidecar(job, config)
         return JobContext(job, signature, file, digest, config.settings(job.style, own), config)
 
     def read(self, context: JobContext) -> Photo:

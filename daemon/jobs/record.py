@@ -27,6 +27,7 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
+Fate = Literal["delivered", "failed", "spread"]  # spread: copies went to several styles, see spread.py
 RECORD = "job.json"
 TEMPORARY = f".{RECORD}.tmp"  # write_atomically's
 MADE = ".made"
@@ -37,7 +38,7 @@ OWN = (MADE, TEMPORARY, RECORD)  # the files in a job's folder that are no user'
 class Outcome:
     """What became of a job. `name`: the archived original's; `painting`: the delivered file's."""
 
-    kind: Literal["delivered", "failed"]
+    kind: Fate
     name: str
     painting: str = ""
     reason: str = ""
@@ -57,6 +58,7 @@ class Job:
     outcome: Outcome | None = None
     size: int = -1
     mtime_ns: int = 0
+    copy_of: str = ""  # the job whose photo this is a copy of; see spread.py
 
     @property
     def place(self) -> str:
@@ -116,7 +118,7 @@ class JobRecords:
             sync(self.work)
         except OSError:
             with contextlib.suppress(OSError):
-                self._remove(job)
+                self.remove(job)
             raise
 
     def write(self, job: Job) -> None:
@@ -125,7 +127,7 @@ class JobRecords:
     def close(self, job: Job, what: str, **facts: object) -> None:
         """Write the job's last line into the journal, then remove its folder. The order holds after a crash, too."""
         self.journal.write(what, job.id, **facts)
-        self._remove(job)
+        self.remove(job)
 
     def all(self) -> list[Job]:
         """Every job in hand whose record can be read. The remains of a job that never began are removed."""
@@ -152,7 +154,8 @@ class JobRecords:
             log.error(text, name, error, extra=damaged)
         return None
 
-    def _remove(self, job: Job) -> None:
+    def remove(self, job: Job) -> None:
+        """Remove the job's folder with its record, without a line in the journal."""
         directory = self.directory(job)
         for name in OWN:
             (directory / name).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from daemon.config.live import LiveConfig
 from daemon.config.models import Config, auto_size
 from daemon.errors import RetryLater, ServicePaused, ShuttingDown
+from daemon.filenames import EVERY_STYLE
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxPhoto
 from daemon.jobs.pipeline import Pipeline
@@ -98,7 +99,7 @@ class JobThreads:
         """Run the pipeline. Returns the seconds after which the photo may be tried again if it went back."""
         folder = escape(os.path.dirname(photo.path))
         try:
-            if photo.style in config.styles:  # or a reload removed the style a moment ago
+            if photo.style in config.inbox_folders:  # or a reload removed the style a moment ago
                 self._check_room(photo, config)
                 self._pipeline.run(photo, config)
         except (RetryLater, OSError) as error:
@@ -125,8 +126,11 @@ class JobThreads:
         free = self._folders.room()
         if free is None:
             return
-        size = config.settings(photo.style).long_side("cuda") or auto_size("cuda")
-        needed = SPARE + size**2 * BYTES_PER_PIXEL
+        several = photo.style == EVERY_STYLE
+        styles = [*config.styles] if several else [photo.style]
+        size = max(config.settings(style).long_side("cuda") or auto_size("cuda") for style in styles)
+        copies = len(styles) * photo.signature.size if several else 0
+        needed = SPARE + size**2 * BYTES_PER_PIXEL + copies
         if free[0] < needed or not free[1]:
             left = f"{free[0] / 1e6:.1f} MB" if free[1] else "no file"
             root = escape(str(self._folders.root))

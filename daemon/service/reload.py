@@ -22,7 +22,9 @@ def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[C
     try:
         new = load(live.path)
         check(new)
-        Folders(old.root).prepare(new.styles)  # last: until the new style is in force, its folder would be left alone
+        Folders(old.root).prepare(
+            new.inbox_folders
+        )  # last: until the new style is in force, its folder would be left alone
     except ConfigError as error:
         for problem in error.problems:
             log.error("config.yaml: %s", problem)

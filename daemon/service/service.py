@@ -92,7 +92,7 @@ class Service:
         """Folders, lock, recovery, inbox. Photos are claimed while the painter is still loading."""
         parts, config = self._parts, self._parts.live.current
         os.umask(os.umask(0) | 0o002)  # nothing that the daemon makes may be written by everybody
-        take_root(parts.folders, parts.lock, config.styles)
+        take_root(parts.folders, parts.lock, config.inbox_folders)
         self._keep_settings(config)
         parts.start_processes()
         if config.metrics != "off":
@@ -104,7 +104,7 @@ class Service:
             log.info(said, finished, returned, extra=about(Event.RECOVERED, finished=finished, returned=returned))
         self._inbox = Inbox(
             parts.folders.inbox,
-            styles=config.styles,
+            styles=config.inbox_folders,
             default_style=config.default_style,
             settle_seconds=config.settle_seconds,
             once=once,
@@ -174,7 +174,7 @@ class Service:
         self._keep_settings(config)
         if self._inbox is not None:
             self._inbox.configure(
-                styles=config.styles, default_style=config.default_style, settle_seconds=config.settle_seconds
+                styles=config.inbox_folders, default_style=config.default_style, settle_seconds=config.settle_seconds
             )
 
     # shutdown

@@ -155,40 +155,61 @@ def test_whatever_the_bytes_there_is_a_configuration_or_a_configerror(folder: Pa
             continue
         found += problems(folder, text)
     try:
-        load_sidecar(raw, "a.jpg.yaml")
+        load_sidecar(raw, "a.jpg.yaml", ("ink",))
     except JobError as error:
         found.append(error.reason)
     assert all(problem.isprintable() and ": " in problem for problem in found)
 
 
 def test_a_sidecar_has_recipe_settings_only() -> None:
-    own = load_sidecar(b"size: 64\nkeep_colors: no\n", "a.jpg.yaml")
-    assert own.model_dump(exclude_none=True) == {"size": 64, "keep_colors": "no"}
-    assert load_sidecar(b"", "a.jpg.yaml").model_dump(exclude_none=True) == {}
+    own = load_sidecar(b"size: 64\nkeep_colors: no\n", "a.jpg.yaml", ())
+    assert own.model_dump(exclude_none=True) == {"size": 64, "keep_colors": "no", "style": ()}
+    assert load_sidecar(b"", "a.jpg.yaml", ()).model_dump(exclude_none=True) == {"style": ()}
+
+
+@pytest.mark.parametrize(
+    ("text", "styles"), [("ink", ("ink",)), ("[starry, ink]", ("starry", "ink")), ("all", ("all",)), ("[]", ())]
+)
+def test_a_sidecar_chooses_one_style_or_several(text: str, styles: tuple[str, ...]) -> None:
+    assert load_sidecar(f"style: {text}".encode(), "a.jpg.yaml", ("ink", "starry")).style == styles
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("inc", "style: there is no style 'inc'; did you mean ink?"),
+        ("[ink, sky]", "style: there is no style 'sky'; write ink or starry"),
+        ("{ink: 2}", "style: a group of settings cannot be used; write a style, a list such as"),
+    ],
+)
+def test_a_style_of_a_sidecar_that_is_not_there_is_refused(text: str, said: str) -> None:
+    with pytest.raises(JobError) as caught:
+        load_sidecar(f"style: {text}".encode(), "a.jpg.yaml", ("ink", "starry"))
+    assert said in caught.value.reason
 
 
 def test_a_sidecar_full_of_mistakes_is_answered_in_a_few_lines() -> None:
     """Whoever may drop a photo decides how often a setting is wrong, and the reason goes into logs, files and hooks."""
     raw = b"".join(b"%x: 1\n" % number for number in range(7000))
     with pytest.raises(JobError, match=r"0: unknown setting.* \| and 6995 more") as failure:
-        load_sidecar(raw, "a.jpg.yaml")
+        load_sidecar(raw, "a.jpg.yaml", ())
     assert len(str(failure.value)) < 2500
     with pytest.raises(JobError) as failure:
-        load_sidecar(b"size: big\n", "a" * 4000 + ".jpg.yaml")
+        load_sidecar(b"size: big\n", "a" * 4000 + ".jpg.yaml", ())
     assert len(failure.value.reason) <= LONGEST_REASON + 1
 
 
 def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
     with pytest.raises(JobError) as caught:
-        load_sidecar(b"size: big\npicture: a.jpg\n", "a\n.jpg.yaml")
+        load_sidecar(b"size: big\npicture: a.jpg\n", "a\n.jpg.yaml", ())
     assert caught.value.reason == (
         "The settings in a\\n.jpg.yaml cannot be used: size: 'big' cannot be used; write auto, original, or the long "
         "side in pixels from 16 to 100000 | picture: unknown setting; known here are preset, size, style_weight, "
-        "content_weight, smoothness, style_scale, seed, start and keep_colors."
+        "content_weight, smoothness, style_scale, seed, start, keep_colors and style."
     )
     assert caught.value.advice == "Correct the settings in that file, or remove the file, and try again."
     with pytest.raises(JobError, match="is larger than 64 KiB, too large for a file of settings"):
-        load_sidecar(b"#" * 70_000, "a.jpg.yaml")
+        load_sidecar(b"#" * 70_000, "a.jpg.yaml", ())
 
 
 def test_the_options_of_a_command_are_read_like_a_file_and_refused_by_their_own_names() -> None:

@@ -106,7 +106,7 @@ recipe: {preset: draft, size: 256, seed: 1, style_weight: 3}
 styles: {night: {picture: night.jpg, size: 128, style_weight: 1}, day: {picture: day.png, preset: tutorial}}
 """
     config = load(write(folder, text))
-    night = config.settings("night", load_sidecar(b"seed: 9\n", "a.jpg.yaml"))
+    night = config.settings("night", load_sidecar(b"seed: 9\n", "a.jpg.yaml", ()))
     assert (night.recipe.preset, night.size, night.recipe.seed, night.recipe.style_weight) == ("draft", 128, 9, 1.0)
     day = config.settings("day")
     assert (day.recipe.preset, day.size, day.recipe.seed, day.recipe.style_weight) == ("tutorial", 256, 1, 3.0)

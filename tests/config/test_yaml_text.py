@@ -7,6 +7,7 @@ import pytest
 
 from daemon.config.load import load
 from daemon.config.models import Defaults, Output
+from daemon.config.yaml_text import parse_yaml, style_line, without
 from tests.support.configs import STYLES, problems, write
 
 
@@ -86,3 +87,40 @@ def test_aliases_of_aliases_cost_nothing(folder: Path) -> None:
     found = problems(folder, f"l0: &l0 [x]\n{levels}m0: &m0 {{a: 1}}\n{merges}root: *l29\n")
     assert time.monotonic() - started < 20
     assert "root: a list cannot be used; write the path of a folder" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("# mine\nsize: 64\n", "# mine\nsize: 64\n"),
+        ("style: ink\n", ""),
+        ("style: [ink, starry]\nsize: 64\nstart: 'noise'\n", "size: 64\nstart: 'noise'\n"),
+        ("{style: ink, size: 64}", "{size: 64}\n"),
+        ("", ""),
+    ],
+)
+def test_a_setting_is_taken_out_of_a_text_and_the_others_stay(text: str, left: str) -> None:
+    assert without(text.encode(), "style").decode() == left
+
+
+@pytest.mark.parametrize(
+    ("name", "pictures", "settings", "line"),
+    [
+        ("ink", [("builtin:ink", 1.0)], {}, "ink: {picture: builtin:ink}"),
+        ("ink-2", [("a b.jpg", 1.0)], {"style_weight": 2.0}, "ink-2: {picture: a b.jpg, style_weight: 2}"),
+        (
+            "on",
+            [("a.jpg", 2.0), ("b", 0.5)],
+            {},
+            "'on': {pictures: [{file: a.jpg, weight: 2}, {file: b, weight: 0.5}]}",
+        ),
+        ("a: b", [("x#y.jpg", 1.0)], {"start": "noise"}, "'a: b': {picture: x#y.jpg, start: noise}"),
+    ],
+)
+def test_a_style_is_written_as_a_line_that_reads_back(
+    name: str, pictures: list[tuple[str, float]], settings: dict[str, object], line: str
+) -> None:
+    assert style_line(name, pictures, settings) == line
+    read, problems = parse_yaml(line.encode(), "", 1000)
+    assert not problems
+    assert list(read) == [name]

@@ -10,6 +10,7 @@ from typing import Any
 
 from daemon.config.models import Config, Style
 from daemon.errors import JobError
+from daemon.filenames import EVERY_STYLE
 from daemon.inbox.scan import InboxScan
 from daemon.jobs import journal
 from daemon.jobs.audit import examine
@@ -27,7 +28,7 @@ from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
 
 PHOTO, PAINTING, SIDECAR, OLDER = b"photo", b"painting", b"size: 48\n", b"older"
-SCENARIOS = ("deliver", "delete", "fail", "changed", "taken", "again", "tidy")
+SCENARIOS = ("deliver", "delete", "fail", "changed", "taken", "again", "tidy", "spread")
 
 
 class QuickReaders:
@@ -86,13 +87,17 @@ class Life:
         style = Style.model_construct(picture=Path(os.devnull))
         originals = "delete" if scenario == "delete" else "keep"
         self.config = Config.model_construct(
-            root=root, default_style="alpha", originals=originals, styles={"alpha": style}
+            root=root, default_style="alpha", originals=originals, styles=dict.fromkeys(self.styles, style)
         )
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        return ("alpha", "beta") if self.scenario == "spread" else ("alpha",)
 
     def drop(self) -> None:
         """Make the folders and the user's files."""
-        self.folders.prepare(["alpha"])
-        home = self.root / "inbox/alpha/trip"
+        self.folders.prepare([*self.styles, EVERY_STYLE])
+        home = self.root / "inbox" / (EVERY_STYLE if self.scenario == "spread" else "alpha") / "trip"
         home.mkdir()
         (home / "photo.jpg").write_bytes(b"blurred" if self.scenario == "fail" else PHOTO)
         (home / "photo.jpg.yaml").write_bytes(SIDECAR)
@@ -109,10 +114,11 @@ class Life:
     def live(self, *, disturbed: bool = False) -> None:
         """One run of the daemon: recover, then paint every photo in the inbox. `disturbed`: a writer changes the photo
         after the claim."""
-        self.folders.prepare(["alpha"])
+        self.folders.prepare([*self.styles, EVERY_STYLE])
         self.recover()
         self.tidy()
-        self.work(disturbed=disturbed)
+        for _ in range(2 if self.scenario == "spread" else 1):  # the copies are photos of their own
+            self.work(disturbed=disturbed)
         self.tidy()
 
     def _write_history(self) -> None:
@@ -142,7 +148,7 @@ class Life:
         pipeline.styles = NoStyles()  # type: ignore[assignment]
         if disturbed and self.scenario == "changed":
             jobs.check_unchanged = _disturb(jobs.check_unchanged)  # type: ignore[method-assign]
-        walk = InboxScan(self.folders.inbox, ["alpha"], "alpha")
+        walk = InboxScan(self.folders.inbox, self.config.inbox_folders, "alpha")
         for arrival in [entry.photo for entry in walk if entry.photo]:
             pipeline.run(arrival, self.config)
 
@@ -160,6 +166,8 @@ class Life:
         home = f"{'failed' if bad else 'done'}/alpha/trip/photo{suffix}.jpg"
         if self.scenario != "delete":
             expected |= {home: self.original, f"{home}.yaml": SIDECAR}
+        if self.scenario == "spread":
+            expected |= {path.replace("alpha", "beta"): content for path, content in expected.items()}
         if self.scenario == "taken":
             expected |= {f"{folder}/alpha/trip/photo.jpg": OLDER for folder in ("outbox", "done")}
         if self.scenario == "tidy":
