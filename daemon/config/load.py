@@ -72,8 +72,8 @@ def load(path: Path) -> Config:
 
 
 def load_sidecar(raw: bytes, name: str, styles: Collection[str]) -> Sidecar:
-    """The settings of one photo, from its photo.jpg.yaml. `styles`: those of config.yaml. Raises JobError with the first
-    problems."""
+    """The settings of one photo, from its photo.jpg.yaml. `styles`: those of config.yaml. Raises JobError with the
+    first problems."""
     settings = None
     try:
         data, problems = parse_yaml(raw, escape(name), LARGEST_SIDECAR)
