@@ -145,6 +145,8 @@ class Status:
         with self._lock:
             self.steps += 1
             task = self._tasks[job]
+            if task.step is not None and task.step.scale != step.scale:
+                task.losses = ()  # losses of two scales cannot be compared: the curve would jump up
             task.step, task.moved = step, time.monotonic()
             if step.memory is not None:
                 self.memory = {**self.memory, step.memory.device: step.memory}

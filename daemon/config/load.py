@@ -81,7 +81,7 @@ def load_sidecar(raw: bytes, name: str, styles: Collection[str]) -> Sidecar:
         problems += [*misfits, *(_unknown(each, styles) for each in (settings.style if settings else ()))]
         problems = [problem for problem in problems if problem]
     except ConfigError as error:
-        problems = list(error.problems)
+        problems = [problem.removeprefix(f"{escape(name)}: ") for problem in error.problems]
     if problems or settings is None:
         advice = "Correct the settings in that file, or remove the file, and try again."
         said = problems[:NAMED] + ([f"and {len(problems) - NAMED} more"] if len(problems) > NAMED else [])

@@ -99,7 +99,7 @@ class Console(logging.Handler):
         if self._live is not None:
             with contextlib.suppress(OSError):
                 width, height = self._terminal.size
-                colourful = self._terminal.color_system in ("256", "truecolor")
+                colourful = self._terminal.color_system == "truecolor" and not self._terminal.no_color
                 self._live.update(view(status, width, height, pictures=colourful), refresh=True)
 
     def _print_plain(self, record: logging.LogRecord, text: str) -> None:

@@ -18,8 +18,8 @@ BARS = "▁▂▃▄▅▆▇█"
 NARROW = 80  # columns; a narrower terminal has no room for pictures and long rows
 ROOMY = 110  # columns; from here on a job's line shows everything
 LOW = 24  # lines; a lower terminal has room for the jobs and the totals only
-SMALL, LARGE = (18, 8), (26, 12)  # columns and lines of a picture
-SPACIOUS = 100, 36  # columns and lines; from here on the pictures are large
+PICTURE = 40, 18  # columns and lines; smaller, a face is no longer a face
+SPACIOUS = 100, 36  # columns and lines; from here on there is room for pictures
 MOST_JOBS = 6
 MOST_STYLES = 6
 
@@ -29,11 +29,10 @@ def view(status: Status, width: int, height: int, *, pictures: bool, now: float 
     now = time.monotonic() if now is None else now
     wide, high = width >= NARROW, height >= LOW
     parts: list[RenderableType] = [Text(""), _jobs(status.tasks(), width, now)]
-    finished = status.shown() if pictures and wide and high else []
+    finished = status.shown() if pictures and width >= SPACIOUS[0] and height >= SPACIOUS[1] else []
     waiting = {style: count for style, count in status.waiting.items() if count}
     if wide and high and (finished or len(waiting) > 1):
-        picture = LARGE if width >= SPACIOUS[0] and height >= SPACIOUS[1] else SMALL
-        parts.append(Padding(_middle(finished, waiting, width, picture), (1, 0)))
+        parts.append(Padding(_middle(finished, waiting, width), (1, 0)))
     parts.append(_totals(status, waiting, now, width))
     return Group(*parts)
 
@@ -63,14 +62,14 @@ def _jobs(jobs: Sequence[JobStatus], width: int, now: float) -> RenderableType:
 
 def _row(job: JobStatus, width: int, now: float) -> list[RenderableType]:
     bar, curve = (10, 0) if width < NARROW else (12, 8) if width < ROOMY else (24, 12 if width < 140 else 24)
-    others = bar + curve + (50 if width >= ROOMY else 37)  # columns of all but the name
+    others = bar + curve + (41 if width >= ROOMY else 28)  # columns of all but the name
     name = Text(escape(job.name), style="bold")
     name.truncate(max(12, min(width // 3, width - others)), overflow="ellipsis")
     if job.step is None:
         return [name, Text(job.stage, style="dim")]
     left = job.seconds_left(now)
     row: list[RenderableType] = [name, ProgressBar(total=1.0, completed=job.step.done, width=bar)]
-    row.append(Text(f"step {job.step.step}/{job.step.steps}"))
+    row.append(Text(f"{100 * job.step.done:3.0f} %"))
     if width >= ROOMY:
         row.append(Text(f"loss {job.step.loss:.4g}"))
     if curve:
@@ -79,11 +78,9 @@ def _row(job: JobStatus, width: int, now: float) -> list[RenderableType]:
     return row
 
 
-def _middle(
-    finished: Sequence[FinishedPainting], waiting: dict[str, int], width: int, picture: tuple[int, int]
-) -> RenderableType:
+def _middle(finished: Sequence[FinishedPainting], waiting: dict[str, int], width: int) -> RenderableType:
     """The last paintings side by side, and the queue by style."""
-    columns, lines = picture
+    columns, lines = PICTURE
     queue = 34 if len(waiting) > 1 else 0
     fit = max(0, (width - queue) // (columns + 2))
     grid = Table.grid(padding=(0, 2))
@@ -129,7 +126,10 @@ def _bar(share: float, width: int) -> str:
 
 def _totals(status: Status, waiting: dict[str, int], now: float, width: int) -> Text:
     total = sum(waiting.values())
-    line = Text(no_wrap=width < NARROW, overflow="ellipsis").append(status.state, style="bold")
+    at_work = status.state == "watching" and any(job.step for job in status.tasks())
+    line = Text(no_wrap=width < NARROW, overflow="ellipsis").append(
+        "painting" if at_work else status.state, style="bold"
+    )
     line.append(f"  {total:,} waiting")
     if 0 < len(waiting) <= 3:
         line.append(f" ({', '.join(f'{escape(style)} {count:,}' for style, count in waiting.items())})")

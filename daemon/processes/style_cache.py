@@ -62,7 +62,8 @@ class StyleCache:
             if not flaw:
                 entry = self._read(file, long_side, max_megapixels)
         except (OSError, JobError, WorkerDied) as error:
-            raise RetryLater(f"the style picture {path} cannot be read: {error}") from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise RetryLater(f"the style picture {path} cannot be read: {why}") from None
         if entry is None:
             raise JobError(f"The style's picture {flaw}.", "Choose a smaller size or style_scale.")
         with self._lock, contextlib.suppress(ValueError):  # larger than the whole cache

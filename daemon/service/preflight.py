@@ -9,11 +9,13 @@ from daemon.errors import ConfigError, JobError, WorkerDied
 from daemon.jobs.failures import TRIES
 from daemon.processes.ray_checks import not_installed, unreachable
 from daemon.storage.layout import Folders
+from daemon.text import escape, words
 from daemon.transfer.errors import RecipeError, WeightsError
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.network.weights import describe
 from daemon.transfer.recipe import require
 
+MOST_NAMED = 3  # styles that share a problem
 Probe = Callable[[Path], object]
 
 
@@ -36,20 +38,27 @@ def check_all(config: Config, probe: Probe, *, deep: bool) -> None:
 
 
 def style_problems(config: Config, deepest: str, probe: Probe) -> list[str]:
-    """A line for each style whose preset needs a layer beyond `deepest`, and for each style picture for which `probe`
+    """A line for all styles whose preset needs a layer beyond `deepest`, and for each style picture for which `probe`
     raises OSError, JobError or, again and again, WorkerDied."""
     problems = []
+    flaws: dict[str, list[str]] = {}  # what is wrong with a recipe, and the styles that have it
     for name, style in config.styles.items():
         try:
             require(config.settings(name).recipe, deepest)
         except RecipeError as error:
-            problems.append(f"styles.{name}: {error}")
+            flaws.setdefault(str(error), []).append(name)
         for picture in style.all_pictures:
             try:
                 _try(probe, picture.file)
             except (OSError, JobError, WorkerDied) as error:
-                problems.append(f"styles.{name}.picture: {picture.file} cannot be read: {error}")
-    return problems
+                why = error.strerror if isinstance(error, OSError) else error
+                problems.append(f"styles.{name}.picture: {escape(str(picture.file))} cannot be read: {why}")
+    return [*(f"styles.{_named(names)}: {flaw}" for flaw, names in flaws.items()), *problems]
+
+
+def _named(names: list[str]) -> str:
+    most = [escape(name) for name in names[:MOST_NAMED]]
+    return words([*most, f"{len(names) - MOST_NAMED} more"], "and") if len(names) > MOST_NAMED else words(most, "and")
 
 
 def _try(probe: Probe, path: Path) -> None:

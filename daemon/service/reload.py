@@ -22,17 +22,20 @@ def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[C
     try:
         new = load(live.path)
         check(new)
-        Folders(old.root).prepare(
-            new.inbox_folders
-        )  # last: until the new style is in force, its folder would be left alone
+        apply(new)  # first: a folder of a style that the inbox does not know is reported
+        try:
+            Folders(old.root).prepare(new.inbox_folders)
+        except ConfigError:
+            apply(old)
+            raise
     except ConfigError as error:
+        file = escape(str(live.path))
         for problem in error.problems:
-            log.error("config.yaml: %s", problem)
+            log.error("%s", problem if problem.startswith(file) else f"{file}: {problem}")
         kept = "config.yaml was not taken; the running settings stay as they are"
         log.error(kept, extra=about(Event.SETTINGS_REJECTED))
         return error.problems
     live.current = new  # jobs in hand finish with the settings that they began with
-    apply(new)
     for setting in old.changes_that_need_restart(new):
         said = about(Event.RESTART_NEEDED, setting=setting)
         log.warning("%s was changed; the change takes effect at the next start", setting, extra=said)

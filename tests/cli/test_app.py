@@ -41,7 +41,7 @@ def test_check_reports_every_problem_at_once_with_78(root: Path) -> None:
     done = styled("check", "--config", root / "config.yaml")
     assert done.returncode == 78
     assert "styles.beta.picture" in done.stderr
-    assert "styles.alpha: " in done.stderr
+    assert "styles.alpha and beta: " in done.stderr
     assert "relu5_1" in done.stderr
 
 

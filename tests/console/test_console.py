@@ -10,7 +10,8 @@ import pytest
 from daemon.config.load import load
 from daemon.console import journald
 from daemon.console.console import Console
-from daemon.status import Status
+from daemon.previews import Preview
+from daemon.status import FinishedPainting, Status
 
 log = logging.getLogger("styled")
 
@@ -48,12 +49,33 @@ def test_a_terminal_shows_the_job_in_hand_and_what_waits(
         console.refresh(board)
         log.info("painted %s", "alpha/a.jpg", extra={"path": "x", "seconds": 75})
     text = screen.getvalue()
-    for expected in ("Tübingen 鴨.jpg", "step 30/120", "loss 0.125", "3 waiting (alpha 3)", "2 painted", "1 min 15 s"):
+    for expected in ("Tübingen 鴨.jpg", " 25 %", "loss 0.125", "3 waiting (alpha 3)", "2 painted", "1 min 15 s"):
         assert expected in text, expected
     assert "styled" in text
     assert "outbox/index.html" in text, "where the gallery is, …"
     assert "file:///" in text, "… also as a link"
     assert "ready:" not in text, "the greeting says that"
+
+
+@pytest.mark.parametrize(
+    ("environment", "pictures"),
+    [
+        ({"COLORTERM": "truecolor"}, True),
+        ({"COLORTERM": "truecolor", "NO_COLOR": "1"}, False),
+        ({"COLORTERM": ""}, False),  # 256 colours
+    ],
+)
+def test_paintings_are_shown_in_full_colour_or_not_at_all(
+    board: Status, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], pictures: bool
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in ({"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"} | environment).items():
+        monkeypatch.setenv(name, value)
+    board.show(FinishedPainting("alpha/a.jpg", "alpha", 1.0, Preview(4, 4, bytes(48))))
+    screen = Screen()
+    with Console(stream=screen) as console:
+        console.refresh(board)
+    assert ("▀" in screen.getvalue()) == pictures
 
 
 def test_a_name_with_markup_is_text(board: Status, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,15 +50,30 @@ def test_whatever_waits_the_view_fits_its_window(busy: Status, width: int, heigh
     assert all(cell_len(line) <= width for line in shown), max(cell_len(line) for line in shown)
     assert len(shown) <= max(height, 12)
     assert any("10,000 waiting" in line for line in shown)
-    assert sum("59/60" in line for line in shown) == 3, "each job says how far it is"
+    assert sum("98 %" in line for line in shown) == 3, "each job says how far it is"
     assert not any("\x1b" in line for line in shown), "a name's control characters are escaped"
 
 
-def test_pictures_are_left_out_of_narrow_and_of_colourless_windows(busy: Status) -> None:
-    assert "▀" in drawn(busy, 100, 40)
-    assert "▀" not in drawn(busy, 79, 40)
-    assert "▀" not in drawn(busy, 100, 20)
+def test_pictures_are_shown_only_where_they_can_be_recognised(busy: Status) -> None:
+    assert max(line.count("▀") for line in lines(drawn(busy, 100, 40))) >= 36, "half blocks side by side"
+    assert "▀" not in drawn(busy, 99, 40)
+    assert "▀" not in drawn(busy, 100, 35)
     assert "▀" not in drawn(busy, 100, 40, pictures=False)
+
+
+def test_the_bar_and_its_number_measure_the_same(board: Status) -> None:
+    """Half of the evaluations can be a tenth of the work: those at a small size are quick."""
+    board.step("1", Step(60, 120, 0.1, 2, 3, 0.10))
+    row = next(line for line in lines(drawn(board, 120, 40)) if "鴨" in line)
+    assert " 10 %" in row
+    assert "60/120" not in row
+    assert drawn(board, 120, 40).count("painting") == 1, "not watching, while a photo is painted"
+
+
+def test_the_curve_starts_again_at_each_scale(board: Status) -> None:
+    board.step("1", Step(40, 120, 0.05, 1, 3, 0.05))
+    board.step("1", Step(41, 120, 0.9, 2, 3, 0.06))
+    assert board.tasks()[0].losses == (0.9,)
 
 
 def test_the_curve_falls_by_orders_of_magnitude() -> None:

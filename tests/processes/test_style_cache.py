@@ -64,5 +64,8 @@ def test_a_changed_file_is_a_new_picture(cache: StyleCache, picture: Path) -> No
 
 def test_a_style_picture_that_cannot_be_read_is_tried_again_later(cache: StyleCache, picture: Path) -> None:
     picture.write_bytes(b"damaged")
-    with pytest.raises(RetryLater, match=r"the style picture .*style\.png cannot be read"):
+    with pytest.raises(RetryLater, match=r"the style picture .*style\.png cannot be read: It is text"):
         load(cache, picture, 16)
+    picture.unlink()
+    with pytest.raises(RetryLater, match=r"style\.png cannot be read: No such file or directory$"):
+        cache.load([StylePicture.model_construct(file=picture, weight=1.0)], 16, max_megapixels=100)

@@ -21,7 +21,21 @@ def test_every_problem_is_named_at_once(root: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         check_all(load(root / "config.yaml"), probe, deep=True)
     names = [problem.partition(":")[0] for problem in caught.value.problems]
-    assert names == ["styles.alpha", "styles.beta", "styles.beta.picture", "cluster"]
+    assert names == ["styles.alpha and beta", "styles.beta.picture", "cluster"]
+
+
+def test_nine_styles_with_the_same_flaw_are_one_message(root: Path) -> None:
+    more = "".join(f"  style{number}: {{picture: alpha.png}}\n" for number in range(7))
+    (root / "config.yaml").write_text(CONFIG.replace("preset: draft", "preset: gatys") + more)
+
+    def probe(path: Path) -> None:
+        path.with_suffix(".gone").stat()
+
+    with pytest.raises(ConfigError) as caught:
+        check_all(load(root / "config.yaml"), probe, deep=False)
+    first, second, *_ = caught.value.problems
+    assert first.startswith("styles.alpha, beta, style0 and 6 more: preset: gatys needs layer relu5_1")
+    assert second == f"styles.alpha.picture: {root}/alpha.png cannot be read: No such file or directory"
 
 
 def test_settings_without_a_problem_touch_no_file(root: Path) -> None:
