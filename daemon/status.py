@@ -2,6 +2,7 @@
 work/status.json show it. The file is plain JSON, so `styled status` reads it without asking the daemon.
 """
 
+import bisect
 import contextlib
 import json
 import threading
@@ -17,6 +18,7 @@ from daemon.storage.files import write_atomically
 from daemon.text import escape
 from daemon.transfer.steps import Memory, Step
 
+BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # s of painting, for Prometheus
 LATEST = 8  # finished paintings that the console can show
 MOST_LOSSES = 2000  # of one painting
 WRITE_SECONDS = 1.0  # between two writes of status.json at least
@@ -71,6 +73,19 @@ class FinishedPainting:
     at: float = field(default_factory=time.monotonic)
 
 
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """How long paintings took."""
+
+    counts: tuple[int, ...] = (0,) * (len(BUCKETS) + 1)  # up to each of BUCKETS, not counting those below; and more
+    seconds: float = 0.0  # in all
+
+    def with_one(self, seconds: float) -> "Durations":
+        place = bisect.bisect_left(BUCKETS, seconds)
+        counts = tuple(count + (number == place) for number, count in enumerate(self.counts))
+        return Durations(counts, self.seconds + seconds)
+
+
 @dataclass
 class Status:
     """Changed only by its methods, which hold the lock. The public fields are replaced whole and never changed in
@@ -86,7 +101,8 @@ class Status:
     trouble: str = ""  # why nothing is painted now although photos wait
     waiting: dict[str, int] = field(default_factory=dict)  # photos in the inbox, by style
     steps: int = 0  # evaluations of the loss since the start, for Prometheus
-    seconds: float = 0.0  # of painting since the start
+    durations: dict[str, "Durations"] = field(default_factory=dict)  # of the paintings since the start, by style
+    last_delivery: float = 0.0  # seconds since 1970; 0: none since the start
     counts: Counts = Counts()
     memory: dict[str, Memory] = field(default_factory=dict)  # of each device, as its painter last reported
     upcoming: list[str] = field(default_factory=list)  # the next photos
@@ -165,7 +181,9 @@ class Status:
     def show(self, painting: FinishedPainting) -> None:
         """A painting was delivered."""
         with self._lock:
-            self.seconds += painting.seconds
+            known = self.durations.get(painting.style, Durations())
+            self.durations = {**self.durations, painting.style: known.with_one(painting.seconds)}
+            self.last_delivery = time.time()
             self._latest.appendleft(painting)
             self._ends.append(painting.at)
 

@@ -55,6 +55,7 @@ def demo(
 def check(
     config: ConfigOption = None,
     deep: Annotated[bool, typer.Option("--deep", help="Also load the model on its device.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
 ) -> None:
     """Validate the configuration, the folders and the rights, and say what would happen to each waiting file."""
     from daemon.cli.output import tree_lines, what_would_happen
@@ -64,6 +65,8 @@ def check(
     path = chosen(config)
     settings = load(path)
     check_all(settings, _probe, deep=deep)
+    if quiet:
+        return
     say([f"{path}: the configuration is right."])
     say(tree_lines(settings.root / "inbox", what_would_happen(settings)))
 

@@ -96,7 +96,7 @@ class Service:
         self._keep_settings(config)
         parts.start_processes()
         if config.metrics != "off":
-            self._stop_metrics = serve(self.status, config.metrics)
+            self._stop_metrics = serve(self.status, config.metrics, lambda: parts.live.current.styles)
         parts.listeners.start()
         finished, returned = parts.store.recover()
         if finished or returned:

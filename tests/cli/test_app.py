@@ -35,6 +35,15 @@ def test_check_says_that_all_is_right_and_what_would_happen_to_each_file(root: P
     assert not (root / "outbox").exists(), "check changes nothing"
 
 
+def test_check_can_say_only_what_is_wrong(root: Path) -> None:
+    done = styled("check", "--quiet", "--config", root / "config.yaml")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (root / "config.yaml").write_text(CONFIG.replace("settle_seconds: 0.3", "settle_seconds: soon"))
+    done = styled("check", "--quiet", "--config", root / "config.yaml")
+    assert done.returncode == 78
+    assert "soon" in done.stderr
+
+
 def test_check_reports_every_problem_at_once_with_78(root: Path) -> None:
     (root / "beta.png").write_text("this is no picture")
     (root / "config.yaml").write_text(CONFIG.replace("preset: draft", "preset: gatys"))

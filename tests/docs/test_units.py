@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from daemon.cli.app import app
@@ -62,6 +63,32 @@ def test_the_containerfile_copies_what_exists_and_its_settings_load(tmp_path: Pa
     with config.open("w") as out:
         subprocess.run(["sed", found[1], str(REPOSITORY / "config.yaml")], stdout=out, check=True)
     assert load(config).root == Path("/pictures")
+
+
+def test_compose_builds_the_containerfile_and_gives_it_nothing_but_its_folder() -> None:
+    place = HOMES / "container" / "compose.yaml"
+    service = yaml.safe_load(place.read_text())["services"]["styled"]
+    context = (place.parent / service["build"]["context"]).resolve()
+    assert context == REPOSITORY
+    assert (context / service["build"]["dockerfile"]).is_file()
+    assert "ARG PIP_ARGS" in (context / service["build"]["dockerfile"]).read_text()
+    assert (service["network_mode"], service["read_only"], service["cap_drop"]) == ("none", True, ["ALL"])
+    assert [volume.rpartition(":")[2] for volume in service["volumes"]] == ["/pictures"]
+
+
+def test_a_reload_checks_the_file_before_the_daemon_is_told() -> None:
+    for unit in ("styled.service", "styled@.service", "user/styled.service"):
+        first, second = (line for line in lines(HOMES / unit) if line.startswith("ExecReload="))
+        assert "styled check --quiet --config" in first
+        assert second == "ExecReload=/bin/kill -HUP $MAINPID"
+
+
+def test_the_guide_names_every_number_that_prometheus_gets() -> None:
+    source = (REPOSITORY / "daemon/service/metrics.py").read_text()
+    guide = (HOMES / "README.md").read_text()
+    names = set(re.findall(r'MetricFamily\("(styled_\w+)"', source.replace("\n", "")))
+    assert len(names) >= 10
+    assert [name for name in names if name not in guide] == []
 
 
 def test_the_launch_agent_is_a_property_list_that_runs_the_daemon() -> None:

@@ -201,6 +201,17 @@ def test_a_reload_takes_a_new_style_without_a_restart(service: Box) -> None:
     service.put("/etc/styled/config.yaml", SETTINGS.encode())
 
 
+def test_a_reload_of_a_broken_file_fails_and_the_service_goes_on(service: Box) -> None:
+    before = service.show("MainPID")
+    service.put("/etc/styled/config.yaml", SETTINGS.replace("settle_seconds: 0.3", "settle_seconds: soon").encode())
+    assert service.sh("systemctl reload styled && echo taken || true").strip() != "taken"
+    assert "settle_seconds: 'soon'" in service.sh("journalctl -u styled -q -o cat --no-pager -n 20")
+    soon(delivered(service, drop(service, "alpha")), service)
+    assert service.show("MainPID") == before
+    service.put("/etc/styled/config.yaml", SETTINGS.encode())
+    service.sh("systemctl reload styled")
+
+
 def test_a_killed_daemon_is_started_again_and_the_job_in_hand_finishes(service: Box) -> None:
     before = service.show("MainPID", "NRestarts")
     painting = drop(service, "alpha", SLOW)
@@ -253,6 +264,21 @@ def test_several_inboxes_are_instances_of_the_template(installed: Box) -> None:
     installed.put(f"{STATE}-second/inbox/alpha/photo.jpg", jpeg(), user="alice")
     soon(delivered(installed, f"{STATE}-second/outbox/alpha/photo.jpg"), installed)
     installed.sh("systemctl disable --now styled@second")
+
+
+def test_its_folders_may_lie_elsewhere_as_the_guide_says(installed: Box) -> None:
+    guide = (REPOSITORY / "systemd/README.md").read_text().partition("## Another disk")[2].partition("\n## ")[0]
+    command = re.search(r"^sudo (install -d .*)$", guide, re.MULTILINE)
+    drop_in = re.search(r"```ini\n(.*?)```", guide, re.DOTALL)
+    assert command and drop_in
+    installed.sh(f"systemctl stop styled; mkdir -p /srv/photos; {command[1]}")
+    installed.put("/etc/systemd/system/styled.service.d/disk.conf", drop_in[1].encode())
+    installed.put("/etc/styled/config.yaml", SETTINGS.replace(STATE, "/srv/photos/styled").encode())
+    installed.sh("systemctl daemon-reload; systemctl start styled")
+    installed.put("/srv/photos/styled/inbox/alpha/photo.jpg", jpeg(), user="alice")
+    soon(delivered(installed, "/srv/photos/styled/outbox/alpha/photo.jpg"), installed)
+    installed.sh("systemctl stop styled; rm /etc/systemd/system/styled.service.d/disk.conf; systemctl daemon-reload")
+    installed.put("/etc/styled/config.yaml", SETTINGS.encode())
 
 
 def test_the_users_own_service_runs_without_root(installed: Box) -> None:
