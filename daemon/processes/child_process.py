@@ -14,13 +14,13 @@ from multiprocessing.connection import Connection as Connection
 from typing import Any
 
 from daemon.errors import ConfigError, JobError
-from daemon.processes.messages import Factory, receive, send
+from daemon.processes.answers import fields_of, send_answer
+from daemon.processes.messages import Factory, receive
 from daemon.text import escape
 
 log = logging.getLogger("styled")
 
 Answer = Callable[[str, object], None]  # (kind, value), see messages.answer_of
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class LogForwarder(logging.Handler):
@@ -31,8 +31,7 @@ class LogForwarder(logging.Handler):
         self._answer = answer
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        self._answer("log", (record.levelno, record.getMessage(), fields))
+        self._answer("log", (record.levelno, record.getMessage(), fields_of(vars(record))))
 
     def install(self) -> None:
         """Be the only handler of this process's records."""
@@ -51,7 +50,7 @@ def serve(connection: Connection, factory: Factory, arguments: tuple[object, ...
 
     def answer(kind: str, value: object) -> None:
         with lock:
-            send(connection, (kind, value))
+            send_answer(connection, kind, value)
 
     LogForwarder(answer).install()
     try:

@@ -1,4 +1,7 @@
-"""Messages between the daemon and its child processes; open files travel along as descriptors."""
+"""Messages between the daemon and its child processes; open files travel along as descriptors.
+
+Calls are pickles, because a child may trust the daemon. Answers are not: see answers.py.
+"""
 
 import io
 import logging
@@ -9,6 +12,7 @@ from multiprocessing.connection import Connection as Connection
 from multiprocessing.connection import wait
 from typing import Any
 
+from daemon.processes.answers import AnswerError, fields_of, receive_answer
 from daemon.storage.files import Handle
 
 log = logging.getLogger("styled")
@@ -43,7 +47,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def send(connection: Connection, message: object) -> None:
-    """Send any picklable message; the receiver gets a descriptor of its own for each Handle in the message."""
+    """Send a call: any picklable message; the child gets a descriptor of its own for each Handle in the message."""
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     pickler.dump(message)
@@ -53,7 +57,7 @@ def send(connection: Connection, message: object) -> None:
 
 
 def receive(connection: Connection) -> Any:
-    """The next message. Raises EOFError or OSError if the other side has gone."""
+    """The next call, in a child. Raises EOFError or OSError if the other side has gone."""
     data = connection.recv_bytes()
     count = int.from_bytes(data[:2], "big")
     handles = [Handle(reduction.recv_handle(connection)) for _ in range(count)]
@@ -81,8 +85,8 @@ def answer_of(connection: Connection, progress: Progress | None, patience: float
         if not wait([connection], patience):
             raise SilentError
         try:
-            kind, value = receive(connection)
-        except (EOFError, OSError):
+            kind, value = receive_answer(connection)
+        except (EOFError, OSError, AnswerError):
             raise GoneError from None
         if kind == "result":
             return value
@@ -90,8 +94,8 @@ def answer_of(connection: Connection, progress: Progress | None, patience: float
             progress(*value)
         elif kind == "log":
             level, message, fields = value
-            log.log(level, "%s", message, extra=fields)
-        elif kind == "error":
+            log.log(level, "%s", message, extra=fields_of(fields))
+        elif kind == "error" and isinstance(value, Exception):
             raise value
         elif kind == "crash":
             raise CrashError(value)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.errors import PainterDied, WorkerDied
+from daemon.processes.answers import know
 from daemon.processes.child import Child
 from daemon.processes.messages import Factory
 from daemon.processes.pool import Member, Pool
 from daemon.processes.shared_array import SharedArray
 from daemon.transfer.recipe import Recipe
-from daemon.transfer.steps import Step
+from daemon.transfer.steps import EvaluationRun, Memory, Step
 
 if TYPE_CHECKING:
     from daemon.transfer import Stylizer
@@ -45,6 +46,9 @@ class PainterInfo:
         weights = str(used.path) if used.kind == "file" else used.kind
         device, name = stylizer.device, stylizer.device_name
         return cls(device, name, weights, used.sha256, used.deepest, stylizer.threads, tuple(others))
+
+
+know(SharedArray, PainterInfo, Step, Memory, EvaluationRun)
 
 
 class PainterChild(Child):

@@ -17,8 +17,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from daemon.backoff import pause
 from daemon.errors import ConfigError, WorkerDied, WorkerLost
+from daemon.processes.answers import send_answer
 from daemon.processes.child_process import catch_output
-from daemon.processes.messages import Connection, Factory, Progress, receive, send
+from daemon.processes.messages import Connection, Factory, Progress, receive
 from daemon.processes.painters import PainterInfo
 from daemon.processes.ray_actor import Message, RayActor
 from daemon.processes.ray_checks import unfit
@@ -237,9 +238,9 @@ class RayBridge:
                 for kind, value in self._messages(actor, method, arguments, patience, here):
                     if kind == "progress":
                         value = tuple(place.named(each) if isinstance(each, Step) else each for each in value)
-                    send(here, (kind, value))
+                    send_answer(here, kind, value)
             except (ray.exceptions.RayError, StopIteration) as error:
-                send(here, ("error", WorkerLost(f"the {place} was lost ({described(error)})")))
+                send_answer(here, "error", WorkerLost(f"the {place} was lost ({described(error)})"))
                 return
 
     def _messages(

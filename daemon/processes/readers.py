@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.previews import Thumbnails
+from daemon.previews import Preview, Thumbnails
+from daemon.processes.answers import know
 from daemon.processes.child import Child
 from daemon.processes.messages import Factory
 from daemon.processes.pool import Pool
@@ -47,6 +48,9 @@ class Photo:
     def size(self) -> tuple[int, int]:
         """(width, height)."""
         return self.pixels.shape[1], self.pixels.shape[0]
+
+
+know(Photo, SharedArray, Thumbnails, Preview)
 
 
 class Readers:

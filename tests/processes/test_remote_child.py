@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from daemon.errors import WorkerLost
-from daemon.processes.messages import receive, send
+from daemon.processes.answers import send_answer
+from daemon.processes.messages import receive
 from daemon.processes.pool import Pool
 from daemon.processes.remote_child import RemoteChild, socket_pair
 
@@ -17,8 +18,8 @@ def test_a_remote_child_is_called_like_a_child_and_leaves_its_pool_when_it_is_lo
 
     def other_end() -> None:
         assert receive(here) == ("double", (21,), 5.0)
-        for message in (("progress", (1,)), ("result", 42)):
-            send(here, message)
+        send_answer(here, "progress", (1,))
+        send_answer(here, "result", 42)
         receive(here)
         here.close()
 
