@@ -69,6 +69,10 @@ class RetryLater(Exception):
     """The photo cannot be painted now and is not to blame: it goes back to the inbox until the cause is over."""
 
 
+class PhotoLocked(RetryLater):
+    """This photo cannot be taken out of the inbox now; others of its folder can."""
+
+
 class ServicePaused(RetryLater):
     """No photo at all can be painted now: the disk is full, or the device fails on every photo."""
 

@@ -30,7 +30,7 @@ class Event(StrEnum):
     INBOX_MISSING = "inbox_missing"
     INBOX_BACK = "inbox_back"
     LEFT_ALONE = "left_alone"  # an entry that is not painted, with the reason
-    UNREADABLE = "unreadable"  # a photo that styled has no right to read
+    UNREADABLE = "unreadable"  # a photo that styled has no right to read or to move
     STILL_GROWING = "still_growing"  # a photo changed after it was claimed and went back
     # a job
     PAINTED = "painted"

@@ -59,10 +59,11 @@ class Inbox:
             if self._is_still_settled(photo):
                 return photo
 
-    def release(self, photo: InboxPhoto, pause: float = 0.0) -> None:
-        """The job has ended or was put back: a file of the same path may be taken again after `pause` seconds."""
+    def release(self, photo: InboxPhoto, pause: float = 0.0, locked: str = "") -> None:
+        """The job has ended or was put back: a file of the same path may be taken again after `pause` seconds.
+        `locked`: why this photo, and no other, could not be taken out of the inbox."""
         with self._changed:
-            self._queue.release(photo, self._clock() + pause)
+            self._queue.release(photo, self._clock() + pause, locked)
             self._scans.request()  # under the lock: with `once`, a photo that was put back must be found first
 
     def _is_over(self, stop: threading.Event) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from daemon.filenames import natural_sort_key
 from daemon.inbox.scan import InboxPhoto
 from daemon.inbox.stability import Observation, State
+from daemon.text import escape
 
 PLACEHOLDER_SECONDS = 60.0  # an empty file is a download that has not begun, until it has stood still for so long
 UNREADABLE_SECONDS = 5.0  # between two looks at a photo without read permission
@@ -37,12 +38,13 @@ class _Candidate:
     since: float  # when the photo's present state was first seen
     due: float  # when to look at the photo again, while it is not ready
     state: State = State.CHANGED
+    file: str = ""  # see Observation
     ready: bool = False
 
     @property
     def why(self) -> str:
         if self.state in (State.WRITING, State.UNREADABLE):
-            return str(self.state.value)
+            return str(self.state.value).format("it" if self.file in ("", self.photo.name) else escape(self.file))
         if self.photo.signature.size == 0:
             return f"empty: the placeholder of a download until it has stood still for {PLACEHOLDER_SECONDS:.0f} s"
         return "it changed a moment ago"
@@ -60,6 +62,7 @@ class SettleQueue:
         self._scans = 0
         self._in_hand: dict[str, _Candidate] = {}
         self._not_before: dict[str, float] = {}
+        self._locked: dict[str, str] = {}  # photos that could not be taken out of the inbox, and why
 
     # filling
 
@@ -80,6 +83,9 @@ class SettleQueue:
             self._candidates[photo.path] = candidate
         self._not_before = {
             path: then for path, then in self._not_before.items() if path in self._candidates and then > now
+        }
+        self._locked = {
+            path: why for path, why in self._locked.items() if path in self._candidates or path in self._in_hand
         }
 
     def keep_styles(self, styles: Collection[str]) -> None:
@@ -126,10 +132,14 @@ class SettleQueue:
             self._candidates[photo.path] = candidate
             self._record(candidate, found, now)
 
-    def release(self, photo: InboxPhoto, not_before: float) -> None:
-        """The job has ended; a file of the same path may be popped from `not_before` on."""
+    def release(self, photo: InboxPhoto, not_before: float, locked: str = "") -> None:
+        """The job has ended; a file of the same path may be popped from `not_before` on. `locked`: why this photo, and
+        no other, could not be taken out of the inbox."""
         self._in_hand.pop(photo.path, None)
         self._not_before[photo.path] = not_before
+        self._locked.pop(photo.path, None)
+        if locked:
+            self._locked[photo.path] = locked
 
     # what waits
 
@@ -145,11 +155,20 @@ class SettleQueue:
 
     def growing(self, now: float) -> list[Growing]:
         """The photos that cannot be taken yet, oldest first."""
-        return [Growing(each.photo, each.why, now - each.since) for each in self._unsettled()]
+        return [
+            Growing(each.photo, self._locked.get(each.photo.path) or each.why, now - each.since)
+            for each in self._unsettled()
+        ]
+
+    def blocked(self) -> dict[str, str]:
+        """The photos that wait for a person, by path, and why: styled may not read them or take them."""
+        unreadable = {path: each.why for path, each in self._candidates.items() if each.state is State.UNREADABLE}
+        return unreadable | self._locked
 
     def is_idle(self) -> bool:
-        """Nothing is in hand, settled or growing. A photo that cannot be read does not count: no job can paint it."""
-        return not self._in_hand and all(each.state is State.UNREADABLE for each in self._candidates.values())
+        """Nothing is in hand, settled or growing. A photo that waits for a person does not count: no job can paint
+        it."""
+        return not self._in_hand and self._candidates.keys() <= self.blocked().keys()
 
     def _unsettled(self) -> list[_Candidate]:
         found = [each for each in self._candidates.values() if not each.ready]
@@ -168,7 +187,7 @@ class SettleQueue:
         return candidate is not None and candidate.ready and candidate.photo.style == style
 
     def _record(self, candidate: _Candidate, found: Observation, now: float) -> None:
-        candidate.state, candidate.ready = found.state, False
+        candidate.state, candidate.file, candidate.ready = found.state, found.file, False
         if found.photo is None:
             del self._candidates[candidate.photo.path]
         elif found.state is State.CHANGED:

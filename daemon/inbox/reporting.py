@@ -1,7 +1,7 @@
 """Warnings about the inbox, each logged once, and again only after things were different in between."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from daemon.events import Event, about
@@ -18,7 +18,7 @@ class InboxReporter:
         self._folder = escape(str(folder))
         self._missing = ""
         self._reported: dict[str, str] = {}
-        self._unreadable: set[str] = set()
+        self._blocked: set[str] = set()
 
     def report_scan(self, entries: Iterable[ScanEntry], missing: str) -> None:
         """Report what a scan found. `missing` is what is wrong with inbox/ itself, "" when it was scanned."""
@@ -27,25 +27,14 @@ class InboxReporter:
         elif self._missing and not missing:
             log.warning("%s is back", self._folder, extra=about(Event.INBOX_BACK))
         self._missing = missing
-        found, photos = {}, set()
-        for entry in entries:
-            if entry.kind in (Kind.NO_STYLE, Kind.TROUBLE):
-                found[entry.path] = entry.description
-            elif entry.kind is Kind.PHOTO:
-                photos.add(entry.path)
+        found = {each.path: each.description for each in entries if each.kind in (Kind.NO_STYLE, Kind.TROUBLE)}
         for path in found.keys() - self._reported.keys():
             log.warning("%s: %s", escape(path), found[path], extra=about(Event.LEFT_ALONE, path=escape(path)))
         self._reported = found
-        self._unreadable &= photos
 
-    def report_readable(self, path: str, is_readable: bool) -> None:
-        """Report whether styled has the right to read a photo in the inbox."""
-        if is_readable:
-            self._unreadable.discard(path)
-        elif path not in self._unreadable:
-            self._unreadable.add(path)
-            log.warning(
-                "%s: may not be read by the user that runs styled; it waits until it may",
-                escape(path),
-                extra=about(Event.UNREADABLE, path=escape(path)),
-            )
+    def report_blocked(self, blocked: Mapping[str, str]) -> None:
+        """Report the photos that wait for a person. `blocked`: all of them, by path, with the reason."""
+        for path in blocked.keys() - self._blocked:
+            said = "%s waits: %s; the user that runs styled needs the right"
+            log.warning(said, escape(path), blocked[path], extra=about(Event.UNREADABLE, path=escape(path)))
+        self._blocked = set(blocked)

@@ -13,7 +13,7 @@ from pathlib import Path
 from daemon.inbox.queue import SettleQueue
 from daemon.inbox.reporting import InboxReporter
 from daemon.inbox.scan import InboxScan, ScanEntry
-from daemon.inbox.stability import State, observe
+from daemon.inbox.stability import observe
 from daemon.inbox.watch import FolderWatch
 
 EVENT_REST = 4  # after an event, rest for 4 times the last scan's duration: 20 % of a core at most
@@ -156,8 +156,9 @@ class ScanThread:
                 for photo, found in looks:
                     self._queue.record(photo, found, self._clock())
                 self._changed.notify_all()
-            for photo, found in looks:
-                self._reporter.report_readable(photo.path, found.state is not State.UNREADABLE)
+        with self._changed:
+            blocked = self._queue.blocked()
+        self._reporter.report_blocked(blocked)
 
     def _run(self) -> None:
         try:

@@ -13,21 +13,23 @@ from daemon.inbox.scan import InboxPhoto, Signature
 
 
 class State(Enum):
-    """What a look at a photo and its companions found. The values are for a person to read."""
+    """What a look at a photo and its companions found. The values are for a person to read; {} is the file."""
 
     STILL = "still"
     CHANGED = "changed"
     GONE = "gone"
-    WRITING = "a program has it open for writing"
-    UNREADABLE = "no permission to read it"
+    WRITING = "a program has {} open for writing"
+    UNREADABLE = "no permission to read {}"
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The result of a look. `photo` is the photo as it is now, None when it is gone."""
+    """The result of a look. `photo` is the photo as it is now, None when it is gone; `file` the name of the file, the
+    photo's or a companion's, that is written or cannot be read."""
 
     state: State
     photo: InboxPhoto | None
+    file: str = ""
 
 
 def observe(photo: InboxPhoto) -> Observation:
@@ -41,7 +43,7 @@ def observe(photo: InboxPhoto) -> Observation:
     for name, signature in zip(names, (photo.signature, *photo.companion_signatures), strict=True):
         state = _file_state(photo.path + name[len(photo.name) :], signature)
         if state is not State.STILL:
-            return Observation(state, now)
+            return Observation(state, now, name)
     return Observation(State.STILL, now)
 
 

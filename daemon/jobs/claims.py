@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from daemon.errors import JobError, SourceChanged, Unreadable
+from daemon.errors import JobError, PhotoLocked, SourceChanged, Unreadable
 from daemon.events import Event, about
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.delivery import REASON, Delivery
@@ -18,6 +18,7 @@ from daemon.jobs.spread import copies, half_made, remove
 from daemon.storage.files import Handle, free_name, sha256
 from daemon.storage.folder import Folder, move
 from daemon.storage.layout import Folders
+from daemon.text import escape
 
 log = logging.getLogger("styled")
 
@@ -54,6 +55,12 @@ class JobStore:
             except FileNotFoundError:
                 self.put_back(job)
                 return None
+            except PermissionError as error:
+                self.abandon(job)
+                if self.folders.obstacle(home.path):
+                    raise
+                file = escape(Path(error.filename).name)
+                raise PhotoLocked(f"no permission to move {file} out of the inbox ({error.strerror})") from None
             except OSError:
                 self.abandon(job)
                 raise

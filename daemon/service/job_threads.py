@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from daemon.config.live import LiveConfig
 from daemon.config.models import Config, auto_size
-from daemon.errors import RetryLater, ServicePaused, ShuttingDown
+from daemon.errors import PhotoLocked, RetryLater, ServicePaused, ShuttingDown
 from daemon.filenames import EVERY_STYLE
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxPhoto
@@ -21,6 +21,7 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
+LOCKED_SECONDS = 30.0  # between two tries to take a photo that styled may not move
 SPARE = 1 << 20  # bytes: records, the journal, thumbnails, the status
 BYTES_PER_PIXEL = 3  # of a painting: a PNG of noise takes no less
 
@@ -89,19 +90,24 @@ class JobThreads:
                 photo = inbox.take(self._stopping)
                 if photo is None:
                     return
-                pause = 0.0
+                pause, locked = 0.0, ""
                 try:
                     pause = self._paint(photo, self._live.current)
+                except PhotoLocked as lock:
+                    pause, locked = LOCKED_SECONDS, str(lock)
                 finally:
-                    inbox.release(photo, pause)
+                    inbox.release(photo, pause, locked)
 
     def _paint(self, photo: InboxPhoto, config: Config) -> float:
-        """Run the pipeline. Returns the seconds after which the photo may be tried again if it went back."""
+        """Run the pipeline. Returns the seconds after which the photo may be tried again if it went back. Raises
+        PhotoLocked, which says nothing about the other photos of the folder."""
         folder = escape(os.path.dirname(photo.path))
         try:
             if photo.style in config.inbox_folders:  # or a reload removed the style a moment ago
                 self._check_room(photo, config)
                 self._pipeline.run(photo, config)
+        except PhotoLocked:
+            raise
         except (RetryLater, OSError) as error:
             if why := self._stops_every_photo(error):
                 return self.backoff.failed(ALL, why)

@@ -119,6 +119,38 @@ def test_an_unreadable_photo_is_tried_again_and_does_not_keep_once_from_ending()
     assert queue.pop() is not None
 
 
+def test_a_photo_that_cannot_be_taken_says_why_until_it_can_and_does_not_keep_once_from_ending() -> None:
+    queue = SettleQueue(2)
+    settle(queue, a_photo("a.jpg"), a_photo("b.jpg"))
+    photo = queue.pop()
+    assert photo == a_photo("a.jpg")
+    queue.release(photo, 30, "no permission to move it")
+    for now in (3, 10):
+        queue.update([a_photo("a.jpg"), a_photo("b.jpg")], now)
+        assert [each.why for each in queue.growing(now)] == ["no permission to move it"]
+        assert queue.blocked() == {photo.path: "no permission to move it"}
+        assert queue.next_due() == 30
+    assert take_all(queue) == ["b.jpg"]
+    queue.release(a_photo("b.jpg"), 0)
+    queue.update([a_photo("a.jpg")], 11)
+    assert queue.is_idle()
+    look(queue, 30)
+    assert take_all(queue) == ["a.jpg"]
+    assert queue.blocked(), "said until it is known to be over"
+    queue.release(photo, 0)
+    assert not queue.blocked()
+
+
+def test_an_unreadable_sidecar_is_named() -> None:
+    queue = SettleQueue(2)
+    queue.update([a_photo()], 0.0)
+    queue.record(a_photo(), Observation(State.UNREADABLE, a_photo(), "a.jpg.yaml"), 2)
+    assert queue.blocked() == {}, "the scan has replaced the photo that was looked at"
+    (photo,) = queue.due(2)
+    queue.record(photo, Observation(State.UNREADABLE, photo, "a.jpg.yaml"), 2)
+    assert queue.blocked() == {photo.path: "no permission to read a.jpg.yaml"}
+
+
 def test_a_photo_that_is_gone_is_forgotten() -> None:
     queue = SettleQueue(2)
     queue.update([a_photo("a.jpg"), a_photo("b.jpg")], 0.0)

@@ -57,15 +57,15 @@ def test_a_missing_inbox_is_reported_once_and_so_is_its_return(reporter: InboxRe
     assert logged() == [(Event.INBOX_BACK, "/r/inbox is back")]
 
 
-def test_an_unreadable_photo_is_reported_once_in_a_single_line(reporter: InboxReporter, logged: Logged) -> None:
+def test_a_photo_that_waits_for_a_person_is_reported_once_in_a_single_line(
+    reporter: InboxReporter, logged: Logged
+) -> None:
+    blocked = {"/r/inbox/a\nb.jpg": "no permission to read it"}
     for _ in range(3):
-        reporter.report_readable("/r/inbox/a\nb.jpg", False)
+        reporter.report_blocked(blocked)
     ((event, message),) = logged()
     assert event == Event.UNREADABLE
-    assert message.startswith("/r/inbox/a\\nb.jpg: may not be read")
-    reporter.report_readable("/r/inbox/a\nb.jpg", True)
-    reporter.report_readable("/r/inbox/a\nb.jpg", False)
-    assert len(logged()) == 1
-    reporter.report_scan([], "")  # the photo was taken away …
-    reporter.report_readable("/r/inbox/a\nb.jpg", False)
-    assert len(logged()) == 1, "… and this is another photo"
+    assert message.startswith("/r/inbox/a\\nb.jpg waits: no permission to read it;")
+    reporter.report_blocked({})  # the photo was taken away or can be read …
+    reporter.report_blocked(blocked)
+    assert len(logged()) == 1, "… and this is another time"

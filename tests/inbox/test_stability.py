@@ -88,7 +88,7 @@ def test_a_look_sees_that_a_program_has_the_photo_or_its_sidecar_open_for_writin
     with file.open("rb"):
         assert observe(before).state is State.STILL, "readers do not matter"
     with file.open("ab"):
-        assert observe(before) == Observation(State.WRITING, before)
+        assert observe(before) == Observation(State.WRITING, before, "a.jpg")
     assert observe(before).state is State.STILL
     sidecar = file.with_name("a.jpg.yaml")
     with sidecar.open("w"):

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon.errors import JobError, SourceChanged
+from daemon.errors import JobError, PhotoLocked, SourceChanged
 from daemon.inbox.scan import Signature
 from daemon.jobs.claims import JobStore
 from daemon.jobs.record import Job
+from daemon.storage import folder as folder_module
+from daemon.storage.folder import Folder
 from tests.support.jobs import REASON, inbox_photo, take, tree
 
 
@@ -77,6 +79,24 @@ def test_a_file_larger_than_any_picture_is_not_read_to_its_end(jobs: JobStore, t
     job = take(jobs, photo)
     with pytest.raises(JobError, match=r"4,398\.0 GB, more than a picture of 200 megapixels can have"):
         jobs.open(job, photo.signature, 200)
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.jpg.yaml"])
+def test_a_file_that_may_not_be_moved_is_its_own_trouble(
+    jobs: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As in a sticky folder, or with a file made immutable."""
+    photo, real = inbox_photo(tmp_path, sidecar=b"size: 64"), folder_module.rename_new
+
+    def refuse(source: Folder, wanted: str, target: Folder, new: str) -> None:
+        if wanted == name and source.path == tmp_path / "inbox/alpha":
+            raise PermissionError(1, "Operation not permitted", str(source.path / wanted))
+        real(source, wanted, target, new)
+
+    monkeypatch.setattr(folder_module, "rename_new", refuse)
+    with pytest.raises(PhotoLocked, match=f"no permission to move {name} out"):
+        jobs.take(photo)
+    assert tree(tmp_path) == {"inbox/alpha/photo.jpg": "photo", "inbox/alpha/photo.jpg.yaml": "size: 64"}
 
 
 def test_a_work_folder_that_is_gone_is_no_photo_that_is_gone(jobs: JobStore, tmp_path: Path) -> None:

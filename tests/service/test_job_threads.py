@@ -11,7 +11,7 @@ import pytest
 from daemon.config.live import LiveConfig
 from daemon.config.load import load
 from daemon.config.models import Config
-from daemon.errors import RetryLater, ServicePaused
+from daemon.errors import PhotoLocked, RetryLater, ServicePaused
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.pipeline import Pipeline
@@ -37,7 +37,7 @@ class OnePhoto:
         stop.wait()
         return None
 
-    def release(self, photo: InboxPhoto, pause: float) -> None:
+    def release(self, photo: InboxPhoto, pause: float, locked: str) -> None:
         self.released.append(pause)
 
 
@@ -70,6 +70,7 @@ def make(root: Path, stopping: threading.Event) -> Make:
     [
         (None, "", ""),
         (RetryLater("no right"), "", "no right"),
+        (PhotoLocked("this one cannot be moved"), "", ""),
         (OSError(errno.EACCES, "Permission denied", "/outbox"), "", "/outbox: Permission denied"),
         (ServicePaused("the painter breaks down"), "the painter breaks down", "the painter breaks down"),
     ],
