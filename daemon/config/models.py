@@ -25,7 +25,8 @@ from pydantic import (
 from daemon.config.checks import absolute, file_flaw, style_picture
 from daemon.filenames import EVERY_STYLE
 from daemon.text import meant, quoted, words
-from daemon.transfer.recipe import CHOICES, PRESETS, KeepColors, Recipe, Start, recipe
+from daemon.transfer.recipe import PRESETS, KeepColors, Recipe, Start, recipe
+from daemon.transfer.recipe_check import CHOICES
 
 NEED_RESTART = ("root", "device", "cluster", "weights", "gallery", "metrics")
 PLACEHOLDERS = ("path", "file", "style", "reason", "seconds")  # in the arguments of a hook

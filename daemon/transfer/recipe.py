@@ -1,7 +1,6 @@
 """How to paint: the recipe, the presets, and which of VGG19's layers they need. Pure Python."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,13 +8,11 @@ from typing import Any, Final, Literal
 
 from .errors import RecipeError
 from .network.layers import LAYERS
+from .recipe_check import SETTINGS, problems_of, problems_of_the_algorithm
 
 Start = Literal["content", "noise", "style"]
 KeepColors = Literal["no", "luminance", "statistics"]
 BASE: Final = 512  # px, the long side of the painting that a recipe's `pyramid` and `scales` are chosen for
-CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"start": ("content", "noise", "style"), "keep_colors": ("no", "luminance", "statistics")}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,12 @@ class Recipe:
     seed: int = 0  # of the noise, 0 to 2⁶³ − 1
     start: Start = "content"
     keep_colors: KeepColors = "no"
+
+    def __post_init__(self) -> None:
+        """Raises RecipeError, which names every field that cannot be."""
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        if problems := [*problems_of(settings), *problems_of_the_algorithm(self)]:
+            raise RecipeError("; ".join(problems))
 
 
 # Chosen by eye among some 640 paintings of 24 pairs. Without total variation the deeper features of ImageNet leave
@@ -134,26 +137,9 @@ def recipe(preset: str = "fine", **settings: Any) -> Recipe:
     """
     if preset not in PRESETS:
         raise RecipeError(f"preset: {preset!r} is not one of {', '.join(PRESETS)}")
-    problems = [problem for name, value in settings.items() if (problem := _problem(name, value))]
-    if problems:
+    if problems := problems_of(settings):
         raise RecipeError("; ".join(problems))
     return dataclasses.replace(PRESETS[preset], **settings)
-
-
-def _problem(name: str, value: Any) -> str | None:
-    """What is wrong with a setting; None: nothing."""
-    if name in CHOICES:
-        choices = CHOICES[name]
-        return None if value in choices else f"{name}: {value!r} is not one of {', '.join(choices)}"
-    if name == "seed":
-        whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-        return None if whole else f"seed: {value!r} is not a whole number from 0 to 2⁶³ − 1"
-    if name not in ("style_weight", "content_weight", "smoothness", "style_scale"):
-        return f"{name}: no such setting"
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < 0 or (name == "style_scale" and value == 0):
-        return f"{name}: {value!r} is not a number {'above' if name == 'style_scale' else 'of at least'} 0"
-    return None
 
 
 def deepest_layer(recipe: Recipe) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from . import colors
+from .arrays import picture
 from .devices import device_name, find_device, warm_up
 from .errors import TooLargeError
 from .memory import free_memory, is_shortage, keep_freed_memory, trim_memory
@@ -91,6 +92,7 @@ class Stylizer:
     ) -> Picture:
         """content (H, W, 3) and style (h, w, 3) → painting (H, W, 3); all float32 sRGB in [0, 1].
 
+        Other arrays, and pictures of Pillow, are converted where it is clear what they mean, see arrays.picture.
         `style`: a picture, or (picture, weight) of several, whose statistics are averaged; weights are at least 0, and
         their sum is above 0. Strokes come out about as many pixels wide as they are in the style pictures, so scale the
         style pictures before (`Recipe.style_scale`). `on_step` is called with each Step; an exception of `on_step` ends
@@ -101,7 +103,7 @@ class Stylizer:
         smallest tiles, and ValueError if `content` or `style` is not a picture or the style's weights are unusable.
         """
         require(recipe, self.weights.deepest)
-        photo, pictures = _checked(content, "content"), _weighted(style)
+        photo, pictures = picture(content, "content"), _weighted(style)
         if recipe.keep_colors == "statistics":
             pictures = [(colors.statistics(picture, photo), weight) for picture, weight in pictures]
         try:
@@ -123,7 +125,7 @@ class Stylizer:
         Without the margin and the grey of `Recipe.margin` and `achromatic`. Raises as `paint`, except TooLargeError.
         """
         require(recipe, self.weights.deepest)
-        photo, pictures = _checked(content, "content"), _weighted(style)
+        photo, pictures = picture(content, "content"), _weighted(style)
         c = tensor(photo, smallest_side(deepest_layer(recipe))).to(self._device)
         with torch.no_grad():
             if recipe.recolor is not None:
@@ -271,26 +273,14 @@ def _carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:
     return x.clamp(0, 1)
 
 
-def _checked(picture: Picture, name: str) -> Picture:
-    """The picture as float32; values beyond [0, 1] are clipped, and NaN becomes black.
-
-    Raises ValueError if the array is not (H, W, 3) or is empty.
-    """
-    picture = np.asarray(picture, dtype=np.float32)
-    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        raise ValueError(f"{name}: an array of shape {picture.shape} is not a picture (H, W, 3)")
-    sound = picture.min() >= 0 and picture.max() <= 1  # NaN compares false
-    return picture if sound else np.clip(np.nan_to_num(picture), 0, 1)
-
-
 def _weighted(style: Picture | StylePictures) -> StylePictures:
     """(picture, weight) of each style picture with a weight above 0.
 
     Raises ValueError if a weight is negative or not finite, if all are 0, or if there is no picture.
     """
-    if isinstance(style, np.ndarray):
-        return [(_checked(style, "style"), 1.0)]
+    if not isinstance(style, Sequence) or isinstance(style, str | bytes):
+        return [(picture(style, "style"), 1.0)]
     weights = [weight for _, weight in style]
     if not weights or not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) == 0:
         raise ValueError(f"style: the weights {weights} must be finite, at least 0, and not all 0")
-    return [(_checked(picture, "style"), float(weight)) for picture, weight in style if weight > 0]
+    return [(picture(each, "style"), float(weight)) for each, weight in style if weight > 0]

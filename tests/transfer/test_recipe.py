@@ -88,3 +88,24 @@ def test_the_daemon_reads_recipes_weights_and_steps_without_torch() -> None:
         "assert not {'torch', 'numpy', 'torchvision', 'safetensors'} & set(sys.modules), sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("style_weight", -1), ("content_weight", float("nan")), ("seed", 1.5), ("start", "sketch")),
+        *(("keep_colors", True), ("style_scale", 0), ("smoothness", "1"), ("pooling", "min"), ("border", "mirror")),
+        *(("statistic", "mean"), ("alpha", -1.0), ("beta", float("inf")), ("tv", None), ("history", -1)),
+        *(("style_layers", ()), ("style_layers", (("relu9_1", 1.0),)), ("content_layers", "relu2_1")),
+        *(("content_layers", (("relu2_1", -1.0),)), ("scales", ()), ("scales", ((2.0, 10),)), ("scales", ((1.0, 0),))),
+        *(("pyramid", 0), ("margin", -8)),
+    ],
+)
+def test_no_recipe_that_cannot_be_can_be_made(field: str, value: object) -> None:
+    with pytest.raises(RecipeError, match=f"^{field}: "):
+        replace(PRESETS["fine"], **{field: value})  # type: ignore[arg-type]
+
+
+def test_a_recipe_names_all_that_is_wrong_with_it() -> None:
+    with pytest.raises(RecipeError, match=r"seed: .*; alpha: "):
+        replace(PRESETS["fine"], seed=-1, alpha=-1.0)

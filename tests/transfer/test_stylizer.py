@@ -231,7 +231,7 @@ def test_says_where_it_paints() -> None:
         Stylizer(device="cuda:99")
 
 
-@pytest.mark.parametrize("broken", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 4), np.float32), np.zeros((0, 4, 3))])
+@pytest.mark.parametrize("broken", [np.zeros((4,), np.float32), np.zeros((4, 4, 5), np.float32), np.zeros((0, 4, 3))])
 def test_what_is_no_picture_is_refused(stylizer: Stylizer, broken: Picture) -> None:
     with pytest.raises(ValueError, match="is not a picture"):
         stylizer.paint(broken, scene(8, 8), BRIEF)
