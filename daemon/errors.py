@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     Ctrl+C or TERM ends it with 128 + the signal's number."""
 
     DONE = 0
-    FAILURE = 1  # a restart may cure it
+    FAILURE = 1  # a restart may cure it; or StartLater
     USAGE = 2  # the options of a command are wrong
     PICTURES_FAILED = 3  # `run --once` finished, and some pictures failed
     CONFIGURATION = 78  # the settings are wrong
@@ -55,6 +55,11 @@ class ConfigError(Exception):
 
 class OptionError(ConfigError):
     """The arguments of a command cannot work: one line per problem."""
+
+
+class StartLater(ConfigError):
+    """The daemon cannot start now, and may be able to later by the same settings: another daemon has the root, or a
+    device, a port or a disk is missing. Exit 1, after which systemd tries again."""
 
 
 class ShuttingDown(Exception):

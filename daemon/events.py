@@ -22,6 +22,7 @@ class Event(StrEnum):
     SETTINGS_TAKEN = "settings_taken"
     SETTINGS_REJECTED = "settings_rejected"
     RESTART_NEEDED = "restart_needed"  # a changed setting takes effect at the next start
+    STYLE_DOWN = "style_down"  # its picture is missing at the start
     STYLE_REMOVED = "style_removed"
     # the inbox
     WATCHING = "watching"

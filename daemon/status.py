@@ -99,6 +99,7 @@ class Status:
     last_failure: str = ""
     rejected: tuple[str, ...] = ()  # why config.yaml as it was saved last was not taken
     trouble: str = ""  # why nothing is painted now although photos wait
+    paused: dict[str, str] = field(default_factory=dict)  # folders whose photos cannot be painted now, and why
     waiting: dict[str, int] = field(default_factory=dict)  # photos in the inbox, by style
     steps: int = 0  # evaluations of the loss since the start, for Prometheus
     durations: dict[str, "Durations"] = field(default_factory=dict)  # of the paintings since the start, by style
@@ -123,10 +124,10 @@ class Status:
         with self._lock:
             self.state, self.device, self.weights = "watching", device, weights
 
-    def observe(self, *, device: str, trouble: str, waiting: dict[str, int]) -> None:
+    def observe(self, *, device: str, trouble: str, waiting: dict[str, int], paused: dict[str, str]) -> None:
         """What the main loop sees several times a second."""
         with self._lock:
-            self.device, self.trouble, self.waiting = device, trouble, waiting
+            self.device, self.trouble, self.waiting, self.paused = device, trouble, waiting, paused
 
     def list_photos(self, upcoming: list[str], growing: list[dict[str, Any]]) -> None:
         """Which photos come next and which are not complete; both as printable text."""
@@ -221,6 +222,7 @@ class Status:
             "failed": self.failed,
             "last_failure": self.last_failure or counts.last_failure,
             "trouble": escape(self.trouble),
+            "paused": {folder: escape(why) for folder, why in self.paused.items()},
             "rejected": [escape(problem) for problem in self.rejected],
             "next": self.upcoming,
             "growing": self.growing,

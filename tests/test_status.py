@@ -94,7 +94,7 @@ def test_time_that_passes_is_no_news(written: Written) -> None:
 def test_news_are_written_once_a_second_at_most(written: Written) -> None:
     written.in_seconds(1)
     assert written.in_seconds(3) == 0
-    written.status.observe(device="a GPU", trouble="", waiting={"starry": 1})
+    written.status.observe(device="a GPU", trouble="", waiting={"starry": 1}, paused={})
     written.status.begin("1", "a.jpg", "starry")
     assert written.in_seconds(1) == 1
     writes = 0

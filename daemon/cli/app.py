@@ -12,7 +12,7 @@ import typer
 from daemon import __version__
 from daemon.cli import commands_folders, commands_pictures, commands_service
 from daemon.cli.terminal import complain
-from daemon.errors import ConfigError, ExitCode, JobError, OptionError
+from daemon.errors import ConfigError, ExitCode, JobError, OptionError, StartLater
 
 app = typer.Typer(
     name="styled",
@@ -49,6 +49,9 @@ def run_command() -> None:
     except OptionError as error:
         complain(*error.problems)
         sys.exit(ExitCode.USAGE)
+    except StartLater as error:
+        complain("styled cannot start now:", *(f"  {problem}" for problem in error.problems))
+        sys.exit(ExitCode.FAILURE)
     except ConfigError as error:
         complain("The configuration is wrong:", *(f"  {problem}" for problem in error.problems))
         sys.exit(ExitCode.CONFIGURATION)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from daemon.cli.options import ConfigOption, JsonOption
-from daemon.cli.terminal import chosen, in_force, say
+from daemon.cli.terminal import chosen, complain, in_force, say
 from daemon.errors import ConfigError, ExitCode
 from daemon.events import Event, about
 
@@ -26,7 +26,7 @@ def run(
     from daemon.service.service import Service, handle_signals
 
     path = chosen(config)
-    settings = load(path)
+    settings = load(path, starting=True)
     with Console(settings, verbosity=verbose - quiet, events=events) as console:
         service = Service(path, settings, console.refresh)
         handle_signals(service)
@@ -58,29 +58,20 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
 ) -> None:
     """Validate the configuration, the folders and the rights, and say what would happen to each waiting file."""
+    from daemon.cli.checking import become_owner, load_model, probe
     from daemon.cli.output import tree_lines, what_would_happen
     from daemon.config.load import load
     from daemon.service.preflight import check_all
 
     path = chosen(config)
+    if owner := become_owner(path):
+        complain(f"Checked as {owner}, as which the service runs here.")
     settings = load(path)
-    check_all(settings, _probe, deep=deep)
+    check_all(settings, lambda picture: probe(picture, settings.max_megapixels), load_model if deep else None)
     if quiet:
         return
     say([f"{path}: the configuration is right."])
     say(tree_lines(settings.root / "inbox", what_would_happen(settings)))
-
-
-def _probe(path: Path) -> None:
-    """Raises JobError if this style picture cannot be read."""
-    from daemon.assets import STYLES
-
-    if path.parent == STYLES:
-        return  # tested before it was packed, so no decoder has to be loaded for it
-    from daemon.pictures.probing import probe
-
-    with path.open("rb") as file:
-        probe(file)
 
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:

@@ -99,6 +99,7 @@ def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"memory of {memory['device']}: {memory['used'] / 2**30:.1f} GiB held by its painter{free}"
     if found["trouble"]:
         yield f"paused: {found['trouble']}"
+    yield from (f"{folder} is paused: {why}" for folder, why in found["paused"].items())
     for job in found["jobs"]:
         step = f", step {job['step']}/{job['steps']}, loss {job['loss']:.4g}" if job["step"] else ""
         left = f", {duration(job['seconds_left'])} left" if job["seconds_left"] is not None else ""

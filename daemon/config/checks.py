@@ -45,13 +45,14 @@ def file_flaw(path: Path) -> str:
     return "" if os.access(path, os.R_OK) else f"{name} cannot be read by the user that runs styled"
 
 
-def style_picture(value: object, folder: Path) -> Path:
-    """The file of `builtin:NAME` or of a path seen from `folder`. Raises ValueError if it cannot be a style picture."""
+def style_picture(value: object, folder: Path, *, may_be_missing: bool = False) -> Path:
+    """The file of `builtin:NAME` or of a path seen from `folder`. Raises ValueError if it cannot be a style picture.
+    `may_be_missing`: whether a file will do that is not there yet, or cannot be read now."""
     if isinstance(value, str) and value.startswith("builtin:"):
         return _builtin(value.removeprefix("builtin:"))
     right = f"the path of a picture (seen from {escape(str(folder))}) or builtin:NAME"
     path = absolute(value, folder, right)
-    flaw = file_flaw(path)
+    flaw = "" if may_be_missing else file_flaw(path)
     if not flaw and not is_picture(path.name):
         flaw = f"{escape(str(path))} does not end like a picture"
     if flaw:

@@ -44,8 +44,9 @@ def find(path: Path | None) -> Path:
     )
 
 
-def load(path: Path) -> Config:
-    """Read and validate config.yaml, without side effects. Raises ConfigError with every problem."""
+def load(path: Path, *, starting: bool = False) -> Config:
+    """Read and validate config.yaml, without side effects. Raises ConfigError with every problem. `starting`: a style
+    picture that is not there is no problem by itself, because its style can wait for it."""
     name = escape(str(path))
     try:
         with path.open("rb") as file:
@@ -64,8 +65,10 @@ def load(path: Path) -> Config:
     styles = data.get("styles")
     if isinstance(styles, dict) and styles and data.get("default_style") is None:
         data = {**data, "default_style": next(iter(styles))}
-    config, misfits = _validate(Config, data, path.absolute().parent)
+    config, misfits = _validate(Config, data, path.absolute().parent, starting=starting)
     problems += [*misfits, *cross_checks(data)]
+    if problems and starting:
+        return load(path)  # to name the missing pictures, too
     if problems or config is None:
         raise ConfigError(problems)
     return config
@@ -117,9 +120,11 @@ def _as_option(problem: str) -> str:
 _Model = TypeVar("_Model", Config, Sidecar)
 
 
-def _validate(model: type[_Model], data: object, folder: Path) -> tuple[_Model | None, list[str]]:
+def _validate(
+    model: type[_Model], data: object, folder: Path, *, starting: bool = False
+) -> tuple[_Model | None, list[str]]:
     try:
-        return model.model_validate(data, context={"folder": folder}), []
+        return model.model_validate(data, context={"folder": folder, "starting": starting}), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
         # a list whose pictures were all refused is "too short", too, which says nothing new

@@ -63,7 +63,7 @@ def _is_unseen(info: ValidationInfo) -> bool:
 def _picture(value: object, info: ValidationInfo) -> Path:
     if _is_unseen(info):
         return Path(str(value))
-    return style_picture(value, _folder(info))
+    return style_picture(value, _folder(info), may_be_missing=bool(info.context and info.context.get("starting")))
 
 
 def _weights(value: object, info: ValidationInfo) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from daemon.errors import ConfigError, JobError
+from daemon.errors import ConfigError, JobError, StartLater
 from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
 from daemon.processes.shared_array import SharedArray
@@ -18,12 +18,12 @@ class PainterProcess:
     """The object that a painter process holds."""
 
     def __init__(self, device: str, weights: str) -> None:
-        """Raises ConfigError if the device or the weights cannot be used."""
+        """Raises ConfigError if the weights cannot be used, StartLater if the device cannot."""
         try:
             first, *others = every_device() if device == "all" else [device]
             self.stylizer = Stylizer(device=first, weights=weights)
         except DeviceError as error:
-            raise ConfigError([str(error)]) from None  # it begins with "device:" already
+            raise StartLater([str(error)]) from None  # a driver may come up yet
         except WeightsError as error:
             raise ConfigError([f"weights: {error}"]) from None
         self.ready_info = PainterInfo.of(self.stylizer, others)

@@ -74,6 +74,12 @@ class Backoff:
             return self._obstacles[ALL].why if ALL in self._obstacles else ""
 
     @property
+    def folders(self) -> dict[str, str]:
+        """The folders whose photos cannot be painted now, and why."""
+        with self._lock:
+            return {place: obstacle.why for place, obstacle in self._obstacles.items() if place != ALL}
+
+    @property
     def any_reason(self) -> str:
         """Why some photos are not painted now, all or those of one folder; "" if nothing stops any."""
         with self._lock:

@@ -1,13 +1,15 @@
 """Numbers for Prometheus, on the loopback address only. Needs the extra `metrics`."""
 
+import importlib.util
 import itertools
 import platform
+import socket
 import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from daemon import __version__
-from daemon.errors import ConfigError
+from daemon.errors import ConfigError, StartLater
 from daemon.status import BUCKETS, Durations, Status
 
 ADDRESS = "127.0.0.1"
@@ -16,25 +18,33 @@ ADDRESS = "127.0.0.1"
 def serve(status: Status, port: int, styles: Callable[[], Collection[str]] = tuple) -> Callable[[], None]:
     """Answer http://127.0.0.1:PORT/metrics from the status. `styles`: the names of those that are configured, each of
     which has its numbers from the start. Returns what stops the server. Raises ConfigError if the extra is not
-    installed or the port is taken."""
-    try:  # here, because only those who ask for metrics have the library
-        from prometheus_client import CollectorRegistry, start_http_server
-    except ImportError:
-        advice = f"run {sys.executable} -m pip install prometheus-client (for a service: install.sh --with metrics)"
-        raise ConfigError([f"metrics: prometheus-client is not installed; {advice}, or write metrics: off"]) from None
+    installed, StartLater if the port is taken."""
+    check_port(port)
+    from prometheus_client import CollectorRegistry, start_http_server  # only those who ask for metrics have it
+
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(status, styles))
-    try:
-        server, _ = start_http_server(port, addr=ADDRESS, registry=registry)
-    except OSError as error:
-        why = f"port {port} of {ADDRESS} cannot be had ({error.strerror})"
-        raise ConfigError([f"metrics: {why}; write another port, or off"]) from None
+    server, _ = start_http_server(port, addr=ADDRESS, registry=registry)
 
     def stop() -> None:
         server.shutdown()
         server.server_close()
 
     return stop
+
+
+def check_port(port: int) -> None:
+    """Raises as `serve`, of which this is a trial."""
+    if importlib.util.find_spec("prometheus_client") is None:
+        advice = f"run {sys.executable} -m pip install prometheus-client (for a service: install.sh --with metrics)"
+        raise ConfigError([f"metrics: prometheus-client is not installed; {advice}, or write metrics: off"])
+    try:
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server
+            trial.bind((ADDRESS, port))
+    except OSError as error:
+        why = f"port {port} of {ADDRESS} cannot be had ({error.strerror})"
+        raise StartLater([f"metrics: {why}; write another port, or off"]) from None
 
 
 class _Numbers:

@@ -6,23 +6,25 @@ from pathlib import Path
 
 from daemon.config.live import LiveConfig
 from daemon.config.models import Config
-from daemon.errors import ConfigError
+from daemon.errors import ConfigError, StartLater, WorkerDied
 from daemon.jobs.claims import JobStore
+from daemon.jobs.failures import last_line
 from daemon.jobs.pipeline import Pipeline
 from daemon.processes.messages import Factory
-from daemon.processes.painters import Painters
+from daemon.processes.painters import PAINTER, PainterChild, Painters
 from daemon.processes.ray_cluster import Cluster
 from daemon.processes.readers import Readers
 from daemon.service.housekeeping import Housekeeping
 from daemon.service.job_threads import JobThreads
 from daemon.service.listeners import Listeners
-from daemon.service.preflight import style_problems
+from daemon.service.preflight import Probe, check_next_start, style_problems
 from daemon.status import Status
 from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 
 READERS = 2  # processes, to begin with
+PROBE_SIDE = 256  # px; a style picture is decoded whole to see whether it can be, and is kept at this size
 
 
 class Parts:
@@ -38,6 +40,7 @@ class Parts:
     ) -> None:
         """`path`: where `config` was read. `painter` and `reader` replace what the child processes hold."""
         self.live = LiveConfig(path, config)
+        self._painter = painter or PAINTER
         self.status = Status()
         self.folders = Folders(config.root)
         self.lock = Lock(self.folders.work / "lock")
@@ -76,12 +79,34 @@ class Parts:
         if self.cluster is not None:
             self.cluster.close()
 
-    def check_styles(self, config: Config) -> None:
-        """Wait for the first painter. Raises ConfigError for styles whose pictures no reader can read or whose preset
-        needs layers that the loaded weights lack, ShuttingDown at the stop."""
-
-        def probe(path: Path) -> None:
-            self.readers.probe(Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC)))
-
-        if problems := style_problems(config, self.painters.info().deepest_layer, probe):
+    def check_start(self, config: Config) -> dict[str, str]:
+        """Wait for the first painter. Returns the styles that are down, with the reason: their pictures are not there.
+        Raises ConfigError for styles whose pictures no reader can decode or whose preset needs layers that the loaded
+        weights lack, ShuttingDown at the stop."""
+        down: dict[str, str] = {}
+        if problems := style_problems(config, self.painters.info().deepest_layer, self._probe(config), down):
             raise ConfigError(problems)
+        return down
+
+    def check_reload(self, config: Config) -> None:
+        """Raises ConfigError as `check_start`, also for missing pictures, and for what would end the next start."""
+        if problems := style_problems(config, self.painters.info().deepest_layer, self._probe(config)):
+            raise ConfigError(problems)
+        check_next_start(self.live.current, config, self._load_model)
+
+    def _probe(self, config: Config) -> Probe:
+        def probe(path: Path) -> None:
+            file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+            self.readers.read(file, max_megapixels=config.max_megapixels, size=PROBE_SIDE)
+
+        return probe
+
+    def _load_model(self, config: Config) -> None:
+        """In a painter of its own, which then ends. Raises ConfigError or StartLater."""
+        trial = PainterChild("trial painter", self._painter, config.device, config.weights)
+        try:
+            trial.ready()
+        except WorkerDied as death:
+            raise StartLater([f"device: {last_line(death)}"]) from None
+        finally:
+            trial.close()

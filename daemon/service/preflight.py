@@ -1,14 +1,17 @@
-"""What would stop a start, found before it. Nothing here changes a file, and no decoder is loaded: the caller passes
-`probe`, which opens a style picture and raises what `style_problems` names."""
+"""What would stop a start, found before it: by `styled check`, and by a reload for the next start. No decoder is loaded
+here: the caller passes `probe`, which reads a style picture and raises what `style_problems` names."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from daemon.config.models import Config
-from daemon.errors import ConfigError, JobError, WorkerDied
+from daemon.errors import ConfigError, JobError, StartLater, WorkerDied
 from daemon.jobs.failures import TRIES
 from daemon.processes.ray_checks import not_installed, unreachable
+from daemon.service.metrics import check_port
 from daemon.storage.layout import Folders
+from daemon.storage.lock import Lock
 from daemon.text import escape, words
 from daemon.transfer.errors import RecipeError, WeightsError
 from daemon.transfer.network.layers import LAYERS
@@ -17,29 +20,87 @@ from daemon.transfer.recipe import require
 
 MOST_NAMED = 3  # styles that share a problem
 Probe = Callable[[Path], object]
+LoadModel = Callable[[Config], None]  # raises ConfigError or StartLater
 
 
-def check_all(config: Config, probe: Probe, *, deep: bool) -> None:
-    """Raises ConfigError with everything about folders, rights, style pictures, weights and the cluster that would
-    stop a start. `deep`: load the model, too."""
-    problems = Folders(config.root).problems()
-    deepest = LAYERS[-1]
-    try:
-        deepest = describe(config.weights).deepest
-    except WeightsError as error:
-        problems.append(f"weights: {error}")
-    problems += style_problems(config, deepest, probe)
-    if config.cluster != "off" and (why := not_installed() or unreachable(config.cluster)):
-        problems.append(why)
-    if deep and not problems and config.cluster == "off":  # otherwise the model is loaded on other machines
-        problems += _model_problems(config)
-    if problems:
+class _Problems:
+    """Everything that is wrong, collected: for good, or for now only."""
+
+    def __init__(self) -> None:
+        self.lasting: list[str] = []
+        self.passing: list[str] = []
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        try:
+            yield
+        except StartLater as error:
+            self.passing += error.problems
+        except ConfigError as error:
+            self.lasting += error.problems
+
+    def raise_all(self) -> None:
+        if self.lasting:
+            raise ConfigError([*self.lasting, *self.passing])
+        if self.passing:
+            raise StartLater(self.passing)
+
+
+def check_all(config: Config, probe: Probe, load_model: LoadModel | None = None) -> None:
+    """Raises ConfigError, or StartLater where a later start may succeed, with everything about folders, rights, style
+    pictures, weights, the port and the cluster that would stop a start. `load_model`: load the model, too."""
+    found, deepest = _Problems(), LAYERS[-1]
+    with found.kept():
+        check_folders(config)
+    with found.kept():
+        try:
+            deepest = describe(config.weights).deepest
+        except WeightsError as error:
+            raise ConfigError([f"weights: {error}"]) from None
+    found.lasting += style_problems(config, deepest, probe)
+    with found.kept():
+        check_network(config, is_running=Lock(Folders(config.root).work / "lock").is_held())
+    if load_model and not found.lasting and config.cluster == "off":  # otherwise other machines load the model
+        with found.kept():
+            load_model(config)
+    found.raise_all()
+
+
+def check_next_start(old: Config, new: Config, load_model: LoadModel) -> None:
+    """The same for the settings that a reload cannot put in force, as far as they differ."""
+    found = _Problems()
+    if new.root != old.root:
+        with found.kept():
+            check_folders(new)
+    if (new.metrics, new.cluster) != (old.metrics, old.cluster):
+        with found.kept():
+            check_network(new, is_running=new.metrics == old.metrics)
+    if (new.device, new.weights) != (old.device, old.weights) and new.cluster == "off":
+        with found.kept():
+            load_model(new)
+    found.raise_all()
+
+
+def check_folders(config: Config) -> None:
+    if problems := Folders(config.root).problems():
         raise ConfigError(problems)
 
 
-def style_problems(config: Config, deepest: str, probe: Probe) -> list[str]:
+def check_network(config: Config, *, is_running: bool) -> None:
+    """`is_running`: a daemon with these settings has the port of the metrics already."""
+    if config.metrics != "off" and not is_running:
+        check_port(config.metrics)
+    if config.cluster != "off":
+        if why := not_installed():
+            raise ConfigError([why])
+        if why := unreachable(config.cluster):
+            raise StartLater([why])
+
+
+def style_problems(config: Config, deepest: str, probe: Probe, missing: dict[str, str] | None = None) -> list[str]:
     """A line for all styles whose preset needs a layer beyond `deepest`, and for each style picture for which `probe`
-    raises OSError, JobError or, again and again, WorkerDied."""
+    raises OSError, JobError or, again and again, WorkerDied. `missing`: gets the styles, with the reason, for whose
+    pictures it raises OSError, which are then no problem."""
     problems = []
     flaws: dict[str, list[str]] = {}  # what is wrong with a recipe, and the styles that have it
     for name, style in config.styles.items():
@@ -52,7 +113,11 @@ def style_problems(config: Config, deepest: str, probe: Probe) -> list[str]:
                 _try(probe, picture.file)
             except (OSError, JobError, WorkerDied) as error:
                 why = error.strerror if isinstance(error, OSError) else error
-                problems.append(f"styles.{name}.picture: {escape(str(picture.file))} cannot be read: {why}")
+                said = f"{escape(str(picture.file))} cannot be read: {why or error}"
+                if missing is not None and isinstance(error, OSError):
+                    missing[name] = said
+                else:
+                    problems.append(f"styles.{name}.picture: {said}")
     return [*(f"styles.{_named(names)}: {flaw}" for flaw, names in flaws.items()), *problems]
 
 
@@ -69,14 +134,3 @@ def _try(probe: Probe, path: Path) -> None:
         except WorkerDied:  # the picture is to blame only if every reader dies of it
             if tried == TRIES:
                 raise
-
-
-def _model_problems(config: Config) -> list[str]:
-    from daemon.processes.painter_process import PainterProcess  # torch: only for `styled check --deep`
-
-    try:
-        for device in PainterProcess(config.device, config.weights).ready_info.others:
-            PainterProcess(device, config.weights)
-    except ConfigError as error:
-        return list(error.problems)
-    return []

@@ -117,7 +117,9 @@ class Service:
         """In a thread, so that signals and the console go on while the model loads."""
         parts = self._parts
         with contextlib.suppress(ShuttingDown), parts.threads.crash_ends_all():
-            parts.check_styles(parts.live.current)
+            for style, why in parts.check_start(parts.live.current).items():
+                text = "the style %s is down: %s; its photos wait, and the picture is looked for again"
+                log.error(text, escape(style), why, extra=about(Event.STYLE_DOWN, style=style))
             while not inbox.health().is_fresh:  # watched, and listed once
                 if self.stopping.wait(0.05):
                     return
@@ -142,7 +144,8 @@ class Service:
         if inbox is not None:
             parts.readers.tend(parts.painters.count)
             parts.threads.adjust(inbox, parts.painters.count)
-            self.status.observe(device=parts.device, trouble=parts.trouble, waiting=inbox.waiting())
+            paused = parts.threads.backoff.folders
+            self.status.observe(device=parts.device, trouble=parts.trouble, waiting=inbox.waiting(), paused=paused)
             if self._status_file.is_due():
                 self.status.list_photos(*_photos(inbox))
                 self._status_file.update()
@@ -160,7 +163,7 @@ class Service:
     def _reload(self) -> None:
         self._systemd.reloading()
         with contextlib.suppress(ShuttingDown):
-            self.status.reject(reload(self._parts.live, self._parts.check_styles, self._configure))
+            self.status.reject(reload(self._parts.live, self._parts.check_reload, self._configure))
             self._systemd.notify("READY=1")
 
     def _keep_settings(self, config: Config) -> None:
@@ -204,8 +207,8 @@ class Service:
 
 
 def take_root(folders: Folders, lock: Lock, styles: Iterable[str]) -> None:
-    """Lock the root, then make and try its folders. Raises ConfigError if another daemon has the root or a folder
-    cannot be used, OSError if the disk is full."""
+    """Lock the root, then make and try its folders. Raises ConfigError if a folder cannot be used, StartLater if
+    another daemon has the root or the disk fails."""
     with contextlib.suppress(OSError):  # then `prepare` says what is wrong
         make(folders.work)
         lock.acquire()

@@ -5,10 +5,10 @@ import errno
 import logging
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from daemon.errors import ConfigError
+from daemon.errors import ConfigError, StartLater
 from daemon.events import Event, about
 from daemon.storage.files import FULL, NAME_MAX, truncated_file, write_all, write_atomically
 from daemon.storage.files import make as make_path
@@ -19,6 +19,11 @@ log = logging.getLogger("styled")
 
 FORMAT = 1  # of work/: the jobs' records and the journal
 PROBE = ".styled-probe-"
+DISKS = "they are on different filesystems; the whole root must be one filesystem"
+# What the system refuses for good; any other trouble of a disk may pass.
+REFUSALS = frozenset(
+    (errno.EACCES, errno.EPERM, errno.EXDEV, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
+)
 
 
 class Folders:
@@ -40,19 +45,17 @@ class Folders:
 
     def prepare(self, styles: Iterable[str]) -> None:
         """Make the missing folders and prove that files can be made and moved. Raises ConfigError with a line for
-        every folder that fails, and OSError if the disk is full."""
-        problems = []
+        every folder that fails, and StartLater if the disk does."""
+        if problems := self.problems():
+            raise ConfigError(problems)
         for folder in self.all:
-            try:
+            with _disk_trouble(folder):
                 make_path(folder)
-            except OSError as error:
-                if error.errno in FULL:
-                    raise  # the settings are right
-                problems.append(f"root: cannot make the folder {folder}: {error.strerror}; make it, or give rights")
-        if problems:
+        if problems := self.problems():
             raise ConfigError(problems)
-        if problems := [*self._nested(), *self._unmovable(), *self._format()]:
-            raise ConfigError(problems)
+        with _disk_trouble(self.version):
+            if not self.version.exists():
+                write_atomically(self.version, f"{FORMAT}\n", durable=True)
         for style in styles:
             self._prepare_style(style)
 
@@ -62,7 +65,7 @@ class Folders:
             self.enter(self.inbox / style, make=True).close()
         except OSError as error:
             if error.errno in FULL:
-                raise
+                raise StartLater([f"root: {escape(str(self.root))}: {error.strerror}"]) from None
             place = escape(str(error.filename or self.inbox / style))
             said = "%s: the folder of the style %s cannot be made: %s"
             log.warning(said, place, escape(style), error.strerror, extra=about(Event.LEFT_ALONE, path=place))
@@ -141,10 +144,20 @@ class Folders:
         return found.f_bavail * found.f_frsize, found.f_favail if found.f_files else 1
 
     def problems(self) -> list[str]:
-        """What `prepare` would refuse about the folders that exist. Makes nothing."""
-        if not self.root.exists():
+        """What `prepare` would refuse about the folders. Makes no folder, and no file that stays. Raises StartLater if
+        the disk fails."""
+        if flaws := [flaw for folder in self.all if (flaw := _flaw(folder))]:
+            return [f"root: {flaw}" for flaw in dict.fromkeys(flaws)]
+        if problems := [*self._nested(), *self._format()]:
+            return problems
+        if all(folder.is_dir() for folder in self.all):
+            with _disk_trouble(self.work):
+                return self._unmovable()
+        disks = {_nearest(folder).stat().st_dev: folder for folder in self.all}
+        if len(disks) < 2:
             return []
-        return [*self._nested(), *self._rights()]
+        one, other, *_ = disks.values()
+        return [_unmovable(one, other, DISKS)]
 
     def _nested(self) -> list[str]:
         real = {folder: folder.resolve() for folder in self.all}
@@ -153,13 +166,6 @@ class Folders:
             for outer in self.all
             for inner in self.all
             if inner != outer and real[inner].is_relative_to(real[outer])
-        ]
-
-    def _rights(self) -> list[str]:
-        return [
-            f"root: no right to write in {folder}; give it to the user that runs styled"
-            for folder in self.all
-            if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK)
         ]
 
     def _unmovable(self) -> list[str]:
@@ -172,40 +178,59 @@ class Folders:
                         here.remove(entry.name)
         with self.enter(self.work) as work:
             name = f"{PROBE}{secrets.token_hex(4)}"
-            try:
-                os.close(os.open(work.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            except OSError as error:
-                if error.errno in FULL:
-                    raise
-                return [
-                    f"root: cannot write in {self.work}: {error.strerror}; give rights to the user that runs styled"
-                ]
+            os.close(os.open(work.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             for folder in (self.inbox, self.outbox, self.failed, self.done):
                 try:
                     with self.enter(folder) as other:
                         rename_new(work, name, other, name)
                         rename_new(other, name, work, name)
                 except OSError as error:
-                    if error.errno == errno.EXDEV:
-                        why = "they are on different filesystems; the whole root must be one filesystem"
-                    else:
-                        why = f"{error.strerror}; give rights to the user that runs styled"
-                    problems.append(f"root: cannot move files between {self.work} and {folder}: {why}")
+                    why = f"{error.strerror}; give rights to the user that runs styled"
+                    problems.append(_unmovable(self.work, folder, DISKS if error.errno == errno.EXDEV else why))
             with contextlib.suppress(FileNotFoundError):
                 work.remove(name)
         return problems
 
     def _format(self) -> list[str]:
-        """Claim work/ for this version, or refuse one that a newer styled has written."""
-        try:
-            if not self.version.exists():
-                write_atomically(self.version, f"{FORMAT}\n", durable=True)
-                return []
-            found = self.version.read_text(errors="replace").strip()
-        except OSError as error:
-            if error.errno in FULL:
-                raise
-            return [f"root: {self.version} cannot be read or made: {error.strerror}"]
+        """Refuse a work/ that a newer styled has written."""
+        found = str(FORMAT)
+        with contextlib.suppress(FileNotFoundError), _disk_trouble(self.version), self.version.open("rb") as file:
+            found = file.read(100).decode(errors="replace").strip()
         if found == str(FORMAT):
             return []
         return [f"root: {self.work} has format {escape(found[:20])}, and this styled knows {FORMAT}; use the newer one"]
+
+
+@contextlib.contextmanager
+def _disk_trouble(path: Path) -> Iterator[None]:
+    """What the system refuses at `path` is a ConfigError, and what the disk cannot do now is StartLater."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        why = f"root: {escape(str(error.filename or path))} cannot be made or used: {error.strerror}"
+        if error.errno not in REFUSALS:
+            raise StartLater([why]) from None
+        raise ConfigError([f"{why}; give rights to the user that runs styled"]) from None
+
+
+def _flaw(folder: Path) -> str:
+    """Why `folder` cannot be used or made; "" if it can."""
+    nearest = _nearest(folder)
+    if not os.path.isdir(nearest):
+        return f"cannot make the folder {escape(str(folder))}: {escape(str(nearest))} is no folder; take it away"
+    if os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
+        return ""
+    return f"no right to write in {escape(str(nearest))}; give it to the user that runs styled"
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder or, if there is none, the next above it that is there."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _unmovable(one: Path, other: Path, why: str) -> str:
+    return f"root: cannot move files between {escape(str(one))} and {escape(str(other))}: {why}"

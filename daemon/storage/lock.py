@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.errors import ConfigError
+from daemon.errors import ConfigError, StartLater
 from daemon.storage.files import Handle
 
 BEATS = 10  # seconds: an idle daemon writes its status every 5 s (status.HEARTBEAT_SECONDS)
@@ -25,8 +25,8 @@ class Lock:
         self._fd = -1
 
     def acquire(self) -> None:
-        """Raises ConfigError if another daemon has this root or the file cannot be opened, OSError if its folder is
-        missing."""
+        """Raises StartLater if another daemon has this root, ConfigError if the file cannot be opened, OSError if its
+        folder is missing."""
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except PermissionError as error:
@@ -34,7 +34,7 @@ class Lock:
         try:
             if holder := self._holder(fd, fcntl.LOCK_EX):
                 root = self.path.parent.parent
-                raise ConfigError([f"root: {root} is already looked after by {holder}; stop that daemon first"])
+                raise StartLater([f"root: {root} is already looked after by {holder}; stop that daemon first"])
             with contextlib.suppress(OSError):  # on a full disk others do not learn our name
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, f"styled, process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
@@ -57,7 +57,7 @@ class Lock:
         """Whether a process, on this host or another one, holds the lock now."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         try:
             return bool(self._holder(fd, fcntl.LOCK_SH))

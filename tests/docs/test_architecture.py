@@ -66,12 +66,12 @@ INNER_IMPORTS = {
     "cli/commands_pictures.py": "a command loads no more than its answer needs",
     "cli/commands_service.py": "a command loads no more than its answer needs",
     "cli/terminal.py": "a command loads no more than its answer needs",
+    "cli/checking.py": "a decoder only for pictures of the user's, torch for `check --deep` only",
     "cli/demo.py": "Pillow, after the daemon has ended",
     "cli/output.py": "Pillow, for the record in a painting only",
     "cli/paint.py": "torch, after the arguments were checked",
     "processes/shared_array.py": "numpy, in a child only; the daemon passes the handle on",
     "service/metrics.py": "prometheus_client is an optional extra",
-    "service/preflight.py": "torch, for `check --deep` only",
     "transfer/__init__.py": "torch loads with the first use of Stylizer; recipes need none",
     "transfer/network/weights.py": "torch and safetensors load when a file of weights is read",
 }
@@ -228,9 +228,7 @@ def test_the_daemon_process_loads_neither_torch_nor_a_decoder_nor_numpy() -> Non
     assert not {"torch", "torchvision", "PIL", "pillow_heif", "numpy", "safetensors", "ray"} & set(loaded)
 
 
-@pytest.mark.parametrize(
-    ("picture", "spared"), [("builtin:ink", {"PIL", "numpy", "torch"}), ("own.png", {"numpy", "torch"})]
-)
+@pytest.mark.parametrize(("picture", "spared"), [("builtin:ink", {"PIL", "numpy", "torch"}), ("own.png", {"torch"})])
 def test_a_check_loads_no_more_than_its_answer_needs(tmp_path: Path, picture: str, spared: set[str]) -> None:
     (tmp_path / "own.png").write_bytes(jpeg(kind="PNG"))
     (tmp_path / "config.yaml").write_text(f"styles: {{alpha: {{picture: '{picture}'}}}}")

@@ -78,7 +78,7 @@ def test_once_gives_up_when_nothing_was_finished_for_long_and_nothing_is_being_p
     assert not after(1000), "a long painting is progress"
     status.stage("1", "waiting for a painter")
     assert not after(1), "this photo will be painted, whatever stops the others"
-    status.observe(device="", trouble="the painter cannot work", waiting={})
+    status.observe(device="", trouble="the painter cannot work", waiting={}, paused={})
     assert after(1)
 
 

@@ -19,7 +19,7 @@ def test_every_problem_is_named_at_once(root: Path) -> None:
             raise JobError("It is blurred.", "Hold still.")
 
     with pytest.raises(ConfigError) as caught:
-        check_all(load(root / "config.yaml"), probe, deep=True)
+        check_all(load(root / "config.yaml"), probe)
     names = [problem.partition(":")[0] for problem in caught.value.problems]
     assert names == ["styles.alpha and beta", "styles.beta.picture", "cluster"]
 
@@ -32,7 +32,7 @@ def test_nine_styles_with_the_same_flaw_are_one_message(root: Path) -> None:
         path.with_suffix(".gone").stat()
 
     with pytest.raises(ConfigError) as caught:
-        check_all(load(root / "config.yaml"), probe, deep=False)
+        check_all(load(root / "config.yaml"), probe)
     first, second, *_ = caught.value.problems
     assert first.startswith("styles.alpha, beta, style0 and 6 more: preset: gatys needs layer relu5_1")
     assert second == f"styles.alpha.picture: {root}/alpha.png cannot be read: No such file or directory"
@@ -41,6 +41,6 @@ def test_nine_styles_with_the_same_flaw_are_one_message(root: Path) -> None:
 def test_settings_without_a_problem_touch_no_file(root: Path) -> None:
     before = sorted(root.rglob("*"))
     probed: list[str] = []
-    check_all(load(root / "config.yaml"), lambda path: probed.append(path.name), deep=False)
+    check_all(load(root / "config.yaml"), lambda path: probed.append(path.name))
     assert probed == ["alpha.png", "beta.png"]
     assert sorted(root.rglob("*")) == before

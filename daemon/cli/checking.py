@@ -1,0 +1,60 @@
+"""What `styled check` does besides reading the settings: as the service's user, decode pictures and load the model."""
+
+import os
+import pwd
+from pathlib import Path
+
+from daemon.assets import STYLES
+from daemon.config.models import Config
+from daemon.config.saved import SERVICE_ROOT, likely_roots
+
+PROBE_SIDE = 256  # px; a picture is decoded whole, and kept at this size
+
+
+def probe(path: Path, max_megapixels: float) -> None:
+    """Raises JobError if this style picture cannot be decoded, OSError if it cannot be read."""
+    if path.parent == STYLES:
+        return  # tested before it was packed, so no decoder has to be loaded for it
+    from daemon.pictures.reading import read
+
+    with path.open("rb") as file:
+        read(file, max_megapixels=max_megapixels, size=PROBE_SIDE)
+
+
+def load_model(config: Config) -> None:
+    """Load the model on each of its devices. Raises ConfigError or StartLater."""
+    from daemon.processes.painter_process import PainterProcess  # torch
+
+    for device in PainterProcess(config.device, config.weights).ready_info.others:
+        PainterProcess(device, config.weights)
+
+
+def become_owner(path: Path) -> str:
+    """If root asks, go on as the user who owns the folders that the config.yaml at `path` names: that is the service,
+    whose rights and weights may be others. Returns the user's name, or "" if nothing changed."""
+    if os.getuid() != 0:
+        return ""
+    root = next((root for root in likely_roots(path) if root.is_dir()), None)
+    if root is None:
+        return ""
+    status = next(folder for folder in (root / "work", root) if folder.is_dir()).stat()
+    if status.st_uid == 0:
+        return ""
+    from daemon.console import console as console  # while root may still read all of Python, wherever that is
+    from daemon.pictures import reading as reading
+
+    for cache in (root / "cache", SERVICE_ROOT / "cache"):
+        if cache.is_dir():
+            os.environ.setdefault("XDG_CACHE_HOME", str(cache))
+    try:
+        owner = pwd.getpwuid(status.st_uid)
+    except KeyError:
+        name, group, groups, home = f"user {status.st_uid}", status.st_gid, [status.st_gid], "/"
+    else:
+        name, group, home = owner.pw_name, owner.pw_gid, owner.pw_dir
+        groups = os.getgrouplist(name, group)
+    os.environ["HOME"] = home
+    os.setgroups(groups)
+    os.setgid(group)
+    os.setuid(status.st_uid)
+    return name
