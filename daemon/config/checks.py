@@ -115,7 +115,7 @@ def name_flaw(name: str) -> str:
         return f"the name is longer than {LONGEST_NAME} bytes"
     if name.lower() == EVERY_STYLE:
         return f"inbox/{EVERY_STYLE}/ is the folder whose pictures are painted in every style"
-    if name.lower() == "index.html":
+    if name.lower() in ("index.html", "gallery.html"):
         return "this is the name of the gallery's page"
     return f"pictures in such a folder are left alone ({why})" if (why := ignored_reason(name)) else ""
 

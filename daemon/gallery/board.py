@@ -1,12 +1,12 @@
 """What the page shows beside the paintings: its title, the styles' pictures, and the photos that wait or failed."""
 
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.storage.files import Handle
+from daemon.storage.folder import Folder
 from daemon.text import escape
 
 SHOWN = 50  # photos of each kind that the page names
@@ -37,32 +37,25 @@ class Failure:
     at: int  # seconds since 1970
 
 
-def failures(failed: Path) -> list[Failure]:
+def failures(failed: Folder) -> list[Failure]:
     """The photos in failed/ that have a reason beside them, the newest first."""
     return sorted(_failures(failed), key=lambda each: each.at, reverse=True)
 
 
-def _failures(failed: Path) -> Iterator[Failure]:
-    for folder, folders, names in os.walk(failed):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        there = set(names)
-        for name in names:
-            photo = name.removesuffix(".txt")
-            if photo == name or photo not in there:
+def _failures(failed: Folder) -> Iterator[Failure]:
+    for folder, name in failed.walk(hidden=False):
+        photo = name.removesuffix(".txt")
+        try:
+            if photo == name or not folder.holds(photo):
                 continue
-            try:
-                text, at = _read(Path(folder, name))
-            except OSError:
-                continue
-            lines = [line.strip() for line in text.splitlines()]  # reason_text in jobs/delivery.py wrote them
-            reason = " ".join(line for line in lines[2:4] if line) or " ".join(lines[:1])
-            yield Failure(escape(os.path.relpath(os.path.join(folder, photo), failed)), escape(reason), at)
+            text, at = _read(folder.file(name))
+        except OSError:
+            continue
+        lines = [line.strip() for line in text.splitlines()]  # reason_text in jobs/delivery.py wrote them
+        reason = " ".join(line for line in lines[2:4] if line) or " ".join(lines[:1])
+        yield Failure(escape(os.path.relpath(folder.path / photo, failed.path)), escape(reason), at)
 
 
-def _read(path: Path) -> tuple[str, int]:
-    """The beginning of a regular file, and when it was written. Raises OSError."""
-    file = Handle.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    status = os.fstat(file.fd)
-    if not stat.S_ISREG(status.st_mode):
-        raise FileNotFoundError(path)
-    return os.pread(file.fd, READ, 0).decode("utf-8", "replace"), round(status.st_mtime)
+def _read(file: Handle) -> tuple[str, int]:
+    """The beginning of a file, and when it was written."""
+    return os.pread(file.fd, READ, 0).decode("utf-8", "replace"), round(os.fstat(file.fd).st_mtime)

@@ -1,67 +1,115 @@
-"""The gallery's own files below outbox/. All that the gallery writes and removes, it writes and removes here.
+"""The gallery's own files. All that the gallery writes and removes, it writes and removes here.
 
-outbox/index.html                    the page, always whole
-outbox/.gallery/now.svg              an empty picture whose size tells an open page whether it is the newest
-outbox/.gallery/paintings.jsonl      one line for each painting on the page
-outbox/.gallery/<id>.webp            the thumbnail of a painting; <id>-before.webp: of its photo
-outbox/.gallery/style-<id>.webp      the thumbnail of a style's picture
+    work/gallery.jsonl                one line for each painting on the page
+    outbox/index.html                 the page, always whole; gallery.html where somebody has an index.html of their own
+    outbox/.gallery/now.svg           an empty picture whose size tells an open page whether it is the newest
+    outbox/.gallery/<id>.webp         the thumbnail of a painting; <id>-before.webp: of its photo
+    outbox/.gallery/style-<id>.webp   the thumbnail of a style's picture
+
+Others may write in outbox/. What they put in the way there is not written through, and they cannot change the list.
 """
 
 import contextlib
-from collections.abc import Collection, Iterable
-from pathlib import Path
+import logging
+import os
+import threading
+from collections.abc import Collection, Iterable, Iterator
 
-from daemon.storage.files import write_atomically
+from daemon.events import Event, about
+from daemon.storage.files import Handle, truncated_file, write_all, write_atomically
+from daemon.storage.folder import Folder, adopt, replace
+from daemon.storage.layout import Folders
+from daemon.text import escape
 
-LIST = "paintings.jsonl"
+log = logging.getLogger("styled")
+
+PAGES = ("index.html", "gallery.html")  # the first that is ours or nobody's
+MARK = b"content=\"default-src 'none'; img-src 'self' file: data:; style-src 'unsafe-inline'; script-src 'sha256-"
+HEAD = 2048  # bytes in which a page of ours has MARK
+LONGEST_LINE = 1 << 16  # bytes of the list
 STAMP = "now.svg"
 STYLE = "style-"
 
 
 class GalleryFiles:
-    """Every method raises OSError if the disk refuses."""
+    """Every method raises OSError if the disk refuses. Thread-safe."""
 
-    def __init__(self, outbox: Path) -> None:
-        self.page = outbox / "index.html"
-        self.folder = outbox / ".gallery"
+    def __init__(self, folders: Folders) -> None:
+        self.page = folders.outbox / PAGES[0]
+        self.folder = folders.outbox / ".gallery"
+        self._folders = folders
+        self._list = folders.work / "gallery.jsonl"
+        self._new = ".gallery.tmp"  # in work/: a file on its way to outbox/
+        self._writing = threading.Lock()
 
     def write_page(self, text: str, at: int) -> None:
         """The page, then the stamp that tells open pages of it. `at`: when it was written, seconds since 1970."""
-        write_atomically(self.page, text, durable=False)
+        with self._folders.enter(self._folders.outbox, make=True) as outbox:
+            page = next((name for name in PAGES if _is_ours(outbox, name)), "")
+            if not page:
+                raise FileExistsError(17, f"{' and '.join(PAGES)} are somebody else's")
+            if outbox.path / page != self.page:
+                self.page = outbox.path / page
+                said = "%s is not styled's page and stays as it is; the gallery is %s"
+                other = escape(str(outbox.path / PAGES[0]))
+                log.info(said, other, page, extra=about(Event.GALLERY_FAILED, path=other))
+            self._put(outbox, page, text.encode("utf-8", "surrogateescape"))
         self.write(STAMP, stamp(at).encode())
 
     def write(self, name: str, data: bytes) -> None:
-        self.folder.mkdir(exist_ok=True)
-        write_atomically(self.folder / name, data, durable=False)
+        with self._folders.enter(self.folder, make=True) as folder:
+            self._put(folder, name, data)
+
+    def _put(self, folder: Folder, name: str, data: bytes) -> None:
+        """Replace `name` whole. The file is made in work/, where nobody can have put a link under its name."""
+        new = self._folders.work / self._new
+        with self._writing, self._folders.enter(new.parent) as work, truncated_file(new, 0o666) as fd:
+            write_all(fd, data)
+            adopt(Handle(os.dup(fd)), folder)
+            replace(work, self._new, folder, name)
 
     def remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            (self.folder / name).unlink()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._folders.enter(self.folder) as folder:
+            folder.remove(name)
 
     def holds(self, name: str) -> bool:
-        return (self.folder / name).is_file()
+        with contextlib.suppress(OSError), self._folders.enter(self.folder) as folder:
+            folder.file(name).close()
+            return True
+        return False
 
-    def listed(self) -> list[str]:
+    def listed(self) -> Iterator[bytes]:
         """The lines of the list; none if there is no list."""
-        try:
-            return (self.folder / LIST).read_text().splitlines()
-        except (FileNotFoundError, UnicodeDecodeError):
-            return []
+        with contextlib.suppress(FileNotFoundError), self._list.open("rb") as file:
+            while line := file.readline(LONGEST_LINE):
+                yield line
 
     def list_anew(self, lines: Iterable[str]) -> None:
-        self.write(LIST, "".join(f"{line}\n" for line in lines).encode())
+        write_atomically(self._list, "".join(f"{line}\n" for line in lines), durable=False)
 
     def list_one_more(self, line: str) -> None:
-        self.folder.mkdir(exist_ok=True)
-        with (self.folder / LIST).open("a") as file:
-            file.write(f"{line}\n")
+        with self._list.open("ab") as file:
+            file.write(f"{line}\n".encode())
 
     def sweep(self, used: Collection[str], *, of_styles: bool = False) -> None:
         """Remove the thumbnails of paintings or, with `of_styles`, of styles' pictures that no id in `used` names."""
-        for thumbnail in self.folder.glob("*.webp"):
-            is_due = thumbnail.name.startswith(STYLE) == of_styles
-            if is_due and thumbnail.name.removesuffix(".webp").removesuffix("-before") not in used:
-                self.remove(thumbnail.name)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._folders.enter(self.folder) as folder:
+            for name in [entry.name for entry in folder.entries() if entry.name.endswith(".webp")]:
+                is_due = name.startswith(STYLE) == of_styles
+                if is_due and name.removesuffix(".webp").removesuffix("-before") not in used:
+                    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                        folder.remove(name)
+
+
+def _is_ours(outbox: Folder, name: str) -> bool:
+    """Whether `name` is a page of ours, or free."""
+    if not outbox.holds(name):
+        return True
+    try:
+        file = outbox.file(name)
+    except OSError:
+        return False
+    return MARK in os.pread(file.fd, HEAD, 0)
 
 
 def stamp(at: int) -> str:

@@ -21,7 +21,7 @@ from daemon.events import Event, about
 from daemon.filenames import FILM, OUTPUT_EXTENSIONS
 from daemon.gallery.board import Board, Failure, failures
 from daemon.gallery.files import GalleryFiles
-from daemon.gallery.page import Row, render
+from daemon.gallery.page import Row, link_to, render
 from daemon.gallery.style_pictures import StylePictures
 from daemon.previews import Thumbnails
 from daemon.processes.readers import Readers
@@ -54,7 +54,7 @@ class Gallery:
 
     def __init__(self, folders: Folders, readers: Readers, board: Callable[[], Board] = Board) -> None:
         """`board`: what the daemon knows at the moment, asked in the thread every few seconds."""
-        self.files = GalleryFiles(folders.outbox)
+        self.files = GalleryFiles(folders)
         self._folders = folders
         self._readers = readers
         self._ask = board
@@ -129,10 +129,15 @@ class Gallery:
         if is_due or board.failures != self._board.failures or not self._looked:
             self._looked = time.monotonic()
             self._forget_gone()
-            found = failures(self._folders.failed)
+            found = self._look_at_failures()
             self._board_changed |= found != self._failures
             self._failures = found
         self._pin(board)
+
+    def _look_at_failures(self) -> list[Failure]:
+        with contextlib.suppress(OSError), self._folders.enter(self._folders.failed) as failed:
+            return failures(failed)
+        return []
 
     def _pin(self, board: Board) -> None:
         self._board_changed |= board != self._board
@@ -143,10 +148,12 @@ class Gallery:
     def _load(self) -> None:
         """Take over the paintings of an earlier run whose files have not changed, and rewrite the list."""
         for line in self.files.listed():
-            with contextlib.suppress(ValueError, TypeError, KeyError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 entry = json.loads(line)
-                known = Known(str(entry["path"]), entry["length"], entry["mtime_ns"], Row.load(entry["row"]))
-                self._known[known.path] = known
+                row = Row.load(entry["row"])
+                known = Known(str(entry["path"]), int(entry["length"]), int(entry["mtime_ns"]), row)
+                if row.link == link_to(known.path):
+                    self._known[known.path] = known
         self._forget_gone()
         self.files.sweep({known.row.id for known in self._known.values()} | self._new_ids)
         self.files.list_anew(_line(known) for known in self._known.values())
@@ -158,14 +165,17 @@ class Gallery:
         self.files.list_one_more(_line(known))
 
     def _forget_gone(self) -> None:
-        for path, known in list(self._known.items()):
-            try:
-                status = (self._folders.outbox / path).stat()
-                is_same = (status.st_size, status.st_mtime_ns) == (known.length, known.mtime_ns)
-            except OSError:
-                is_same = False
-            if not is_same:
-                self._forget(path)
+        by_folder: dict[str, list[Known]] = {}
+        for known in self._known.values():
+            by_folder.setdefault(os.path.dirname(known.path), []).append(known)
+        for folder, paintings in by_folder.items():
+            there: set[str] = set()
+            with contextlib.suppress(OSError, ValueError), self._folders.enter(self._folders.outbox / folder) as here:
+                names = [(each, os.path.basename(each.path)) for each in paintings]
+                there = {each.path for each, name in names if here.is_stamped(name, (each.length, each.mtime_ns))}
+            for each in paintings:
+                if each.path not in there:
+                    self._forget(each.path)
 
     def _forget(self, path: str) -> None:
         known = self._known.pop(path, None)
@@ -176,11 +186,10 @@ class Gallery:
 
     def _unknown(self) -> Iterator[Path]:
         """Paintings in outbox/ that are not on the page: its list was lost, or a crash came between."""
-        for folder, folders, names in os.walk(self._folders.outbox):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in names:
-                path = Path(folder, name)
-                painting = not name.startswith(".") and path.suffix.lower() in PAINTINGS and not name.endswith(FILM)
+        with contextlib.suppress(OSError), self._folders.enter(self._folders.outbox) as outbox:
+            for folder, name in outbox.walk(hidden=False):
+                path = folder.path / name
+                painting = path.suffix.lower() in PAINTINGS and not name.endswith(FILM)
                 if painting and path.parent != self._folders.outbox and self._below(path) not in self._known:
                     yield path
 
@@ -189,16 +198,19 @@ class Gallery:
         if self._below(path) in self._known:
             return  # it was delivered meanwhile
         try:
-            file = Handle.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            file = self._open(path)
             thumbnails = self._readers.sketch_file(file, None)
             record = Provenance.from_json(thumbnails.record)
             original = self._folders.done / Path(self._below(path)).parent / record.source
             with contextlib.suppress(OSError, ValueError, JobError, WorkerDied):
-                photo = Handle.open(original, os.O_RDONLY | os.O_NONBLOCK)
-                thumbnails = self._readers.sketch_file(file, photo)
+                thumbnails = self._readers.sketch_file(file, self._open(original))
             self._remember(self._with_thumbnails(secrets.token_hex(8), path, record, thumbnails))
         except (JobError, WorkerDied, OSError) as error:
             log.debug("%s is not shown in the gallery: %s", escape(str(path)), error)
+
+    def _open(self, path: Path) -> Handle:
+        with self._folders.enter(path.parent) as folder:
+            return folder.file(path.name)
 
     def _with_thumbnails(self, name: str, path: Path, record: Provenance, thumbnails: Thumbnails) -> Known:
         """Write the thumbnails under the id `name`, and return what the page needs to know of the painting."""
@@ -207,9 +219,10 @@ class Gallery:
         self.files.write(card, thumbnails.card)
         if thumbnails.before:
             self.files.write(before, thumbnails.before)
-        below, status = self._below(path), path.stat()
+        below = self._below(path)
+        with self._folders.enter(path.parent) as folder:
+            status, has_film = folder.stat(path.name), folder.holds(path.stem + FILM)
         row = Row.of(name, below, status.st_mtime, record, thumbnails.size)
-        has_film = os.path.lexists(path.with_name(path.stem + FILM))
         row = replace(row, before=bool(thumbnails.before), film=has_film)
         return Known(below, status.st_size, status.st_mtime_ns, row)
 

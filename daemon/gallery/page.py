@@ -53,7 +53,7 @@ class Row:
             id=name,
             name=escape(os.sep.join(parts[1:]) or path),
             style=escape(parts[0]),
-            link=quote(os.fsencode(path)),
+            link=link_to(path),
             width=size[0],
             height=size[1],
             at=round(at),
@@ -77,6 +77,11 @@ class Row:
         if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", row.id):
             raise ValueError("its id is no thumbnail's")
         return row
+
+
+def link_to(path: str) -> str:
+    """The link to a painting, `path` below outbox/."""
+    return quote(os.fsencode(path))
 
 
 def render(

@@ -82,7 +82,10 @@ class Folder:
 
     def is_stamped(self, name: str, stamp: Sequence[int]) -> bool:
         """Whether the regular file `name` has this stamp."""
-        return stat.S_ISREG(self.stat(name).st_mode) and list(self.stamp(name)) == list(stamp)
+        with contextlib.suppress(FileNotFoundError):
+            status = self.stat(name)
+            return stat.S_ISREG(status.st_mode) and [status.st_size, status.st_mtime_ns] == list(stamp)
+        return False
 
     def file(self, name: str) -> Handle:
         """The regular file `name`, open for reading. Never waits. Raises FileNotFoundError for every other kind."""
@@ -109,16 +112,22 @@ class Folder:
         with os.scandir(self.fd) as found:
             return list(found)
 
-    def walk(self, depth: int = DEEPEST) -> Iterator[tuple[Folder, str]]:
+    def walk(self, *, hidden: bool = True, depth: int = DEEPEST) -> Iterator[tuple[Folder, str]]:
         """Every regular file here and below, with the open folder that holds it. What cannot be looked into is passed
-        over."""
+        over, and so is, unless `hidden`, what begins with a dot."""
+        entries: list[os.DirEntry[str]] = []
         with contextlib.suppress(OSError):
-            for entry in self.entries():
-                if entry.is_file(follow_symlinks=False):
-                    yield self, entry.name
-                elif depth and entry.is_dir(follow_symlinks=False):
-                    with contextlib.suppress(OSError), self.enter(entry.name) as below:
-                        yield from below.walk(depth - 1)
+            entries = [each for each in self.entries() if hidden or not each.name.startswith(".")]
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                yield self, entry.name
+            elif depth and entry.is_dir(follow_symlinks=False):
+                try:
+                    below = self.enter(entry.name)
+                except OSError:
+                    continue
+                with below:
+                    yield from below.walk(hidden=hidden, depth=depth - 1)
 
     def sync(self) -> None:
         """Make the names in this folder durable."""

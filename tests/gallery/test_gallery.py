@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from daemon.gallery.board import Board
-from daemon.gallery.files import stamp
+from daemon.gallery.files import HEAD, MARK, PAGES, stamp
 from daemon.gallery.gallery import Gallery
+from daemon.gallery.page import render
 from daemon.pictures.thumbnails import sketch
 from daemon.pictures.writing import write
 from daemon.processes.readers import Readers
@@ -173,7 +174,8 @@ def test_what_the_page_does_not_know_is_read_from_the_paintings(
     (folders.outbox / "alpha/broken.png").write_bytes(b"no picture")
     os.mkfifo(folders.outbox / "alpha/pipe.png")
     (folders.outbox / ".gallery").mkdir()
-    (folders.outbox / ".gallery/paintings.jsonl").write_text('nonsense\n{"path": "a"}\n[]\n')
+    nonsense = b'nonsense\n{"path": "a"}\n[]\n\xff\n' + b"[" * 100_000 + b'\n{"path": "a", "length": 1e999}\n'
+    (folders.work / "gallery.jsonl").write_bytes(nonsense)
     (folders.outbox / ".gallery/orphan.webp").write_bytes(b"")
     os.utime(folders.outbox / ".gallery/orphan.webp", (0, 0))
     gallery = begin()
@@ -189,14 +191,66 @@ def test_a_disk_that_takes_no_page_ends_nothing(
 ) -> None:
     monkeypatch.setattr("daemon.gallery.gallery.LOOK_SECONDS", 0.05)
     monkeypatch.setattr("daemon.gallery.gallery.REST_SECONDS", 0.05)
-    (folders.outbox / "index.html").mkdir()
+    for page in PAGES:
+        (folders.outbox / page).mkdir()
     gallery, path = begin(), folders.outbox / "alpha/photo.png"
     painted(path)
     gallery.add("job-1", path, a_record(), sketch(np.zeros((3, 4, 3), np.float32), None))
     wait_until(lambda: "cannot be written" in caplog.text)
-    shutil.rmtree(folders.outbox / "index.html")
+    for page in PAGES:
+        shutil.rmtree(folders.outbox / page)
     path.unlink()  # something to write about
     wait_until(gallery.files.page.is_file)
+
+
+def test_nothing_is_written_or_removed_through_what_lies_in_the_way(
+    folders: Folders, begin: Callable[[], Gallery], tmp_path: Path
+) -> None:
+    """Whoever may write in outbox/ plants links and FIFOs under the names that the gallery uses."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "holiday.webp").write_bytes(b"holiday")
+    (folders.outbox / ".gallery").symlink_to(outside)
+    (folders.outbox / ".index.html.tmp").symlink_to("../work/version")
+    gallery, path = begin(), folders.outbox / "alpha/photo.png"
+    painted(path)
+    with pytest.raises(NotADirectoryError):
+        gallery.add("job-1", path, a_record(), sketch(np.zeros((3, 4, 3), np.float32), None))
+    wait_until(gallery.files.page.exists)
+    gallery.close(30)
+    assert [each.read_bytes() for each in outside.iterdir()] == [b"holiday"]
+    assert folders.version.read_text() == "1\n"
+
+    (folders.outbox / ".gallery").unlink()
+    (folders.outbox / ".gallery").mkdir()
+    (folders.outbox / ".gallery/job-2.webp").symlink_to(outside / "holiday.webp")
+    os.mkfifo(folders.outbox / ".gallery/now.svg")
+    again = begin()
+    again.add("job-2", path, a_record(), sketch(np.zeros((3, 4, 3), np.float32), None))
+    wait_until(lambda: "photo.png" in names(again.files.page))
+    again.close(30)
+    assert [each.read_bytes() for each in outside.iterdir()] == [b"holiday"]
+    assert (folders.outbox / ".gallery/now.svg").is_file()
+
+
+@pytest.mark.parametrize("kind", ["a page", "a link", "empty"])
+def test_somebody_elses_page_stays_as_it_is(folders: Folders, begin: Callable[[], Gallery], kind: str) -> None:
+    own, other = folders.outbox / "index.html", folders.outbox / "start.html"
+    other.write_text("<h1>My own start page</h1>")
+    if kind == "a link":
+        own.symlink_to(other.name)
+    else:
+        own.write_text("" if kind == "empty" else other.read_text())
+    before = own.read_bytes()
+    gallery = begin()
+    wait_until((folders.outbox / "gallery.html").exists)
+    gallery.close(30)
+    assert own.read_bytes() == before == b"" or own.read_bytes() == before == other.read_bytes()
+    assert gallery.files.page.name == "gallery.html"
+
+
+def test_a_page_of_ours_is_known_by_its_beginning() -> None:
+    assert MARK in render([], 0.0).encode()[:HEAD]
 
 
 def test_the_daemon_keeps_its_gallery_and_does_without_if_told(root: Path, start: Callable[..., Daemon]) -> None:
