@@ -17,7 +17,8 @@ In all presets, features are normalised as ImageNet's were; VGG19 is cut after t
 keeps pixels within [0, 1], and the curvature pairs come from the steps after the projection. `tutorial` does not start
 from the photograph itself, but from the photograph in the style's spectrum (colours and contrast at each frequency). It
 spends its first fifth on an eased loss, in which no direction of a Gram matrix counts far more than the others. `gatys`
-paints at half the size, then at the full size.
+paints at a quarter and a half of the size, then at the full size, from the photograph in the style's colours, with a
+little total variation, and with the border of `fine`.
 
 `fine` and `draft` compare style and content at several sizes of the picture at once, in every evaluation (Snelgrove
 2017): for a painting of 512 px these are the full size, a half, a quarter and an eighth. Each doubling of the
