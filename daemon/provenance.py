@@ -27,7 +27,7 @@ from daemon.transfer.recipe import recipe as checked
 from daemon.transfer.steps import EvaluationRun
 
 LIBRARIES = ("torch", "numpy", "pillow", "pillow-heif")  # whose versions decide about pixels
-SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors")
+SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors", "precision")
 CURVE = 60  # losses that a record keeps at most
 MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more
 # settings of `fine` up to 0.1's development that are gone, each with the value at which it did nothing
@@ -35,7 +35,7 @@ GONE: Mapping[str, float] = MappingProxyType({"palette": 0.0, "contours": 0.0, "
 NEWEST_RECIPE = {  # settings that older records lack, each with the value at which it does nothing
     name: getattr(PRESETS["tutorial"], name)
     for name in ("pyramid", "content_levels", "finer", "recolor", "achromatic", "margin")
-}
+} | {"precision": "full"}
 NEWER = "Another version of styled painted it, or its record was changed. Use the version that the record names."
 
 
@@ -166,7 +166,8 @@ def ways(stretches: Sequence[EvaluationRun]) -> str:
     by_scale: dict[int, list[str]] = {}
     for each in stretches:
         where = "whole" if each.side is None else f"in tiles of {each.side} px"
-        by_scale.setdefault(each.scale, []).append(f"{each.evaluations} {where}, {each.history} pairs")
+        precise = ", in bfloat16" if each.half else ""
+        by_scale.setdefault(each.scale, []).append(f"{each.evaluations} {where}, {each.history} pairs{precise}")
     return "; ".join(f"scale {scale}: {', then '.join(parts)}" for scale, parts in by_scale.items())
 
 

@@ -30,6 +30,7 @@ RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(
         "seed": "Another number: other noise.",
         "start": "content, noise or style.",
         "keep_colors": "no, luminance or statistics.",
+        "precision": "auto or full.",
     }
 )
 # The same for the settings of the machine.

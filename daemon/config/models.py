@@ -25,7 +25,7 @@ from pydantic import (
 from daemon.config.checks import absolute, file_flaw, style_picture
 from daemon.filenames import EVERY_STYLE
 from daemon.text import meant, quoted, words
-from daemon.transfer.recipe import PRESETS, KeepColors, Recipe, Start, recipe
+from daemon.transfer.recipe import PRESETS, KeepColors, Precision, Recipe, Start, recipe
 from daemon.transfer.recipe_check import CHOICES
 
 NEED_RESTART = ("root", "device", "cluster", "weights", "gallery", "metrics")
@@ -112,6 +112,7 @@ _Scale = Annotated[float, Field(ge=0.05, le=20), _right("a number from 0.05 to 2
 _Seed = Annotated[int, Field(ge=0, lt=2**63), _right("a whole number from 0 to 9223372036854775807")]
 _Start = Annotated[Start, _right(words(CHOICES["start"]))]
 _KeepColors = Annotated[KeepColors, _right(words(CHOICES["keep_colors"]))]
+_Precision = Annotated[Precision, _right(words(CHOICES["precision"]))]
 _File = Annotated[Path, BeforeValidator(_picture)]
 _Share = Annotated[float, Field(gt=0, le=1e6), _right("a number above 0, up to 1000000")]
 _Format = Annotated[Literal["keep", "png", "jpeg", "webp"], _right("keep, png, jpeg or webp")]
@@ -175,6 +176,7 @@ class RecipeSettings(_Group):
     seed: _Seed | None = None  # of the noise
     start: _Start | None = None
     keep_colors: _KeepColors | None = None  # how the photo's colours are kept
+    precision: _Precision | None = None  # of the network's features
 
 
 class Defaults(RecipeSettings):

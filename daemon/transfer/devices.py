@@ -14,6 +14,8 @@ from .network.kernels import loaded
 
 log = logging.getLogger("styled")
 
+HALF_FLAGS = ("amx_bf16", "avx512_bf16")  # of CPUs that multiply bfloat16
+
 
 def _there() -> list[str]:
     """The devices of this machine, the best first, whether they work or not."""
@@ -104,6 +106,13 @@ def precision(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
+def computes_in_half(device: torch.device) -> bool:
+    """Whether the device itself multiplies bfloat16, as NVIDIA's GPUs from Ampere and CPUs with AMX or AVX512-BF16."""
+    if device.type == "cuda":
+        return torch.version.hip is None and torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and not _cpu_flags().isdisjoint(HALF_FLAGS)
+
+
 def device_name(device: torch.device) -> str:
     """The name of a device for people; for a CPU also whether our kernels run, because the painting's bits differ."""
     if device.type == "cuda":
@@ -113,9 +122,15 @@ def device_name(device: torch.device) -> str:
 
 
 def _processor() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_flags() -> set[str]:
+    return set(_cpuinfo("flags").split())
+
+
+def _cpuinfo(name: str) -> str:
+    """What Linux says of the first core; "" if it says nothing."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")

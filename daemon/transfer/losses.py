@@ -19,6 +19,7 @@ from .network.kernels import fitting
 from .pyramid import content_weights, level_weights, pyramid
 from .recipe import Recipe
 
+MIXED = hasattr(torch.ops.aten.mm, "dtype")  # whether torch (2.8 and later) multiplies bfloat16 into float32
 FLOOR = 0.01  # share of a layer's energy that is added to a variance before dividing, for pictures of one colour
 SPECK = 1e-6  # added likewise, for a layer without energy: a black picture
 
@@ -66,12 +67,18 @@ def gram(F: Tensor) -> Moments:
 
 def covariance(F: Tensor) -> Moments:
     """The Gram matrix of F minus the mean of F, and the mean."""
-    mean = maps(F).mean(0)  # departure: with the mean apart, the matrix describes texture more than brightness
+    # departure: with the mean apart, the matrix describes texture more than brightness
+    mean = maps(F).mean(0, dtype=sum_type(F.dtype))
     return Moments(products(F, mean) / F[0, 0].numel(), mean)
 
 
 def products(F: Tensor, mean: Tensor | None = None) -> Tensor:
-    """Σ_k F_ik F_jk (N, N) of F, or of F - mean if the mean (N,) is given."""
+    """Σ_k F_ik F_jk (N, N) of F, or of F - mean if the mean (N,) is given; of F in bfloat16 summed in float32."""
+    if F.dtype == torch.bfloat16 and F.is_cuda and MIXED:
+        f = maps(F)
+        total = torch.mm(f.T, f, out_dtype=torch.float32)
+        return total if mean is None else total.addr_(mean, mean, alpha=-len(f))
+    F = F.to(sum_type(F.dtype))
     if kernels := fitting(F):
         return kernels.products(F, mean)
     f = maps(F)
@@ -86,6 +93,11 @@ def products(F: Tensor, mean: Tensor | None = None) -> Tensor:
 def copies(device: torch.device) -> bool:
     """Whether `products` makes a copy of F - mean, whose products are more exact; on a GPU the copy costs too much."""
     return device.type == "cpu"
+
+
+def sum_type(dtype: torch.dtype) -> torch.dtype:
+    """The type of sums over pixels, for features of type `dtype`: float32 for bfloat16, which is too coarse."""
+    return torch.float32 if dtype == torch.bfloat16 else dtype
 
 
 def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:
@@ -151,6 +163,8 @@ def relative_weights(A: Moments) -> tuple[Tensor, Tensor]:
 
 def content(F: Tensor, P: Tensor) -> Tensor:
     """Eq. 1, L_content = ½ Σ (F_ij - P_ij)², with the tutorial's constants."""
+    if F.dtype == torch.bfloat16:
+        return (F - P).square().mean(dtype=torch.float32)
     return mse_loss(F, P)  # departure: the mean, no ½
 
 

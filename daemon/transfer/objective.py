@@ -189,7 +189,10 @@ class Level:
                 add_product(here, core, *losses.slope(G[name].mean, dG[name], self._pixels(name)))
             if name in P:
                 scale = 2 * self._content.weights[name] / (self._pixels(name) * core.shape[1])
-                here.add_(core, alpha=scale).sub_(P[name], alpha=scale)
+                if here.dtype == torch.bfloat16:  # scaled before, the difference would be lost
+                    here.add_(core - P[name], alpha=scale)
+                else:
+                    here.add_(core, alpha=scale).sub_(P[name], alpha=scale)
             return g
 
         return L, back(add)
@@ -224,12 +227,13 @@ def add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
         kernels.add_product(g, F, S, row)
         return
     here, f = g.permute(0, 2, 3, 1), losses.maps(F)
-    if here.is_contiguous() and here.dtype == f.dtype:
+    S = S.to(f.dtype)
+    if here.is_contiguous():
         here.view(f.shape).addmm_(f, S)
     else:
         here += (f @ S).view(here.shape)
     if row is not None:
-        here += row
+        here += row.to(f.dtype)
 
 
 def summed(terms: Sequence[Tensor]) -> Tensor:

@@ -39,6 +39,7 @@ class Plan(NamedTuple):
     side: int | None  # px of a tile; None: the whole picture at once
     keep: bool  # whether the photo's features are kept; False: recomputed at each evaluation
     history: int  # curvature pairs of L-BFGS; 0: ProjectedGradient, which has none
+    half: bool = False  # whether features are computed in bfloat16
 
     def __str__(self) -> str:
         where = "whole" if self.side is None else f"in tiles of {self.side} px"
@@ -117,6 +118,7 @@ class FallbackObjective:
     def __init__(self, objective: Callable[[Plan], Evaluate], options: Iterator[Plan]) -> None:
         self._objective, self._options = objective, options
         self._evaluate: Evaluate | None = None
+        self._full = False
         self.plan = next(options)
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +157,13 @@ class FallbackObjective:
         plan = next(self._options, None)
         if plan is None:
             raise MemoryError
-        self.plan = plan
+        self.plan = plan._replace(half=plan.half and not self._full)
+
+    def in_full(self) -> None:
+        """Compute nothing in bfloat16 from now on."""
+        self._full = True
+        if self.plan.half:
+            self._evaluate, self.plan = None, self.plan._replace(half=False)
 
     def _step_down(self) -> None:
         self.turn()

@@ -8,7 +8,7 @@ import torch
 
 from .memory import memory
 from .plan import Plan
-from .steps import EvaluationRun, Level, Step, counted
+from .steps import EvaluationRun, Level, Step, counted, evaluations_in_half
 
 OnStep = Callable[[Step], None]
 
@@ -17,9 +17,16 @@ class PaintingProgress:
     """The evaluations of a painting. `before`: the runs of an earlier painting, to be repeated in the same way."""
 
     def __init__(
-        self, levels: Sequence[Level], device: torch.device, on_step: OnStep, before: Sequence[EvaluationRun] = ()
+        self,
+        levels: Sequence[Level],
+        device: torch.device,
+        on_step: OnStep,
+        before: Sequence[EvaluationRun] = (),
+        half: bool = False,
     ) -> None:
+        """`half`: compute the first evaluations in bfloat16; an earlier painting's runs tell that by themselves."""
         self.levels = levels
+        self._half = half and not before
         self._device, self._on_step = device, on_step
         self._stretches: list[EvaluationRun] = []
         self._before = [[each for each in before if each.scale == scale + 1] for scale in range(len(levels))]
@@ -28,7 +35,11 @@ class PaintingProgress:
 
     def plans(self, scale: int) -> list[Plan]:
         """The plans that the earlier painting followed at a scale (from 0), in their order."""
-        return [Plan(each.side, each.keep, each.history) for each in self._before[scale]]
+        return [Plan(each.side, each.keep, each.history, each.half) for each in self._before[scale]]
+
+    def in_half(self, scale: int) -> int:
+        """How many evaluations, the first at a scale, are computed in bfloat16, beside those of an earlier painting."""
+        return evaluations_in_half(self.levels, scale) if self._half else 0
 
     def turned(self, scale: int, done: int) -> bool:
         """Whether the earlier painting changed its plan after `done` evaluations at a scale; True once for each."""
@@ -38,7 +49,7 @@ class PaintingProgress:
 
     def count(self, scale: int, plan: Plan) -> None:
         """Count one evaluation at a scale by this plan."""
-        now = EvaluationRun(scale + 1, plan.side, plan.keep, plan.history, 1)
+        now = EvaluationRun(scale + 1, plan.side, plan.keep, plan.history, 1, plan.half)
         if self._stretches and replace(self._stretches[-1], evaluations=1) == now:
             now = replace(now, evaluations=self._stretches.pop().evaluations + 1)
         self._stretches.append(now)

@@ -12,6 +12,7 @@ from .recipe_check import SETTINGS, problems_of, problems_of_the_algorithm
 
 Start = Literal["content", "noise", "style"]
 KeepColors = Literal["no", "luminance", "statistics"]
+Precision = Literal["auto", "full"]
 BASE: Final = 512  # px, the long side of the painting that a recipe's `pyramid` and `scales` are chosen for
 
 
@@ -53,6 +54,7 @@ class Recipe:
     seed: int = 0  # of the noise, 0 to 2⁶³ − 1
     start: Start = "content"
     keep_colors: KeepColors = "no"
+    precision: Precision = "auto"  # auto: first in bfloat16 where the device computes in it; see steps.MOST_HALF
 
     def __post_init__(self) -> None:
         """Raises RecipeError, which names every field that cannot be."""

@@ -8,7 +8,11 @@ from typing import Any, Final
 from .network.layers import LAYERS
 
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"start": ("content", "noise", "style"), "keep_colors": ("no", "luminance", "statistics")}
+    {
+        "start": ("content", "noise", "style"),
+        "keep_colors": ("no", "luminance", "statistics"),
+        "precision": ("auto", "full"),
+    }
 )
 FACTORS: Final = ("style_weight", "content_weight", "smoothness", "style_scale")
 SETTINGS: Final = (*CHOICES, *FACTORS, "seed")  # what a user sets

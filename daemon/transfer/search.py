@@ -21,6 +21,7 @@ class Search:
         self.optimizer: Optimizer | None = learnt if learnt and learnt.history == evaluate.plan.history else None
         self._step: CapturedStep | None = None
         self._plan: Plan | None = None  # the plan that `_step` was made for
+        self._half = evaluate.plan.half
 
     @property
     def best_loss(self) -> float:
@@ -38,19 +39,27 @@ class Search:
         return x
 
     def step(self, x: Tensor) -> bool:
-        """Evaluate x with a new optimiser, or the next point of the present one. False if memory ran out."""
+        """Evaluate x with a new optimiser, or the next point of the present one; after a change of precision, evaluate
+        the best point anew. False if memory ran out."""
         try:
-            optimizer, m = self.optimizer, self._evaluate.plan.history
+            optimizer, plan = self.optimizer, self._evaluate.plan
+            is_new, self._half = self._half != plan.half, plan.half
             if optimizer is None:
-                self.optimizer = LBFGS(self._evaluate, x, m) if m else ProjectedGradient(self._evaluate, x)
-            elif isinstance(optimizer, LBFGS) and optimizer.evaluate is not self._evaluate:
+                self.optimizer = self._begun(x, plan)
+            elif isinstance(optimizer, LBFGS) and (is_new or optimizer.evaluate is not self._evaluate):
+                self._step = None
                 optimizer.go_on(self._evaluate)
+            elif is_new:
+                self.optimizer = self._begun(self.left(x), plan)
             else:
-                if self._step is None or self._plan != self._evaluate.plan:
-                    self._step, self._plan = CapturedStep(optimizer.step, self._device), self._evaluate.plan
+                if self._step is None or self._plan != plan:
+                    self._step, self._plan = CapturedStep(optimizer.step, self._device), plan
                 self._step()
         except Exception as error:
             if not is_shortage(error):
                 raise
             return False
         return True
+
+    def _begun(self, x: Tensor, plan: Plan) -> Optimizer:
+        return LBFGS(self._evaluate, x, plan.history) if plan.history else ProjectedGradient(self._evaluate, x)

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from .recipe import BASE, Recipe
 
 NEARLY: Final = 0.1  # part of a doubling of BASE that may be missing
+MOST_HALF: Final = 24  # evaluations of the last scale in bfloat16, in which its loss still falls as in float32
+LEAST_FULL: Final = 8  # evaluations in float32 after them; the first of these only measures the same picture anew
 COARSEST: Final = 32  # px, the short side below which a coarse scale is left out: it has too little detail
 
 
@@ -30,6 +32,7 @@ class EvaluationRun:
     keep: bool  # whether the photo's features were kept; False: recomputed at each evaluation
     history: int  # curvature pairs of L-BFGS; 0: ProjectedGradient, which has none
     evaluations: int  # how many
+    half: bool = False  # whether the features were computed in bfloat16
 
 
 class Memory(NamedTuple):
@@ -66,6 +69,16 @@ def counted(plan: Sequence[Level], scale: int, evaluation: int, loss: float) -> 
         scales=len(plan),
         done=(sum(work[:scale]) + here) / sum(work),
     )
+
+
+def evaluations_in_half(plan: Sequence[Level], scale: int) -> int:
+    """How many evaluations, the first at plan[scale] (scale from 0), bfloat16 computes where the device has it.
+
+    The last scale ends in float32, so that the loss ends as low as if all were float32: within 0.4 % (`fine`) and
+    1 % (`tutorial`), measured at 80 to 128 px.
+    """
+    count = plan[scale].evaluations
+    return count if scale < len(plan) - 1 else max(0, min(MOST_HALF, count - LEAST_FULL))
 
 
 def levels(recipe: Recipe, height: int, width: int) -> tuple[Level, ...]:

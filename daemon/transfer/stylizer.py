@@ -1,7 +1,6 @@
 """The resident painter: network and style targets stay on the device, and each painting brings only a new photo."""
 
 import logging
-import math
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,8 +11,10 @@ from torch import Tensor
 
 from . import colors
 from .arrays import picture
-from .devices import device_name, find_device, warm_up
+from .canvas import canvas, carried, recolored, weighted
+from .devices import computes_in_half, device_name, find_device, warm_up
 from .errors import TooLargeError
+from .looks import Looks
 from .memory import free_memory, is_shortage, keep_freed_memory, trim_memory
 from .network.vgg import VGG
 from .network.weights import load
@@ -26,13 +27,9 @@ from .recipe import PRESETS, Recipe, deepest_layer, require, smallest_side
 from .search import Search
 from .spectrum_start import start_from_style_spectrum
 from .steps import EvaluationRun, Level, levels
-from .targets import Picture, StylePictures, Targets, at_size, resized, scaled, tensor
+from .targets import Picture, StylePictures, Targets, at_size, scaled, tensor
 
 log = logging.getLogger("styled")
-
-PATIENCE, STILL = 30, 1e-4  # evaluations in which the loss must fall by this share; otherwise the scale ends early
-ALIGNED = 16  # px: sides of the canvas are multiples, so that the smallest levels have no pixel left over
-STEPS_PER_LOOK = 10  # steps on a GPU between two reads of the loss, because each read waits for the device
 
 
 class Stylizer:
@@ -103,7 +100,7 @@ class Stylizer:
         smallest tiles, and ValueError if `content` or `style` is not a picture or the style's weights are unusable.
         """
         require(recipe, self.weights.deepest)
-        photo, pictures = picture(content, "content"), _weighted(style)
+        photo, pictures = picture(content, "content"), weighted(style)
         if recipe.keep_colors == "statistics":
             pictures = [(colors.statistics(picture, photo), weight) for picture, weight in pictures]
         try:
@@ -125,11 +122,11 @@ class Stylizer:
         Without the margin and the grey of `Recipe.margin` and `achromatic`. Raises as `paint`, except TooLargeError.
         """
         require(recipe, self.weights.deepest)
-        photo, pictures = picture(content, "content"), _weighted(style)
+        photo, pictures = picture(content, "content"), weighted(style)
         c = tensor(photo, smallest_side(deepest_layer(recipe))).to(self._device)
         with torch.no_grad():
             if recipe.recolor is not None:
-                c = _recolored(c, colors.color_map(photo, pictures, recipe.recolor))
+                c = recolored(c, colors.color_map(photo, pictures, recipe.recolor))
             levels = len(level_weights(recipe, c.shape[2:]))
             return Objective(self._vgg, recipe, c, self._targets.get(self._vgg, pictures, recipe, 1.0, levels))
 
@@ -141,19 +138,19 @@ class Stylizer:
         if tint:
             photo, pictures = colors.grey(photo), [(colors.grey(picture), weight) for picture, weight in pictures]
         color = None if recipe.recolor is None else colors.color_map(photo, pictures, recipe.recolor)
-        full = tensor(_canvas(photo, recipe), smallest_side(deepest_layer(recipe)))
-        account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before)
+        full = tensor(canvas(photo, recipe), smallest_side(deepest_layer(recipe)))
+        half = recipe.precision == "auto" and computes_in_half(self._device)
+        account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before, half)
         c = x = torch.empty(0)
         learnt: list[LBFGS] = []  # the optimiser of an eased level, whose curvature the next level uses
         for scale, level in enumerate(account.levels):
             below, c = c, at_size(full, (level.height, level.width)).to(self._device)
-            c = c if color is None else _recolored(c, color)
-            x = _carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
+            c = c if color is None else recolored(c, color)
+            x = carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
             x = x.mean(1, keepdim=True).expand(c.shape).contiguous() if tint else x
             del below
-            evaluate = self._affordable(
-                c, pictures, recipe, level, account.plans(scale), sum(o.size for o in learnt), tint is not None
-            )
+            held = sum(optimizer.size for optimizer in learnt)
+            evaluate = self._affordable(c, pictures, recipe, account, scale, held, tint is not None)
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = start_from_style_spectrum(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt)
@@ -183,23 +180,27 @@ class Stylizer:
         c: Tensor,
         pictures: StylePictures,
         recipe: Recipe,
-        level: Level,
-        first: Sequence[Plan],
+        account: PaintingProgress,
+        scale: int,
         held: int,
         grey: bool,
     ) -> FallbackObjective:
-        """The loss of a picture of c's shape, computed by the `first` plans, then as the free memory allows.
+        """The loss of a picture of c's shape, computed by the plans of `account`, then as the free memory allows.
 
         `held`: bytes that an optimiser holds already and goes on using; they count as free.
         """
+        level = account.levels[scale]
 
         def objective(plan: Plan) -> Evaluate:
             count = len(level_weights(recipe, c.shape[2:]))
             A = self._targets.get(self._vgg, pictures, recipe, level.fraction, count, plan.side)
-            return Objective(self._vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)
+            vgg = self._vgg.half if plan.half else self._vgg
+            return Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)
 
         trim_memory()
-        return FallbackObjective(objective, chain(first, fitting(recipe, level, free_memory(self._device) + held)))
+        fit = fitting(recipe, level, free_memory(self._device) + held)
+        half = account.in_half(scale) > 0
+        return FallbackObjective(objective, chain(account.plans(scale), (p._replace(half=half) for p in fit)))
 
     def _optimized(
         self, evaluate: FallbackObjective, x: Tensor, scale: int, account: PaintingProgress, learnt: list[LBFGS]
@@ -209,10 +210,11 @@ class Stylizer:
         `learnt` passes the optimiser on: an eased level puts its optimiser in, and the next level takes it out.
         """
         last, done = account.levels[scale].evaluations, 0
-        every = 1 if self._device.type == "cpu" else STEPS_PER_LOOK
-        search = Search(evaluate, self._device, learnt.pop() if learnt else None)
-        seen: list[tuple[int, float]] = []
+        search, looks = Search(evaluate, self._device, learnt.pop() if learnt else None), Looks(self._device, last)
         while done < last:
+            if done and done == account.in_half(scale):
+                evaluate.in_full()
+                looks.forget()
             m, known = evaluate.plan.history, search.optimizer is None and done > 0
             if account.turned(scale, done):
                 evaluate.turn()
@@ -224,63 +226,14 @@ class Stylizer:
                 continue  # a new optimiser only evaluated a known point: no progress
             done += 1
             account.count(scale, evaluate.plan)
-            if done % every == 0 or done == last:
-                seen.append((done, search.best_loss))
-                if _stands_still(seen) and done < last:
+            if looks.is_due(done):
+                loss = search.best_loss
+                if looks.stands_still(done, loss) and account.in_half(scale) <= done < last:
                     event = {"event": "converged"}
                     log.info("the picture has stopped changing after %d of %d evaluations", done, last, extra=event)
                     done = last
                 is_end = done == last and scale == len(account.levels) - 1
-                account.tell(scale, done, seen[-1][1], evaluate.terms(search.best(x)) if is_end else {})
+                account.tell(scale, done, loss, evaluate.terms(search.best(x)) if is_end else {})
         if account.levels[scale].eased and isinstance(search.optimizer, LBFGS):
             learnt.append(search.optimizer)
         return search.best(x)
-
-
-def _canvas(photo: Picture, recipe: Recipe) -> Picture:
-    """The photo, continued by its mirror image on each side, right and below up to a multiple of ALIGNED px."""
-    if not recipe.margin:
-        return photo
-    sides = [(recipe.margin, recipe.margin + -(length + 2 * recipe.margin) % ALIGNED) for length in photo.shape[:2]]
-    return np.pad(photo, (*sides, (0, 0)), mode="reflect")
-
-
-def _recolored(c: Tensor, color: colors.Map) -> Tensor:
-    """c (1, 3, H, W) with its colours mapped by `color`, clipped to [0, 1]."""
-    T, b = (torch.from_numpy(v).to(c.device, c.dtype) for v in color)
-    return torch.addmm(b[:, None], T, c[0].flatten(1)).view(c.shape).clamp_(0, 1)
-
-
-def _stands_still(seen: Sequence[tuple[int, float]]) -> bool:
-    """Whether the loss fell by less than the share STILL in the last PATIENCE evaluations.
-
-    `seen`: (number of evaluations, loss), oldest first.
-    """
-    done, loss = seen[-1]
-    before = [earlier for count, earlier in seen if count <= done - PATIENCE]
-    return bool(before) and loss >= before[-1] * (1 - STILL)
-
-
-def _carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:
-    """The painting x of the scale before, enlarged to c's shape, plus the photo's detail that `below` does not show.
-
-    `below`: the photo at the scale before.
-    """
-    x = resized(x, c.shape[2:])
-    if recipe.start == "content":
-        x = x + c
-        x -= resized(below, c.shape[2:])
-    return x.clamp(0, 1)
-
-
-def _weighted(style: Picture | StylePictures) -> StylePictures:
-    """(picture, weight) of each style picture with a weight above 0.
-
-    Raises ValueError if a weight is negative or not finite, if all are 0, or if there is no picture.
-    """
-    if not isinstance(style, Sequence) or isinstance(style, str | bytes):
-        return [(picture(style, "style"), 1.0)]
-    weights = [weight for _, weight in style]
-    if not weights or not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) == 0:
-        raise ValueError(f"style: the weights {weights} must be finite, at least 0, and not all 0")
-    return [(picture(each, "style"), float(weight)) for each, weight in style if weight > 0]

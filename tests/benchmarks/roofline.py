@@ -67,10 +67,11 @@ def run(stylizer: Stylizer, preset: str, size: int, working: torch.dtype, runs: 
     """One evaluation of a square picture; its FLOP/s as a fraction of the single convolution's, in the same run."""
     device, how, random = torch.device(stylizer.device), recipe(preset), np.random.default_rng(0)
     content, style = (random.random((size, size, 3), np.float32) for _ in range(2))
-    vgg, x = VGG(load("embedded")[1], device, working), torch.rand(1, 3, size, size, device=device)
+    vgg, x = VGG(load("embedded")[1], device), torch.rand(1, 3, size, size, device=device)
     with torch.no_grad():
         c, s = (torch.from_numpy(picture.transpose(2, 0, 1))[None].to(device) for picture in (content, style))
-        evaluate = Objective(vgg, how, c, by_level(vgg, s, how, len(level_weights(how, c.shape[2:]))))
+        used = vgg.half if working == torch.bfloat16 else vgg
+        evaluate = Objective(used, how, c, by_level(vgg, s, how, len(level_weights(how, c.shape[2:]))))
     rate_side = min(RATE_SIDE, size)
     before = rate(device, rate_side, runs)
     seconds = machine.best_seconds(lambda: evaluate(x), max(3, runs // 3), device)
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--preset", default="tutorial")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--type", choices=["float32", "bfloat16"], default="float32", help="float32 is what paints")
+    parser.add_argument("--type", choices=["float32", "bfloat16"], default="float32", help="of the features")
     parser.add_argument("--runs", type=int, default=RATE_RUNS)
     given = parser.parse_args(arguments)
     stylizer = Stylizer(device=given.device, weights="embedded", threads=given.threads)

@@ -205,7 +205,7 @@ def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
     assert caught.value.reason == (
         "The settings in a\\n.jpg.yaml cannot be used: size: 'big' cannot be used; write auto, original, or the long "
         "side in pixels from 16 to 100000 | picture: unknown setting; known here are preset, size, style_weight, "
-        "content_weight, smoothness, style_scale, seed, start, keep_colors and style."
+        "content_weight, smoothness, style_scale, seed, start, keep_colors, precision and style."
     )
     assert caught.value.advice == "Correct the settings in that file, or remove the file, and try again."
     with pytest.raises(JobError, match="is larger than 64 KiB, too large for a file of settings"):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
+from daemon.transfer import losses
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
@@ -52,9 +53,10 @@ def objective(recipe: Recipe, c: Tensor, side: int | None, keep: bool = True) ->
 
 
 def preset_objective(preset: str, working: torch.dtype) -> Objective:
-    """A loss whose features are computed in `working`, everything else in float32, or float64 for that."""
-    outer = torch.float64 if working == torch.float64 else torch.float32
+    """A loss whose features are computed in `working`, bfloat16 or wider, and whose sums are in float32 or wider."""
+    outer = losses.sum_type(working)
     tensors = random_weights() if preset == "gatys" else load("embedded")[1]
-    vgg = VGG({name: weight.to(outer) for name, weight in tensors.items()}, torch.device("cpu"), working)
+    vgg = VGG({name: weight.to(outer) for name, weight in tensors.items()}, CPU)
     c, s = (tensor(scene(48, 64, seed)).to(outer) for seed in (1, 2))
-    return Objective(vgg, PRESETS[preset], c, targets(vgg, s, PRESETS[preset], c))
+    used = vgg.half if working == torch.bfloat16 else vgg
+    return Objective(used, PRESETS[preset], c, targets(vgg, s, PRESETS[preset], c))

@@ -90,6 +90,14 @@ def test_a_painting_on_a_device_has_the_cpus_bits(how: Recipe) -> None:
 
 
 @pytest.mark.slow
+def test_so_has_a_painting_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "computes_in_half", lambda device: True)
+    (here, steps), (there, _) = (painted(where, short("fine"), (56, 64)) for where in (str(DEVICE), "cpu"))
+    assert [run.half for run in steps[-1].stretches] == [True, False]
+    np.testing.assert_array_equal(here, there)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["fine", "tutorial", "gatys"])
 @pytest.mark.parametrize("pairs", [4, 0], ids=["L-BFGS", "projected gradient"])
 def test_so_has_a_painting_in_tiles_with_either_optimizer(
@@ -117,7 +125,8 @@ def test_a_painter_is_warm_before_it_is_ready() -> None:
 
 def prepared(preset: str, height: int, width: int, side: int | None = None, eased: bool = False) -> Objective:
     """On the device, within a Pretend."""
-    how, vgg = PRESETS[preset], VGG(load("embedded")[1], DEVICE)
+    how, vgg = PRESETS[preset.removesuffix(" in half")], VGG(load("embedded")[1], DEVICE)
+    vgg = vgg.half if preset.endswith("half") else vgg
     c, s = (tensor(scene(height, width, seed)).to(DEVICE) for seed in (1, 2))
     A = by_level(vgg, s, how, len(level_weights(how, c.shape[2:])))
     return Objective(vgg, how, c, A, side, eased=eased)
@@ -131,6 +140,7 @@ STEPS = [
     pytest.param("tutorial", (48, 56), None, False, id="tutorial"),
     pytest.param("tutorial", (48, 56), None, True, id="tutorial eased"),
     pytest.param("fine", (72, 80), None, False, id="fine"),
+    pytest.param("fine in half", (72, 80), None, False, id="fine in half precision"),
     pytest.param("fine", (40, 104), 64, False, id="fine in tiles"),
 ]
 
@@ -152,6 +162,7 @@ MOST = [  # launches of an evaluation; the picture's size decides how many level
     pytest.param("tutorial", (48, 56), False, 1, 70, id="tutorial"),
     pytest.param("tutorial", (48, 56), True, 1, 105, id="tutorial eased"),
     pytest.param("fine", (48, 56), False, 1, 110, id="fine, one level"),
+    pytest.param("fine in half", (48, 56), False, 1, 125, id="fine in half precision, one level"),
     pytest.param("fine", (400, 528), False, 4, 430, id="fine, 512 px"),
 ]
 
@@ -162,7 +173,7 @@ def test_an_evaluation_launches_no_more_than_it_did(
 ) -> None:
     with torch.no_grad(), Pretend(values=False) as pretend:
         evaluate, x = prepared(preset, *shape, eased=eased), start(*shape)
-        assert len(level_weights(PRESETS[preset], shape)) == levels
+        assert len(evaluate._levels) == levels
         evaluate(x)  # the network makes its turned weights once
         pretend.clear()
         evaluate(x)

@@ -88,3 +88,25 @@ def test_a_gpus_memory_breaks_up_less_unless_the_user_chose_otherwise(
         monkeypatch.setenv(name, value)
     daemon.transfer.__getattr__("Stylizer")
     assert os.environ.get("PYTORCH_CUDA_ALLOC_CONF") == set_to
+
+
+@pytest.mark.parametrize(
+    ("flags", "has"), [("avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True), ("avx512f", False)]
+)
+def test_a_cpu_computes_in_half_if_it_multiplies_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, flags: str, has: bool
+) -> None:
+    monkeypatch.setattr(devices, "_cpuinfo", lambda name: {"flags": flags}[name])
+    assert devices.computes_in_half(torch.device("cpu")) == has
+
+
+@pytest.mark.parametrize(
+    ("capability", "hip", "has"), [((7, 5), None, False), ((8, 0), None, True), ((9, 4), "6.2", False)]
+)
+def test_a_gpu_computes_in_half_from_ampere_on(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], hip: str | None, has: bool
+) -> None:
+    monkeypatch.setattr(torch.version, "hip", hip)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert devices.computes_in_half(torch.device("cuda:0")) == has
+    assert not devices.computes_in_half(torch.device("mps"))

@@ -1,6 +1,8 @@
 """VGG19 (Simonyan & Zisserman, arXiv:1409.1556) as Gatys uses the network: features by name, resident, frozen."""
 
+import copy
 from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -22,23 +24,32 @@ Network = list[tuple[str, Forward]]  # the layers from the picture down, by name
 class VGG:
     """A set of weights on a device; a recipe chooses only layers, pooling and border."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], device: torch.device, working: torch.dtype | None = None) -> None:
-        """`tensors`: torchvision's `features.N.weight|bias`, down to any layer. `working`: the type to compute in;
-        None: the type of the tensors.
-
-        Paintings are not computed in bfloat16: the cosine of its gradients to float32's is above 0.995, but 180
-        evaluations of the tutorial's loss ended 5 % higher (measured at 64 px, where two starts differ by 0.3 %).
-        """
+    def __init__(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        """`tensors`: torchvision's `features.N.weight|bias`, down to any layer, in the type to compute in."""
         self._convolutions: dict[str, Convolution] = {}
         for n, layer in enumerate(LAYERS):
             if f"features.{n}.weight" in tensors:
                 weight, bias = tensors[f"features.{n}.weight"], tensors[f"features.{n}.bias"]
                 if layer == "conv1_1":
                     weight = _normalizing(weight)
-                self._convolutions[layer] = Convolution(weight.to(device, working), bias.to(device, working))
+                self._convolutions[layer] = Convolution(weight.to(device), bias.to(device))
         found = {name: WinogradConvolution.of(each.weight, each.bias) for name, each in self._convolutions.items()}
         self._quick = {name: convolution for name, convolution in found.items() if convolution}
         self._compiled: dict[tuple[object, ...], Network] = {}
+
+    @cached_property
+    def half(self) -> "VGG":
+        """The same network in bfloat16: features, and derivatives by them; the derivative by the picture is float32.
+
+        The cosine of a gradient to float32's is above 0.995, but a loss that is minimised in bfloat16 to the end ends
+        higher (`tutorial` at 64 px: 5 %).
+        """
+        half = copy.copy(self)
+        half._quick, half._compiled = {}, {}
+        half._convolutions = {
+            name: Convolution(each.weight.bfloat16(), each.bias.bfloat16()) for name, each in self._convolutions.items()
+        }
+        return half
 
     def features(
         self, x: Tensor, layers: Collection[str], pooling: Pooling, border: Border = "zeros"
@@ -46,8 +57,8 @@ class VGG:
         """x (1, 3, H, W) in [0, 1] → {layer: F (1, N, h, w)}; nothing below the deepest layer is computed.
 
         `border`: what a convolution sees beyond its input: zeros (for conv1_1, ImageNet's mean colour), as in training,
-        or the values of the edge, so that features at the border look like the others. F has x's type even if the
-        network computes in bfloat16, in which sums over all pixels are too coarse.
+        or the values of the edge, so that features at the border look like the others. F has the
+        type in which the network computes.
         """
         return self.forward(x, layers, pooling, border)[0]
 
@@ -66,8 +77,8 @@ class VGG:
             y, back = layer(y)
             backs.append((name, back))
             if name in layers:
-                features[name] = y.to(x.dtype)
-        return features, Backward(backs, y.dtype)
+                features[name] = y
+        return features, Backward(backs, x.dtype)
 
     def _network(self, layers: Collection[str], pooling: Pooling, edge: bool, by_autograd: bool) -> Network:
         """The layers down to the deepest of `layers`; without our kernels if autograd is to follow."""
@@ -97,7 +108,7 @@ class Backward:
     """The derivative of a loss by the picture, from the derivatives by the features. Call it once."""
 
     def __init__(self, backs: list[tuple[str, Back]], dtype: torch.dtype) -> None:
-        """`backs`: (layer, way back), from the picture down. `dtype`: the type in which the network computes."""
+        """`backs`: (layer, way back), from the picture down. `dtype`: of the derivative by the picture."""
         self._backs, self._dtype = backs, dtype
 
     def __call__(self, add: Callable[[str, Tensor | None], Tensor | None]) -> Tensor:
@@ -110,9 +121,9 @@ class Backward:
             name, back = self._backs.pop()  # popped, to free the features that it holds
             g = add(name, g)
             assert g is not None, f"the loss does not look at {name}"
-            g = back(g.to(self._dtype))
+            g = back(g)
         assert g is not None
-        return g
+        return g.to(self._dtype)
 
 
 def _order(layers: Collection[str], pooling: Pooling) -> list[str]:
