@@ -14,6 +14,7 @@ class Event(StrEnum):
     READY = "ready"  # the model is loaded, the inbox is watched and was listed once
     RECOVERED = "recovered"  # jobs of the run before were finished or put back
     GIVEN_UP = "given_up"  # --once: what is left cannot be painted now
+    STOPPED = "stopped"  # what the run did
     CRASHED = "crashed"
     PAUSED = "paused"  # nothing can be painted for the moment
     RESUMED = "resumed"

@@ -96,6 +96,7 @@ class Status:
     weights: str = ""
     delivered: int = 0
     failed: int = 0
+    returned: int = 0  # photos that the stop put back into the inbox
     last_failure: str = ""
     rejected: tuple[str, ...] = ()  # why config.yaml as it was saved last was not taken
     trouble: str = ""  # why nothing is painted now although photos wait
@@ -173,8 +174,9 @@ class Status:
         with self._lock:
             self._tasks.pop(job, None)
 
-    def count(self, *, delivered: int = 0, failed: int = 0, failure: str = "") -> None:
+    def count(self, *, delivered: int = 0, failed: int = 0, returned: int = 0, failure: str = "") -> None:
         with self._lock:
+            self.returned += returned
             self.delivered += delivered
             self.failed += failed
             self.last_failure = failure or self.last_failure

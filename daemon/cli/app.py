@@ -28,6 +28,7 @@ for command in (
     commands_pictures.preview,
     commands_pictures.info,
     commands_pictures.repaint,
+    commands_service.init,
     commands_service.demo,
     commands_service.check,
     commands_service.status,

@@ -1,4 +1,4 @@
-"""The commands that run the daemon or look at its settings: run, demo, check, status."""
+"""The commands that run the daemon or look at its settings: run, init, demo, check, status."""
 
 import json
 import logging
@@ -42,8 +42,15 @@ def run(
     raise typer.Exit(code)
 
 
+def init(folder: Annotated[Path, typer.Argument(help="Your folder; by default this one.")] = Path()) -> None:
+    """Make a folder of your own: a commented config.yaml, an inbox, an outbox."""
+    from daemon.cli.init import init as make
+
+    say(list(make(folder)))
+
+
 def demo(
-    folder: Annotated[Path, typer.Argument(help="A new folder for the demonstration.")] = Path("styled-demo"),
+    folder: Annotated[Path, typer.Argument(help="A new folder, or of an earlier demo.")] = Path("styled-demo"),
     size: Annotated[int, typer.Option(min=16, help="Long side of the paintings, in pixels.")] = 256,
 ) -> None:
     """Run the whole daemon on pictures that ship with it, and say where to look."""

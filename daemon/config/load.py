@@ -39,7 +39,7 @@ def find(path: Path | None) -> Path:
     raise ConfigError(
         [
             f"config.yaml: not in this folder, and there is no {SYSTEM_CONFIG}; go to the folder of your config.yaml, "
-            "name the file with --config FILE, or run `styled demo`, which needs no file"
+            "name the file with --config FILE, or make one: styled init"
         ]
     )
 

@@ -29,7 +29,7 @@ from daemon.transfer.recipe import PRESETS, KeepColors, Precision, Recipe, Start
 from daemon.transfer.recipe_check import CHOICES
 
 NEED_RESTART = ("root", "device", "cluster", "weights", "gallery", "metrics")
-PLACEHOLDERS = ("path", "file", "style", "reason", "seconds")  # in the arguments of a hook
+PLACEHOLDERS = ("path", "file", "style", "reason", "seconds", "waited")  # in the arguments of a hook
 
 
 # --- what a setting may be ----------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ _Threads = Annotated[
 _Command = Annotated[
     tuple[str, ...],
     AfterValidator(_arguments),
-    _right("a list such as [notify-send, '{file}']; it may hold {path}, {file}, {style}, {reason} and {seconds}"),
+    _right("a list such as [notify-send, '{file}']; it may hold {path}, {file}, {style}, {reason}, {seconds}…"),
 ]
 _Port = Annotated[
     Literal["off"] | Annotated[int, Field(ge=1, le=65_535)], _right("off, or the number of a port from 1 to 65535")

@@ -27,6 +27,7 @@ from daemon.status import Status
 from daemon.text import duration, escape_lines, one_line
 
 log = logging.getLogger("styled")
+SHORT = 1.0  # seconds of waiting that are not worth a word
 _LOOKS = {logging.DEBUG: "dim", logging.INFO: "", logging.WARNING: "yellow", logging.ERROR: "red"}
 # sd-daemon(3)
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -126,13 +127,16 @@ def complain(*lines: str) -> None:
 def _tail(record: logging.LogRecord) -> str:
     """How long it took and where the file is now: `in 12 s → outbox/starry/a.jpg`."""
     seconds, path = getattr(record, "seconds", None), getattr(record, "path", None)
+    waited = getattr(record, "waited", 0.0)
     parts = [f"in {duration(seconds)}"] if seconds is not None else []
+    parts += [f"after waiting {duration(waited)}"] if waited >= SHORT else []
     return " ".join([*parts, *([f"→ {path}"] if path else [])])
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     """The fields by which `journalctl` can select entries."""
-    known = {"STYLED_EVENT": "event", "STYLED_STYLE": "style", "STYLED_FILE": "path", "STYLED_SECONDS": "seconds"}
+    names = ("event", "style", "file", "seconds", "waited")
+    known = {f"STYLED_{name.upper()}": "path" if name == "file" else name for name in names}
     return {field: one_line(str(getattr(record, name))) for field, name in known.items() if hasattr(record, name)}
 
 

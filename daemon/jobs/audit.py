@@ -16,7 +16,7 @@ from typing import Any
 from daemon.config.models import Config
 from daemon.errors import JobError
 from daemon.filenames import is_photo
-from daemon.inbox.scan import InboxScan, Kind
+from daemon.inbox.scan import InboxScan
 from daemon.jobs import journal
 from daemon.jobs.journal import Entry
 from daemon.jobs.journal_compaction import is_there
@@ -138,8 +138,10 @@ class _Examination:
                 self.report.accepted += 1
 
     def _count(self, damaged: list[int]) -> None:
+        waiting = self._waiting()
+        again = self._tried_again(waiting)
         for job, entry in self.jobs.items():
-            if job in self.open:
+            if job in self.open or job in again:
                 continue
             if entry.state == "claimed":
                 self._missing(entry)
@@ -155,13 +157,26 @@ class _Examination:
                 else:
                     self.report.failed += 1
                 self._archived(entry)
-        self.report.waiting = self._waiting()
+        self.report.waiting = len(waiting)
         self.report.accepted += self.report.waiting
         if damaged:
             lines = ", ".join(map(str, damaged[:5])) + (" …" if len(damaged) > 5 else "")
             what = f"line {lines} cannot be read: the disk has damaged it"
             advice = "No picture depends on it. Move damaged lines to journal.damaged: styled doctor --repair"
             self._found(self.folders.journal, what, advice, self._set_lines_aside)
+
+    def _tried_again(self, waiting: list[tuple[int, int]]) -> set[str]:
+        """The failed jobs whose picture left failed/ for another try: a later job or the inbox has this picture."""
+        stamps = set(waiting)
+        later = journal.tried_again(self.jobs)
+        again = set()
+        for job, entry in self.jobs.items():
+            photo = (entry.facts.get("size"), entry.facts.get("mtime_ns"))
+            if entry.state == "failed" and (job in later or photo in stamps):
+                files = entry.facts.get("files", {})
+                if not any(is_there(self.folders, self.folders.root / name, stamp) for name, stamp in files.items()):
+                    again.add(job)
+        return again
 
     def _missing(self, entry: Entry) -> None:
         """A job that was claimed, never ended and is not in work/."""
@@ -197,12 +212,13 @@ class _Examination:
                 advice = f"Check the disk and restore it from a copy; its SHA-256 is {entry.facts.get('sha256')}."
                 self._found(path, "its content has changed although no program wrote to it", advice)
 
-    def _waiting(self) -> int:
+    def _waiting(self) -> list[tuple[int, int]]:
+        """(size, mtime_ns) of each photo in the inbox."""
         try:
             walk = list(InboxScan(self.folders.inbox, self.config.inbox_folders, self.config.default_style))
         except FileNotFoundError:
-            return 0
-        return sum(entry.kind is Kind.PHOTO for entry in walk)
+            return []
+        return [(entry.photo.signature.size, entry.photo.signature.mtime_ns) for entry in walk if entry.photo]
 
     def _leftovers(self) -> None:
         for top in self.folders.all:

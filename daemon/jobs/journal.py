@@ -18,7 +18,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,19 @@ def entries(path: Path) -> tuple[dict[str, Entry], list[int]]:
         if event.what in (*ENDINGS, COUNTED):
             entry.state = event.what
     return found, damaged
+
+
+def tried_again(jobs: Mapping[str, Entry]) -> set[str]:
+    """The failed jobs whose picture, the same file from the same place, was claimed again by a later job."""
+    last: dict[tuple[object, object], str] = {}
+    for job, entry in jobs.items():
+        if "sha256" in entry.facts:
+            last[_picture(entry)] = job
+    return {job for job, entry in jobs.items() if entry.state == "failed" and last.get(_picture(entry), job) != job}
+
+
+def _picture(entry: Entry) -> tuple[object, object]:
+    return entry.facts.get("sha256"), entry.facts.get("picture")
 
 
 def split_damaged(path: Path) -> tuple[bytes, bytes]:

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from daemon.jobs.journal import COUNTED, ENDINGS, Entry, Event, Journal, line, parse
+from daemon.jobs.journal import COUNTED, ENDINGS, Entry, Event, Journal, line, parse, tried_again
 from daemon.storage.files import truncated_file, write_all
 from daemon.storage.layout import Folders
 
 BLOCK = 1 << 20  # bytes written at a time
+KEPT = ("files", "sha256", "picture", "delivered", "failed", "gone")  # facts that are needed here
 COUNTS = ("delivered", "failed", "gone")
 
 
@@ -48,15 +49,24 @@ def leftover(folders: Folders) -> Path:
 def _closed(path: Path, length: int, folders: Folders) -> dict[str, Entry]:
     """The ended jobs without a file left, and earlier counting lines; nothing if a line is damaged. A job with a folder
     in work/ is not among them: after a crash the job may end again."""
-    ended: dict[str, Entry] = {}
+    jobs: dict[str, Entry] = {}
     for _, event in _lines(path, length):
         if event is None:
             return {}
+        entry = jobs.setdefault(event.job, Entry(event.job))
+        entry.facts |= {name: event.facts[name] for name in KEPT if name in event.facts}
         if event.what in (*ENDINGS, COUNTED):
-            kept = {name: event.facts[name] for name in ("files", *COUNTS) if name in event.facts}
-            ended[event.job] = Entry(event.job, event.at, event.what, kept)
+            entry.state = event.what
+    again = tried_again(jobs)
     at_work = {entry.name for entry in os.scandir(folders.work) if entry.is_dir()}
-    return {job: entry for job, entry in ended.items() if job not in at_work and not _has_files(folders, entry)}
+    closed = {
+        job: entry
+        for job, entry in jobs.items()
+        if entry.state != "claimed" and job not in at_work and not _has_files(folders, entry)
+    }
+    for job in again & closed.keys():
+        closed[job].state = "returned"  # its picture is counted once, with the later job
+    return closed
 
 
 def _counts(closed: dict[str, Entry]) -> dict[str, int]:

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from daemon.config.load import load_sidecar
 from daemon.config.models import Config, Settings, Sidecar
-from daemon.errors import JobError, PainterDied, ServicePaused, SourceChanged, Unreadable, WorkerDied, WorkerLost
+from daemon.errors import (
+    JobError,
+    PainterDied,
+    ServicePaused,
+    ShuttingDown,
+    SourceChanged,
+    Unreadable,
+    WorkerDied,
+    WorkerLost,
+)
 from daemon.events import Event, about
 from daemon.filenames import MASK, SIDECAR, extension_of, output_format
 from daemon.inbox.scan import InboxPhoto, Signature
@@ -99,8 +108,9 @@ class Pipeline:
                 log.warning("%s goes back into the inbox and is painted again: %s", job, loss, extra=extra)
             else:
                 self.failures.painted(photo.signature)
-                seconds = time.monotonic() - started
-                self.report(JobResult(job.id, job.place, job.style, path, "", seconds, record, thumbnails))
+                waited = max(0.0, time.monotonic() - started - result.seconds)
+                ended = JobResult(job.id, job.place, job.style, path, "", result.seconds, waited, record, thumbnails)
+                self.report(ended)
 
     @contextlib.contextmanager
     def _in_hand(self, job: Job) -> Iterator[None]:
@@ -108,8 +118,9 @@ class Pipeline:
         self.status.begin(job.id, job.place, job.style)
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self.jobs.abandon(job)
+            self.status.count(returned=isinstance(error, ShuttingDown))
             raise
         finally:
             self.status.end(job.id)
@@ -220,7 +231,8 @@ class Pipeline:
     def report(self, result: JobResult) -> None:
         """A painting was delivered."""
         self.status.count(delivered=1)
-        extra = about(Event.PAINTED, path=escape(str(result.path)), style=result.style, seconds=result.seconds)
+        times = {"seconds": result.seconds, "waited": result.waited}
+        extra = about(Event.PAINTED, path=escape(str(result.path)), style=result.style, **times)
         log.info("painted %s", escape(result.place), extra=extra)
         self.notify(result)
 
@@ -229,7 +241,8 @@ class Pipeline:
         path = self.delivery.fail(job, error)
         self.status.count(failed=1, failure=f"{job}: {escape(str(error))}")
         log.error("failed %s: %s", job, error, extra=about(Event.FAILED, path=escape(str(path)), style=job.style))
-        self.notify(JobResult(job.id, job.place, job.style, path, str(error), time.monotonic() - started))
+        waited = time.monotonic() - started
+        self.notify(JobResult(job.id, job.place, job.style, path, str(error), waited=waited))
 
     def judge(self, job: Job, photo: Signature, death: WorkerDied | Unreadable, started: float, config: Config) -> None:
         """A process died on the photo: the failure policy says whether the photo goes back behind the photos that wait

@@ -83,7 +83,8 @@ class JobResult:
     style: str
     path: Path  # the painting, or the original in failed/
     reason: str = ""
-    seconds: float = 0.0  # from the claim to the end
+    seconds: float = 0.0  # of painting
+    waited: float = 0.0  # seconds from the claim to the end, without those of painting
     record: Provenance | None = None
     thumbnails: Thumbnails | None = field(default=None, repr=False)
 

@@ -29,7 +29,7 @@ class Hooks:
     """Runs the commands in a thread, one after another, each for a limited time."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[tuple[list[str], str, float] | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[tuple[list[str], Mapping[str, str], float] | None] = queue.Queue(MOST_WAITING)
         self._closed = threading.Event()
         self._lock = threading.Lock()  # guards the next
         self._running: subprocess.Popen[bytes] | None = None
@@ -44,7 +44,7 @@ class Hooks:
         if not command:
             return
         try:
-            self._waiting.put_nowait((filled(command, result), str(result.path), hooks.seconds))
+            self._waiting.put_nowait((filled(command, result), variables(result), hooks.seconds))
         except queue.Full:
             _warn(command, f"is not run: {MOST_WAITING} commands wait already")
 
@@ -60,17 +60,17 @@ class Hooks:
 
     def _run(self) -> None:
         while (task := self._waiting.get()) is not None and not self._closed.is_set():
-            command, path, seconds = task
+            command, variables, seconds = task
             try:
-                self._call(command, path, seconds)
+                self._call(command, variables, seconds)
             except OSError as error:
                 _warn(command, f"cannot be run: {error.strerror}")
             except Exception:
                 log.exception("the command %s", escape(command[0]), extra=about(Event.HOOK_FAILED))
 
-    def _call(self, command: list[str], path: str, seconds: float) -> None:
+    def _call(self, command: list[str], variables: Mapping[str, str], seconds: float) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in PRIVATE}
-        environment["STYLED_PATH"] = path
+        environment |= variables
         with tempfile.TemporaryFile() as output:
             with self._lock:
                 if self._closed.is_set():
@@ -96,7 +96,8 @@ class Hooks:
 
 
 def filled(command: Sequence[str], result: JobResult) -> list[str]:
-    """The arguments with {path}, {file}, {style}, {reason} and {seconds} replaced, each within its own argument.
+    """The arguments with {path}, {file}, {style}, {reason}, {seconds} (of painting) and {waited} (seconds before and
+    after) replaced, each within its own argument.
 
     Control characters are escaped, so that no name adds a line to a mail or a log; STYLED_PATH in the command's
     environment has the path byte for byte.
@@ -106,9 +107,19 @@ def filled(command: Sequence[str], result: JobResult) -> list[str]:
         "file": one_line(result.place),
         "style": one_line(result.style),
         "reason": one_line(result.reason[:LONGEST_REASON]),
-        "seconds": f"{result.seconds:.1f}",
+        **_times(result),
     }
     return [re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), each) for each in command]
+
+
+def variables(result: JobResult) -> Mapping[str, str]:
+    """What a command finds in its environment."""
+    times = {f"STYLED_{name.upper()}": value for name, value in _times(result).items()}
+    return {"STYLED_PATH": str(result.path), **times}
+
+
+def _times(result: JobResult) -> Mapping[str, str]:
+    return {"seconds": f"{result.seconds:.1f}", "waited": f"{result.waited:.1f}"}
 
 
 def _warn(command: Sequence[str], what: str) -> None:

@@ -31,7 +31,7 @@ from daemon.status import Status, StatusFile
 from daemon.storage.files import make, write_atomically
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
-from daemon.text import escape
+from daemon.text import duration, escape
 
 log = logging.getLogger("styled")
 
@@ -76,6 +76,8 @@ class Service:
             self.shutdown()
         if self._parts.threads.crash is not None:
             raise self._parts.threads.crash
+        waiting = sum(self._inbox.waiting().values()) if self._inbox is not None else 0
+        log.info("stopped: %s", summed_up(self.status, waiting), extra=about(Event.STOPPED))
         if self._given_up and self._inbox is not None:
             left = sum(self._inbox.waiting().values())
             said = "given up: %s; %d pictures are left in the inbox for another time"
@@ -204,6 +206,18 @@ class Service:
             self._status_file.write()
             parts.store.journal.seen_time.save()
         parts.lock.release()
+
+
+def summed_up(status: Status, waiting: int) -> str:
+    """What a run did, for a person. `waiting`: photos in the inbox besides those that the stop put back there."""
+    seconds = sum(each.seconds for each in status.durations.values())
+    painting = f" in {duration(seconds)} of painting" if status.delivered else ""
+    parts = [f"{status.delivered:,} painted{painting}"]
+    parts += [f"{status.failed:,} failed"] if status.failed else []
+    parts += [f"{status.returned:,} went back into the inbox unfinished"] if status.returned else []
+    parts += [f"{waiting:,} wait in the inbox"] if waiting and not status.returned else []
+    parts += [f"{waiting:,} more wait there"] if waiting and status.returned else []
+    return "; ".join(parts)
 
 
 def take_root(folders: Folders, lock: Lock, styles: Iterable[str]) -> None:

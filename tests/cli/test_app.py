@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from daemon import __version__
+from daemon.events import Event
 from tests.support.commands import styled
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, wait_until
 from tests.support.samples import CONFIG, jpeg
 
 
@@ -57,7 +58,7 @@ def test_check_reports_every_problem_at_once_with_78(root: Path) -> None:
 def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
     done = styled("run", cwd=tmp_path)
     assert done.returncode == 78
-    assert "styled demo" in done.stderr
+    assert "styled init" in done.stderr
 
 
 def test_status_with_and_without_a_daemon(root: Path, start: Callable[..., Daemon]) -> None:
@@ -86,9 +87,50 @@ def test_the_demo_runs_the_daemon_and_makes_a_sheet(tmp_path: Path) -> None:
     with Image.open(tmp_path / "demo/demo.jpg") as sheet:
         assert sheet.width > 600
     assert not list((tmp_path / "demo/inbox").rglob("*.jpg"))
-    again = styled("demo", tmp_path / "demo")
+    (tmp_path / "demo/outbox/ink/face.jpg").unlink()
+    again = styled("demo", tmp_path / "demo", "--size", "32")
+    assert again.returncode == 0, again.stderr
+    assert "stopped: 1 painted" in again.stderr, "only what is missing is painted again"
+    assert all(str(path) in again.stdout for path in paintings)
+    (tmp_path / "demo/config.yaml").write_text("# mine")
+    refused = styled("demo", tmp_path / "demo")
+    assert refused.returncode == 1
+    assert "is not empty" in refused.stderr
+
+
+def test_init_makes_a_folder_that_runs_and_replaces_no_configuration(tmp_path: Path) -> None:
+    done = styled("init", "pictures", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "styled run --config pictures/config.yaml" in done.stdout
+    assert (tmp_path / "pictures/inbox/starry").is_dir()
+    assert (tmp_path / "pictures/inbox/all").is_dir()
+    assert styled("check", cwd=tmp_path / "pictures").returncode == 0
+    again = styled("init", cwd=tmp_path / "pictures")
     assert again.returncode == 1
-    assert "is not empty" in again.stderr
+    assert "config.yaml exists already" in again.stderr
+
+
+def test_what_a_run_did_is_said_at_its_end(root: Path, start: Callable[..., Daemon]) -> None:
+    """With --once, and after Ctrl+C in the middle of a painting."""
+    inbox = root / "inbox/alpha"
+    inbox.mkdir(parents=True)
+    (inbox / "a.jpg").write_bytes(jpeg(40, 30))
+    (inbox / "broken.jpg").write_text("this is no picture")
+    daemon = start("--once", fast=True)
+    assert daemon.process.wait(60) == 3
+    assert re.search(r"stopped: 1 painted in .* of painting; 1 failed$", daemon.events(Event.STOPPED)[0]["message"])
+
+    (root / "slow").write_text("30")
+    for name in "bcdefg":
+        (inbox / f"{name}.jpg").write_bytes(jpeg(40, 30))
+    daemon = start(fast=True).ready()
+    status = ("status", "--json", "--config", root / "config.yaml")
+    wait_until(lambda: any(job["stage"] == "painting" for job in json.loads(styled(*status).stdout)["jobs"]))
+    assert daemon.stop() == 0
+    said = daemon.events(Event.STOPPED)[0]["message"]
+    found = re.fullmatch(r"stopped: 0 painted; (\d) went back into the inbox unfinished; (\d) more wait there", said)
+    assert found is not None, said
+    assert int(found[1]) + int(found[2]) == 6
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ def test_the_file_is_looked_for_here_and_then_in_etc(folder: Path, monkeypatch: 
         find(None)
     assert caught.value.problems == (
         f"config.yaml: not in this folder, and there is no {system}; go to the folder of your config.yaml, "
-        "name the file with --config FILE, or run `styled demo`, which needs no file",
+        "name the file with --config FILE, or make one: styled init",
     )
     system.touch()
     assert find(None) == system

@@ -49,16 +49,17 @@ def test_a_painting_is_an_entry_with_its_event_style_file_and_seconds(
 ) -> None:
     path = stream_of_journal(tmp_path, monkeypatch)
     with path.open("w") as stream, Console(stream=stream):
-        extra = about(Event.PAINTED, style="starry", path="/outbox/starry/a.jpg", seconds=1.5)
+        extra = about(Event.PAINTED, style="starry", path="/outbox/starry/a.jpg", seconds=1.5, waited=62.0)
         logging.getLogger("styled").info("painted %s", "starry/a.jpg", extra=extra)
     assert fields(entries.recv(4000)) == {
-        "MESSAGE": "painted starry/a.jpg in 1.5 s → /outbox/starry/a.jpg",
+        "MESSAGE": "painted starry/a.jpg in 1.5 s after waiting 1 min 02 s → /outbox/starry/a.jpg",
         "PRIORITY": "6",
         "SYSLOG_IDENTIFIER": "styled",
         "STYLED_EVENT": "painted",
         "STYLED_STYLE": "starry",
         "STYLED_FILE": "/outbox/starry/a.jpg",
         "STYLED_SECONDS": "1.5",
+        "STYLED_WAITED": "62.0",
     }
     assert path.read_text() == ""
 

@@ -10,6 +10,9 @@ import pytest
 from daemon.config.models import Config
 from daemon.errors import JobError
 from daemon.jobs.audit import examine, repair
+from daemon.jobs.journal import Journal
+from daemon.jobs.journal_compaction import compact
+from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from tests.support.commands import styled
 from tests.support.jobs import claimed, count, delivered, everything, failed, inbox_photo
@@ -40,9 +43,28 @@ def test_what_a_user_takes_away_or_changes_is_normal(root: Path, config: Config)
     (root / "done/alpha/b.jpg").write_text("edited by its owner")
     (root / "failed/alpha/c.jpg").rename(root / "inbox/alpha/c.jpg")
     report = examine(config)
-    assert count(report) == (4, 2, 1, 1, 0)
+    assert count(report) == (3, 2, 0, 1, 0), "what was taken out of failed/ into the inbox is one picture"
     assert not report.findings
-    assert report.gone == 3
+    assert report.gone == 2
+
+
+def test_a_picture_that_fails_again_and_again_is_one_picture(root: Path, config: Config) -> None:
+    for _ in range(3):
+        failed(root, "a.jpg")
+        assert count(examine(config)) == (1, 0, 1, 0, 0)
+        assert styled("retry", "--all", "--config", root / "config.yaml").returncode == 0
+        assert count(examine(config)) == (1, 0, 0, 1, 0)
+        (root / "inbox/alpha/a.jpg").unlink()  # `failed` drops it again
+    delivered(root, "a.jpg")
+    assert count(examine(config)) == (1, 1, 0, 0, 0)
+    compact(Journal(root / "work/journal"), Folders(root))
+    assert count(examine(config)) == (1, 1, 0, 0, 0)
+
+
+def test_the_same_photo_dropped_twice_is_two_pictures(root: Path, config: Config) -> None:
+    failed(root, "a.jpg")
+    failed(root, "a.jpg")
+    assert count(examine(config)) == (2, 0, 2, 0, 0)
 
 
 def test_a_picture_that_is_nowhere_is_named_with_its_hash(root: Path, config: Config) -> None:

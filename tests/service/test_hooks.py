@@ -34,6 +34,13 @@ def test_each_argument_stays_one_argument_whatever_the_name() -> None:
     assert filled(["{reason}"], FAILED) == ["It is\\nblurred."]
 
 
+def test_seconds_are_those_of_painting_and_the_rest_is_told_apart(hooks: Hooks, tmp_path: Path) -> None:
+    assert filled(["{seconds} + {waited}"], DELIVERED) == ["1.2 + 3.5"]
+    script = f'echo "$STYLED_SECONDS + $STYLED_WAITED" > {tmp_path}/times'
+    hooks.put(DELIVERED, commands(on_delivered=["sh", "-c", script]))
+    wait_until(lambda: (tmp_path / "times").exists() and (tmp_path / "times").read_text() == "1.2 + 3.5\n")
+
+
 def test_no_name_adds_a_line_to_an_argument_and_the_path_is_there_byte_for_byte(hooks: Hooks, tmp_path: Path) -> None:
     name = "a\nSubject: b\x1b[2J.jpg"
     result = dataclasses.replace(DELIVERED, place=f"alpha/{name}", path=tmp_path / name, reason="x" * 9000)

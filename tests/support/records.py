@@ -39,5 +39,5 @@ def a_record(**changes: object) -> Provenance:
     return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
 
 
-DELIVERED = JobResult("1", "alpha/a; touch x $(y).jpg", "alpha", Path("/out/a; b.jpg"), "", 1.25, a_record())
+DELIVERED = JobResult("1", "alpha/a; touch x $(y).jpg", "alpha", Path("/out/a; b.jpg"), "", 1.25, 3.5, a_record())
 FAILED = JobResult("2", "alpha/b.jpg", "alpha", Path("/failed/b.jpg"), "It is\nblurred.")
