@@ -60,7 +60,7 @@ def _waits(entry: ScanEntry, status: Mapping[str, Any]) -> str:
     """What a photo in the inbox waits for."""
     if status["state"] == "not running":
         return f"{entry.why}, but no daemon runs: styled run"
-    if why := status["paused"].get(escape(os.path.dirname(entry.path))):
+    if why := status.get("paused", {}).get(escape(os.path.dirname(entry.path))):
         return f"{entry.why}, but not now: {why}; tried again by itself"
     name = escape(entry.path)  # as status.json spells names
     for growing in status.get("growing", []):
