@@ -171,10 +171,11 @@ class _Examination:
         later = journal.tried_again(self.jobs)
         again = set()
         for job, entry in self.jobs.items():
-            photo = (entry.facts.get("size"), entry.facts.get("mtime_ns"))
+            photo = (entry.facts.get("size", 0), entry.facts.get("mtime_ns", 0))
             if entry.state == "failed" and (job in later or photo in stamps):
                 files = entry.facts.get("files", {})
-                if not any(is_there(self.folders, self.folders.root / name, stamp) for name, stamp in files.items()):
+                kept = [self.folders.root / name for name, stamp in files.items() if tuple(stamp) == photo]
+                if not any(is_there(self.folders, path, photo) for path in kept):
                     again.add(job)
         return again
 
