@@ -11,15 +11,16 @@ from typing import BinaryIO
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from daemon.errors import JobError
-from daemon.pictures.refusals import SAVE_ANEW, breaks_off, has_a_hole
+from daemon.pictures.refusals import breaks_off, has_a_hole
 
 MOST_SCANS = 100  # of a progressive JPEG; usual ones have 10. Each takes the time of a whole decoding
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 END = b"\xff\xd9"
 HARMLESS = re.compile(r"progression sequence|SOS parameters|ICC")  # oddities by which no part of the picture is lost
+DAMAGE = re.compile(r"^Corrupt JPEG data|remature end")  # all else that is fatal, Pillow finds, too
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 FEW = 4  # bytes left over before the end, as some cameras leave them; a hole leaves hundreds
 AHEAD = 8  # bytes that the decoder may have read before it complains of the rest
@@ -38,13 +39,18 @@ def load(image: Image.Image, data: BinaryIO) -> Image.Image:
             "Save it again in a photo editor, not as a progressive JPEG.",
         )
     pixels = _decoded(blob, image.mode, image.size)
+    if pixels is None:
+        data.seek(0)
+        image.load()
+        return image if image.mode != "CMYK" or "adobe" in image.info else ImageChops.invert(image)
     if image.mode == "CMYK":  # files with Adobe's mark hold the negative of the ink
         return Image.fromarray(255 - pixels if "adobe" in image.info else pixels, "CMYK")
     return Image.fromarray(pixels)
 
 
-def _decoded(blob: bytes, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W) or (H, W, channels). `size`: the least size at which to decode."""
+def _decoded(blob: bytes, mode: str, size: tuple[int, int]) -> NDArray[np.uint8] | None:
+    """(H, W) or (H, W, channels). `size`: the least size at which to decode. None: a kind of JPEG that simplejpeg does
+    not know, such as a rare subsampling of CMYK; Pillow may know it."""
     settings = {"colorspace": SPACES[mode], "min_width": size[0], "min_height": size[1]}
     try:
         return _channels(simplejpeg.decode_jpeg(blob, **settings))
@@ -55,10 +61,8 @@ def _decoded(blob: bytes, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]
     mended = _mended(blob)
     if mended != blob:
         return _decoded(mended, mode, size)
-    if "memory" in complaint:
-        raise MemoryError(complaint)
-    if complaint.startswith("Unsupported JPEG"):
-        raise JobError("It is a kind of JPEG that cannot be read.", SAVE_ANEW)
+    if not DAMAGE.search(complaint):
+        return None
     raise breaks_off("JPEG") if "remature end" in complaint else has_a_hole("JPEG")
 
 

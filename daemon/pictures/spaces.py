@@ -15,6 +15,7 @@ Chromaticities = tuple[tuple[float, float], ...]  # (x, y) of red, green, blue a
 Curve = float | Literal["srgb", "pq", "hlg"]  # a number is an exponent: light = value ** number
 
 D65 = (0.3127, 0.3290)
+D50 = (0.3457, 0.3585)  # of ICC profiles
 BT709: Chromaticities = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), D65)  # also sRGB's
 ADOBE_RGB = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), D65)
 BT601_525 = ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), D65)
@@ -34,6 +35,8 @@ H273_CURVES: dict[int, Curve] = {4: 2.2, 5: 2.8, 8: 1.0, 16: "pq", 17: 2.6, 18: 
 LARGEST_PROFILE = 1 << 24  # bytes, unpacked
 PQ_PROFILE = b"ITUR_2100_PQ_FULL"  # the name by which PNGs from before `cICP` say PQ (W3C Note of 2017)
 SRGB_GAMMA = 0.45455
+# An ICC curve that changes nothing: an empty table, a table of the gamma 1, a formula of the gamma 1.
+STRAIGHT = (b"curv" + bytes(8), b"curv" + bytes(7) + b"\1\1\0", b"para" + bytes(8) + b"\0\1\0\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +105,40 @@ def _numbers(primaries: Any, curve: Any, narrow: bool = False) -> Space:
 
 def _embedded(profile: bytes) -> Space | None:
     """The space of an ICC profile; None, with a note, if the bytes are no profile."""
-    if profile[36:40] != b"acsp" or not 128 < len(profile) <= LARGEST_PROFILE:
+    if profile[36:40] != b"acsp" or not 132 <= len(profile) <= LARGEST_PROFILE:
         why = "is broken" if len(profile) <= LARGEST_PROFILE else f"has more than {LARGEST_PROFILE >> 20} MB"
         note(f"its colour profile {why} and is ignored")
         return None
-    (count,) = struct.unpack_from(">I", profile, 128) if len(profile) >= 132 else (0,)
-    for tag in range(min(count, 100)):
-        name, offset, length = struct.unpack_from(">4sII", profile.ljust(132 + 12 * count, b"\0"), 132 + 12 * tag)
-        if name == b"cicp" and length >= 12 and offset + 12 <= len(profile):
-            primaries, curve, _, is_full = profile[offset + 8 : offset + 12]
-            if H273_CURVES.get(curve) in ("pq", "hlg"):
-                return _numbers(primaries, curve, not is_full)
-    return Space(profile)
+    tags = _tags(profile)
+    numbers = tags.get(b"cicp", b"")[8:12]
+    if len(numbers) == 4 and H273_CURVES.get(numbers[1]) in ("pq", "hlg"):
+        return _numbers(numbers[0], numbers[1], not numbers[3])
+    return _light(profile, tags) or Space(profile)
+
+
+def _tags(profile: bytes) -> dict[bytes, bytes]:
+    (count,) = struct.unpack_from(">I", profile, 128)
+    found = {}
+    for place in range(132, min(132 + 12 * count, len(profile) - 11), 12):
+        name, offset, length = struct.unpack_from(">4sII", profile, place)
+        found[name] = profile[offset : offset + length]
+    return found
+
+
+def _light(profile: bytes, tags: dict[bytes, bytes]) -> Space | None:
+    """The space of an ICC profile by which numbers are light itself, as renderers and panorama programs embed it in
+    deep pictures; None for every other profile (ICC.1:2022, 8.3.3, 10.6 and 10.18)."""
+    columns = [tags.get(name, b"") for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
+    curves = [tags.get(name, b"") for name in (b"rTRC", b"gTRC", b"bTRC")]
+    if profile[16:20] != b"RGB " or b"A2B0" in tags or not all(len(column) >= 20 for column in columns):
+        return None
+    if not all(curve.startswith(STRAIGHT) for curve in curves):
+        return None
+    xyz = [struct.unpack_from(">3i", column, 8) for column in columns]
+    if min(y for _, y, _ in xyz) <= 0 or min(sum(each) for each in xyz) <= 0:
+        return None  # colours that nobody sees
+    xy = tuple((x / (x + y + z), y / (x + y + z)) for x, y, z in xyz)
+    return Space(primaries=(*xy, D50), curve=1.0)
 
 
 def _png(file: BinaryIO) -> Space | None:

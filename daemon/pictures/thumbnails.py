@@ -14,6 +14,7 @@ from daemon.previews import Preview, Thumbnails
 
 CARD, SLIDER, TERMINAL = 480, 1280, 96  # pixels, the longest side of each
 QUALITY = 82  # of WebP
+LARGEST_MEGAPIXELS = 1000.0  # of a painting and its photo, which were accepted before
 
 
 def sketch(painting: Floats, photo: Floats | None) -> Thumbnails:
@@ -28,8 +29,10 @@ def sketch_file(painting: BinaryIO, photo: BinaryIO | None) -> Thumbnails:
     """Thumbnails and record of a painting's file, with its photo at the painting's size. Raises as `reading.read`."""
     record = read_record(painting)
     painting.seek(0)
-    pixels = read(painting, max_megapixels=1000).pixels
-    source = read(photo, max_megapixels=1000, size=max(pixels.shape)).pixels if photo is not None else None
+    pixels = read(painting, max_megapixels=LARGEST_MEGAPIXELS).pixels
+    source = (
+        read(photo, max_megapixels=LARGEST_MEGAPIXELS, size=max(pixels.shape)).pixels if photo is not None else None
+    )
     if source is not None and source.shape != pixels.shape:
         source = None  # another photo of that name
     return replace(sketch(pixels, source), record=record)

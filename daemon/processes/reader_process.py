@@ -9,7 +9,7 @@ from typing import Any
 from daemon.pictures.masks import masked
 from daemon.pictures.probing import probe
 from daemon.pictures.reading import read
-from daemon.pictures.thumbnails import sketch, sketch_file
+from daemon.pictures.thumbnails import LARGEST_MEGAPIXELS, sketch, sketch_file
 from daemon.pictures.writing import verify, write
 from daemon.previews import Thumbnails
 from daemon.processes.child_process import catch_output
@@ -19,6 +19,8 @@ from daemon.storage.files import Handle
 
 BASE_BYTES = 1 << 30  # of address space; the interpreter and its libraries take 172 MiB
 BYTES_PER_PIXEL = 48  # of address space; measured: 15 (HEIC, scaled) to 30 (WebP with alpha, in full)
+CPU_SECONDS = 300  # of one call, in all its threads; the largest photo that is allowed takes a tenth of that
+USUAL_MEGAPIXELS = 200.0  # for calls that have no limit of their own
 
 
 class ReaderProcess:
@@ -31,24 +33,26 @@ class ReaderProcess:
         catch_output("a decoder")  # libtiff, libjpeg and the like
 
     def probe(self, file: Handle) -> tuple[str, int, int]:
+        _limit(USUAL_MEGAPIXELS)
         with file.file() as stream:
             return probe(stream)
 
     def read(self, file: Handle, limits: dict[str, Any]) -> Photo:
-        _limit_memory(limits["max_megapixels"])
+        _limit(limits["max_megapixels"])
         with file.file() as stream:
             picture = read(stream, **limits)
         alpha = SharedArray.of(picture.alpha) if picture.alpha is not None else None
         return Photo(SharedArray.of(picture.pixels), alpha, picture.format, picture.metadata)
 
     def masked(self, painting: SharedArray, photo: SharedArray, mask: Handle, max_megapixels: float) -> SharedArray:
-        _limit_memory(max_megapixels)
+        _limit(max_megapixels)
         with mask.file() as stream:
             return SharedArray.of(masked(painting.array(), photo.array(), stream, max_megapixels=max_megapixels))
 
     def store(
         self, painting: SharedArray, photo: Photo, file: Handle, path: Path, settings: dict[str, Any]
     ) -> Thumbnails:
+        _limit(max(USUAL_MEGAPIXELS, photo.size[0] * photo.size[1] / 1e6))
         pixels, alpha = painting.array(), photo.alpha.array() if photo.alpha else None
         with file.file("wb") as stream:
             write(stream, pixels, alpha, **settings)
@@ -58,14 +62,19 @@ class ReaderProcess:
         return sketch(pixels, photo.pixels.array())
 
     def sketch_file(self, painting: Handle, photo: Handle | None) -> Thumbnails:
+        _limit(LARGEST_MEGAPIXELS)
         with contextlib.ExitStack() as files:
             stream = files.enter_context(painting.file())
             return sketch_file(stream, files.enter_context(photo.file()) if photo else None)
 
 
-def _limit_memory(max_megapixels: float) -> None:
-    """Limit this process's memory to what a photo of `max_megapixels` needs. A file that claims to be larger is then
-    refused for want of memory, and the machine does not notice."""
-    with contextlib.suppress(ValueError, OSError):  # the user's own limit is lower
-        most = BASE_BYTES + int(max_megapixels * 1e6 * BYTES_PER_PIXEL)
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+def _limit(max_megapixels: float) -> None:
+    """Limit this process's memory to what a photo of `max_megapixels` needs, and the time of its processor until the
+    next call. A file that claims to be larger is then refused for want of memory, and the machine does not notice; a
+    file that keeps the decoder busy for ever ends this process, even if nobody waits for it any more."""
+    most = BASE_BYTES + int(max_megapixels * 1e6 * BYTES_PER_PIXEL)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS
+    for limit, value in ((resource.RLIMIT_AS, most), (resource.RLIMIT_CPU, seconds)):
+        with contextlib.suppress(ValueError, OSError):  # the user's own limit is lower
+            resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
