@@ -1,9 +1,13 @@
 import io
+import struct
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
+from daemon.pictures.probing import probe
 from daemon.pictures.reading import read
 from daemon.pictures.writing import write
 from tests.support.made_pictures import encoded, scene
@@ -138,3 +142,38 @@ def test_more_words_than_a_jpeg_holds_are_left_out() -> None:
     metadata, found = kept(encoded(scene(), "PNG", exif=exif))
     assert len(metadata) < 200
     assert found[Base.Make] == "Kamera"
+
+
+def with_orientation(kind: int, count: int, value: bytes) -> bytes:
+    """EXIF whose only tag is the orientation, stored as `kind` of TIFF's numbers."""
+    inside = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", 26)
+    entry = struct.pack("<HHI", 0x0112, kind, count) + inside
+    return b"Exif\0\0II*\0\x08\0\0\0\1\0" + entry + bytes(4) + (value if len(value) > 4 else b"")
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "value"),
+    [
+        *((1, 1, b"\6"), (2, 2, b"6\0"), (3, 2, b"\6\0\6\0"), (4, 1, b"\6\0\0\0"), (7, 1, b"\6"), (9, 1, b"\6\0\0\0")),
+        *((5, 1, struct.pack("<II", 6, 1)), (11, 1, struct.pack("<f", 6)), (12, 1, struct.pack("<d", 6))),
+    ],
+)
+def test_an_orientation_counts_in_whatever_type_it_is_stored(kind: int, count: int, value: bytes) -> None:
+    data = encoded(scene(), "JPEG", exif=with_orientation(kind, count, value))
+    assert read(io.BytesIO(data), max_megapixels=1).pixels.shape == (48, 32, 3)
+    assert probe(io.BytesIO(data)) == ("JPEG", 32, 48)
+
+
+@pytest.mark.parametrize(("kind", "value"), [("s", "6"), ("I", 6), ("H", 6)])
+def test_a_tiff_is_turned_once_in_whatever_type_it_says_so(kind: str, value: int | str) -> None:
+    out = io.BytesIO()
+    tag = (274, kind, 0 if kind == "s" else 1, value, True)
+    tifffile.imwrite(out, np.asarray(scene()), photometric="rgb", extratags=[tag])
+    turned = read(io.BytesIO(out.getvalue()), max_megapixels=1).pixels
+    assert np.allclose(turned, np.rot90(np.asarray(scene()), -1) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [b"\0\0", b"\x09\0"])
+def test_an_orientation_that_is_none_changes_nothing(value: bytes) -> None:
+    data = encoded(scene(), "JPEG", exif=with_orientation(3, 1, value))
+    assert read(io.BytesIO(data), max_megapixels=1).pixels.shape == (32, 48, 3)

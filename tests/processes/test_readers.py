@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from daemon.errors import JobError
+from daemon.errors import JobError, WorkerDied
 from daemon.pictures.refusals import decoding
+from daemon.processes import reader_process
 from daemon.processes.reader_process import BASE_BYTES, BYTES_PER_PIXEL, ReaderProcess
 from daemon.processes.readers import Photo, Readers
 from daemon.storage.files import Handle
@@ -35,6 +36,25 @@ def test_its_memory_has_the_limit_that_max_megapixels_implies(readers: Readers, 
         limits = Path(f"/proc/{readers.pool.children[0]._process.pid}/limits").read_text()
         (line,) = [line for line in limits.splitlines() if line.startswith("Max address space")]
         assert int(line.split()[3]) == BASE_BYTES + int(limit * 1e6) * BYTES_PER_PIXEL
+
+
+class Busy(ReaderProcess):
+    """A decoder that never ends."""
+
+    def read(self, file: Handle, limits: dict[str, Any]) -> Photo:
+        vars(reader_process)["CPU_SECONDS"] = 0
+        super().read(file, limits)
+        while True:
+            pass
+
+
+def test_a_file_that_keeps_a_decoder_busy_ends_its_reader_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(jpeg())
+    readers = Readers(1, Busy)
+    with pytest.raises(WorkerDied, match="SIGXCPU"):
+        readers.read(opened(tmp_path / "photo.jpg"), max_megapixels=1)
+    assert readers.probe(opened(tmp_path / "photo.jpg")) == ("JPEG", 64, 48)
+    readers.pool.children[0].close()
 
 
 class Greedy(ReaderProcess):
