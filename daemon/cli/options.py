@@ -22,7 +22,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing
 RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "preset": "fine, tutorial, gatys or draft.",
-        "size": "Long side in pixels, auto, or original.",
+        "size": "Long side in pixels, auto, original, or 30x20cm@300dpi.",
         "style_weight": "2: twice the style's share.",
         "content_weight": "2: twice the photo's share.",
         "smoothness": "More: softer paint; 0: no smoothing.",

@@ -20,6 +20,7 @@ from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
 from daemon.pictures import writing
 from daemon.pictures.masks import masked
+from daemon.pictures.probing import probe
 from daemon.pictures.reading import Picture, read
 from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
@@ -83,10 +84,9 @@ def stylizer(machine: Config, styles: Iterable[ChosenStyle]) -> "Stylizer":
 def _paint_one(painter: "Stylizer", planned: PlannedPainting, machine: Config, mask: Path | None, bar: Bars) -> float:
     """Write one painting, whole or not at all. Returns the seconds of painting. Raises JobError."""
     photo, style = planned.photo, planned.style
-    size, output = style.settings.size, machine.output
-    content, digest = read_photo(
-        photo, style.settings.long_side(painter.device), enlarge=size != "auto", location=output.location
-    )
+    size, output, paper = style.settings.size, machine.output, style.settings.print
+    long_side = style.settings.long_side(painter.device) if paper is None else paper.long_side(*_shape(photo))
+    content, digest = read_photo(photo, long_side, enlarge=size != "auto", location=output.location)
     width, height = content.pixels.shape[1], content.pixels.shape[0]
     if output_format(content.format, planned.kind, (width, height)) != planned.kind:
         raise JobError(f"{width} x {height} pixels do not fit into {planned.kind}.", "Choose a name that ends in .png.")
@@ -101,8 +101,19 @@ def _paint_one(painter: "Stylizer", planned: PlannedPainting, machine: Config, m
         result = with_mask(result, content, mask)
     source = {"source": photo.name, "source_sha256": digest, "style": style.name}
     record = result.provenance(**source, size=(width, height), kind=planned.kind, quality=output.quality)
-    write(planned.out, result.painting, content, planned.kind, output.quality, record.to_json())
+    dpi = paper.dpi if paper else None
+    write(planned.out, result.painting, content, planned.kind, output.quality, record.to_json(), dpi)
     return result.seconds
+
+
+def _shape(photo: Path) -> tuple[int, int]:
+    """Width and height. Raises JobError."""
+    try:
+        with photo.open("rb") as file:
+            _, width, height = probe(file)
+    except OSError as error:
+        raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
+    return width, height
 
 
 def with_mask(result: PaintResult[Pixels], content: Picture, mask: Path) -> PaintResult[Pixels]:
@@ -176,12 +187,21 @@ def paint(
     return steps.result(pixels, recipe, PainterInfo.of(stylizer), stylizer.threads, sources)
 
 
-def write(out: Path, result: Pixels, content: Picture, kind: OutputFormat, quality: int, record: str) -> None:
+def write(
+    out: Path, result: Pixels, content: Picture, kind: OutputFormat, quality: int, record: str, dpi: int | None = None
+) -> None:
     """Write the painting to `out`, whole or not at all. Raises JobError if the disk or the rights do not allow it."""
     temporary, file = out.with_name(f".{secrets.token_hex(6)}.tmp"), io.BytesIO()
     try:
         writing.write(
-            file, result, content.alpha, format=kind, quality=quality, metadata=content.metadata, record=record
+            file,
+            result,
+            content.alpha,
+            format=kind,
+            quality=quality,
+            dpi=dpi,
+            metadata=content.metadata,
+            record=record,
         )
         write_atomically(out, file.getbuffer(), durable=True, temporary=temporary)
     except OSError as error:

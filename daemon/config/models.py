@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from daemon.config.checks import absolute, file_flaw, style_picture
+from daemon.config.print_size import PrintSize, print_size
 from daemon.filenames import EVERY_STYLE
 from daemon.text import meant, quoted, words
 from daemon.transfer.recipe import PRESETS, KeepColors, Precision, Recipe, Start, recipe
@@ -102,10 +103,16 @@ def _arguments(command: tuple[str, ...]) -> tuple[str, ...]:
     return command
 
 
+def _print(text: str) -> str:
+    if print_size(text) is None:
+        raise ValueError
+    return text
+
+
 _Preset = Annotated[str, AfterValidator(_preset), _right(words(PRESETS))]
 _Size = Annotated[
-    Literal["auto", "original"] | Annotated[int, Field(ge=16, le=100_000)],
-    _right("auto, original, or the long side in pixels from 16 to 100000"),
+    Literal["auto", "original"] | Annotated[int, Field(ge=16, le=100_000)] | Annotated[str, AfterValidator(_print)],
+    _right("auto, original, the long side in pixels from 16 to 100000, or a print such as 30x20cm@300dpi"),
 ]
 _Times = Annotated[float, Field(ge=0, le=1e6), _right("a number from 0 to 1000000; 1 is the preset's own balance")]
 _Scale = Annotated[float, Field(ge=0.05, le=20), _right("a number from 0.05 to 20; 1 is the picture's own scale")]
@@ -248,14 +255,22 @@ def auto_size(device: str) -> int:
 class Settings:
     """What one picture is painted with: its style's settings and its own, merged."""
 
-    size: int | Literal["auto", "original"]  # px, the long side
+    size: int | str  # px, the long side; auto; original; or a print
     recipe: Recipe
 
+    @property
+    def print(self) -> PrintSize | None:
+        """The print that the painting is made for; None if the size is given in pixels."""
+        return print_size(self.size) if isinstance(self.size, str) else None
+
     def long_side(self, device: str) -> int | None:
-        """The long side in pixels that the photo is scaled to on this device; None: the photo keeps its size."""
-        if self.size == "original":
-            return None
-        return auto_size(device) if self.size == "auto" else self.size
+        """The long side in pixels that the photo is scaled to on this device; None: the photo keeps its size. Of a
+        print the longest that it can be: see PrintSize.long_side."""
+        if isinstance(self.size, int):
+            return self.size
+        if self.print is not None:
+            return self.print.long
+        return auto_size(device) if self.size == "auto" else None
 
 
 def merged(*places: RecipeSettings) -> Settings:

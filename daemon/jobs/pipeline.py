@@ -158,6 +158,9 @@ class Pipeline:
         is_auto, most = context.settings.size == "auto", context.config.max_megapixels
         device = self.painters.info().device if is_auto else ""  # only `auto` has to wait for a painter
         long_side = context.settings.long_side(device)
+        if context.settings.print is not None:
+            _, width, height = self.readers.probe(context.file)
+            long_side = context.settings.print.long_side(width, height)
         if not is_auto and (why := too_large(self.readers, context.file, long_side, most)):
             raise JobError(f"Its painting {why}.", "Choose a smaller size, or raise max_megapixels in config.yaml.")
         return self.readers.read(
@@ -219,6 +222,7 @@ class Pipeline:
             self.jobs.records.made(job),
             format=kind,
             quality=output.quality,
+            dpi=context.settings.print.dpi if context.settings.print else None,
             metadata=content.metadata,
             record=record.to_json(),
         )

@@ -107,13 +107,17 @@ def kept(exif: Image.Exif, location: bool) -> bytes:
     return data if len(data) <= LARGEST_EXIF else b""
 
 
-def upright(metadata: bytes) -> bytes:
-    """`metadata` with the orientation 1, for a file that is written."""
-    if not metadata:
+def upright(metadata: bytes, dpi: int | None = None) -> bytes:
+    """`metadata` with the orientation 1, for a file that is written; `dpi`: the pixels per inch of a print."""
+    if not metadata and dpi is None:
         return b""
     exif = Image.Exif()
-    exif.load(metadata)
+    if metadata:
+        exif.load(metadata)
     exif[Base.Orientation] = 1
+    if dpi is not None:
+        exif[Base.XResolution] = exif[Base.YResolution] = float(dpi)
+        exif[Base.ResolutionUnit] = 2  # inches
     return exif.tobytes()
 
 

@@ -29,23 +29,27 @@ def write(
     *,
     format: OutputFormat,  # noqa: A002  (the usual name)
     quality: int,
+    dpi: int | None = None,
     metadata: bytes = b"",
     record: str = "",
 ) -> None:
     """Append `pixels` (H, W, 3), sRGB in [0, 1], and `alpha` (H, W) to `file`, encoded.
 
-    JPEG has no alpha, so the picture is laid on white. `quality`: 1 … 100, of JPEG and WebP. `metadata`: EXIF, see
-    metadata.kept. `record`: how the painting was made, see xmp.py. Raises ValueError if a pixel is not finite or a side
-    is longer than the format allows (see filenames.output_format), and OSError if the disk fails.
+    JPEG has no alpha, so the picture is laid on white. `quality`: 1 … 100, of JPEG and WebP. `dpi`: pixels per inch of
+    a print. `metadata`: EXIF, see metadata.kept. `record`: how the painting was made, see xmp.py. Raises ValueError if
+    a pixel is not finite or a side is longer than the format allows (see filenames.output_format), and OSError if the
+    disk fails.
     """
     height, width = pixels.shape[:2]
     if max(width, height) > LONGEST_SIDE[format]:
         raise ValueError(f"{width} x {height} pixels do not fit into {format}")
     image = Image.fromarray(_eight_bit(pixels, alpha, on_white=format == "jpeg"))
-    keep, xmp = exif.upright(metadata), packet(record)
+    keep, xmp = exif.upright(metadata, dpi), packet(record)
+    density: dict[str, Any] = {"dpi": (dpi, dpi)} if dpi else {}
     with warnings_silenced():
         if format == "jpeg":
-            said: dict[str, Any] = {"icc_profile": srgb_profile(), "exif": keep, **({"xmp": xmp} if xmp else {})}
+            said: dict[str, Any] = {"icc_profile": srgb_profile(), "exif": keep, **density}
+            said |= {"xmp": xmp} if xmp else {}
             with _room_for_jpeg(width * height + len(keep) + len(xmp)):
                 image.save(file, "JPEG", quality=quality, subsampling=0, optimize=True, **said)
         elif format == "webp":
@@ -54,7 +58,8 @@ def write(
             texts = PngInfo()
             if xmp:
                 texts.add_itxt(PNG_KEY, xmp.decode())
-            image.save(file, "PNG", compress_level=4, icc_profile=srgb_profile(), exif=keep or None, pnginfo=texts)
+            said = {"icc_profile": srgb_profile(), "exif": keep or None, "pnginfo": texts, **density}
+            image.save(file, "PNG", compress_level=4, **said)
     file.flush()
 
 

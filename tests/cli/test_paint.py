@@ -101,3 +101,12 @@ def test_weights_that_do_not_reach_are_refused_before_the_first_painting(root: P
     done = styled("paint", photo, "ink", "-o", root / "out.png", "--preset", "gatys", "--weights", "embedded")
     assert done.returncode == 2
     assert "styled weights" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_print_fits_its_paper_and_says_its_pixels_per_inch(root: Path, photo: Path) -> None:
+    done = styled("paint", photo, "ink", "-o", root / "a.jpg", *QUICK, "--size", "2x1in@30dpi")
+    assert done.returncode == 0, done.stderr
+    with Image.open(root / "a.jpg") as painting:
+        assert painting.size == (45, 30), "the paper is 60 x 30 px, the photograph 3 : 2"
+        assert painting.info["dpi"] == (30, 30)

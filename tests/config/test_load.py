@@ -112,7 +112,8 @@ default_style: none
 """
     assert problems(folder, text) == [
         "originals: 'burn' cannot be used; write keep or delete",
-        "recipe.size: '3' cannot be used; write auto, original, or the long side in pixels from 16 to 100000",
+        "recipe.size: '3' cannot be used; write auto, original, the long side in pixels from 16 to "
+        "100000, or a print such as 30x20cm@300dpi",
         "recipe.keep_colours: unknown setting; did you mean keep_colors?",
         "styles.night.seed: 'x' cannot be used; write a whole number from 0 to 9223372036854775807",
         "styles..day.pictures.1.weight: '0' cannot be used; write a number above 0, up to 1000000",
@@ -203,8 +204,9 @@ def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
     with pytest.raises(JobError) as caught:
         load_sidecar(b"size: big\npicture: a.jpg\n", "a\n.jpg.yaml", ())
     assert caught.value.reason == (
-        "The settings in a\\n.jpg.yaml cannot be used: size: 'big' cannot be used; write auto, original, or the long "
-        "side in pixels from 16 to 100000 | picture: unknown setting; known here are preset, size, style_weight, "
+        "The settings in a\\n.jpg.yaml cannot be used: size: 'big' cannot be used; write auto, original, the long "
+        "side in pixels from 16 to 100000, or a print such as 30x20cm@300dpi | picture: unknown setting; known here "
+        "are preset, size, style_weight, "
         "content_weight, smoothness, style_scale, seed, start, keep_colors, precision and style."
     )
     assert caught.value.advice == "Correct the settings in that file, or remove the file, and try again."

@@ -140,7 +140,8 @@ REFUSED = {
     "output: png": "output: 'png' is not a group of settings; write name: value for each of its settings",
     "recipe: {preset: finest}": ("recipe.preset: 'finest' cannot be used; write fine, tutorial, gatys or draft"),
     "recipe: {size: 15}": (
-        "recipe.size: '15' cannot be used; write auto, original, or the long side in pixels from 16 to 100000"
+        "recipe.size: '15' cannot be used; write auto, original, the long side in pixels from 16 to "
+        "100000, or a print such as 30x20cm@300dpi"
     ),
     "recipe: {style_weight: -1}": (
         "recipe.style_weight: '-1' cannot be used; write a number from 0 to 1000000; 1 is the preset's own balance"

@@ -69,6 +69,15 @@ def png_photo(root: Path, name: str = "photo.png", content: bytes = b"", **besid
     return inbox_photo(root, name, content or jpeg(kind="PNG"), folder="", **beside)
 
 
+def test_a_print_size_in_a_sidecar_makes_a_painting_for_that_paper(
+    root: Path, config: Config, pipeline: Pipeline
+) -> None:
+    pipeline.run(png_photo(root, sidecar=b"size: 3x1in@30dpi"), config)
+    with Image.open(root / "outbox/alpha/photo.png") as painting:
+        assert painting.size == (40, 30), "the photo is 4 : 3, the paper 90 x 30 px"
+        assert painting.info["dpi"] == pytest.approx((30, 30), abs=0.1)
+
+
 def test_a_picture_goes_the_whole_way(root: Path, config: Config, pipeline: Pipeline) -> None:
     pipeline.run(png_photo(root), config)
     with Image.open(root / "outbox/alpha/photo.png") as painting, Image.open(root / "done/alpha/photo.png") as photo:

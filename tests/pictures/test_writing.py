@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from daemon.filenames import OutputFormat
 from daemon.pictures.reading import read
 from daemon.pictures.writing import srgb_profile, verify, write
 from tests.support.made_pictures import encoded, scene
@@ -145,6 +146,17 @@ def test_a_painting_goes_into_a_real_file(format: Any, tmp_path: Path) -> None: 
         write(file, noise(), None, format=format, quality=90)
     with (tmp_path / "painting").open("rb") as file:
         verify(file, (60, 40))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_print_says_its_pixels_per_inch(format: OutputFormat) -> None:  # noqa: A002
+    out = io.BytesIO()
+    write(out, noise(), None, format=format, quality=90, dpi=300)
+    image = Image.open(out)
+    exif = image.getexif()
+    assert (exif[0x011A], exif[0x011B], exif[0x0128], exif[0x0112]) == (300, 300, 2, 1)
+    if format != "webp":
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
 def test_pillows_own_limits_stay_out_of_the_way() -> None:
