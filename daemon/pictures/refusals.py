@@ -50,6 +50,7 @@ OUR_KINDS = (
     (rb"....ftypavi", "AVIF"),
     (rb"....ftyp", "HEIC"),
 )
+LIMIT = re.compile(r"\blimits?\b|too (large|many|big|long)|exceed", re.IGNORECASE)
 BREAKS_OFF = re.compile(r"truncat|end of file|unexpected end|EOF", re.IGNORECASE)
 
 
@@ -163,6 +164,9 @@ def _refusal(file: BinaryIO, error: Exception) -> JobError:
         return _not_a_picture(head)
     if isinstance(error, EOFError) or BREAKS_OFF.search(str(error)) or _is_short(file, ours):
         return breaks_off(ours)
+    if LIMIT.search(str(error)):
+        said = " ".join(str(error).split())[:200]
+        return JobError(f"The {ours} picture goes beyond a limit of its decoder, which says: {said}", EXPORT)
     if isinstance(error, UnidentifiedImageError):
         return JobError(f"It is damaged, or a kind of {ours} that cannot be read.", SAVE_ANEW)
     return JobError(f"The {ours} picture is damaged or incomplete and cannot be decoded.", SAVE_ANEW)

@@ -13,8 +13,10 @@ from typing import BinaryIO
 from daemon.pictures import boxes, chunks
 from daemon.pictures.refusals import breaks_off, has_a_hole
 
-BLANK = bytes(4096)
 BLOCK = 1 << 20  # bytes searched at a time
+# Zeros in a row that no coder writes. HEVC forbids three (ISO/IEC 23008-2, 7.4.2); an arithmetic coder (VP8, AV1) may
+# write some hundred for the flattest of pictures.
+ROWS = {"HEIC": 64, "AVIF": 4096, "WebP": 4096}
 
 
 def refuse_holes(data: BinaryIO) -> None:
@@ -26,39 +28,43 @@ def refuse_holes(data: BinaryIO) -> None:
         if chunks.is_damaged(data):
             raise has_a_hole("PNG")
     elif head.startswith(b"RIFF") and head[8:] == b"WEBP":
-        _check(data, "WebP", length, list(_webp_pixels(data, min(length, int.from_bytes(head[4:8], "little") + 8))))
+        end = min(length, int.from_bytes(head[4:8], "little") + 8)
+        _check(data, "WebP", length, list(_webp_pixels(data, end)))
     elif head[4:8] == b"ftyp":
-        kind = "AVIF" if head[8:11] == b"avi" else "HEIC"
-        _check(data, kind, length, [(start, end, False) for start, end in boxes.pixel_ranges(data)])
+        _check(data, "AVIF" if head[8:11] == b"avi" else "HEIC", length, boxes.pixel_ranges(data))
 
 
-def _check(data: BinaryIO, kind: str, length: int, ranges: list[tuple[int, int, bool]]) -> None:
-    for start, end, only_at_end in ranges:
+def _check(data: BinaryIO, kind: str, length: int, ranges: list[tuple[int, int]]) -> None:
+    row = bytes(ROWS[kind])
+    for start, end in ranges:
         if end > length:
             raise breaks_off(kind)
-        if _is_blank(data, max(start, end - len(BLANK)) if only_at_end else start, end):
+        if _holds(data, row, start, end):
             raise has_a_hole(kind)
 
 
-def _webp_pixels(data: BinaryIO, end: int, place: int = 12) -> Iterator[tuple[int, int, bool]]:
-    """(start, end, whether zeros say something only at the end) of each piece of compressed pixels."""
+def _webp_pixels(data: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
+    """(start, end) of each piece of compressed pixels in which a row of zeros is a hole."""
+    place = 12
     while place + 8 <= end:
         data.seek(place)
         head = data.read(8)
         size = int.from_bytes(head[4:], "little")
-        if head[:4] in (b"VP8 ", b"VP8L"):
-            # VP8L has Huffman codes, which can be zeros in a large flat area
-            yield place + 8, place + 8 + size, head[:4] == b"VP8L"
+        last = place + 8 + size
+        if head[:4] == b"VP8 ":
+            yield place + 8, last
+        elif head[:4] == b"VP8L":  # its Huffman codes can be zeros in a large flat area, but not up to its end
+            yield max(place + 8, last - ROWS["WebP"]), last
         place += 8 + (16 if head[:4] == b"ANMF" else size + size % 2)  # the parts of a frame follow its header
 
 
-def _is_blank(data: BinaryIO, start: int, end: int) -> bool:
-    """Whether BLANK is somewhere between the places `start` and `end`."""
+def _holds(data: BinaryIO, row: bytes, start: int, end: int) -> bool:
+    """Whether `row` is somewhere between the places `start` and `end`."""
     data.seek(start)
     before, left = b"", end - start
     while left > 0 and (block := data.read(min(left, BLOCK))):
         left -= len(block)
-        if BLANK in before + block:
+        if row in before + block:
             return True
-        before = block[-len(BLANK) :]
+        before = block[-len(row) :]
     return False

@@ -11,6 +11,7 @@ from PIL import Image
 from daemon.errors import JobError
 from daemon.pictures.probing import probe
 from daemon.pictures.reading import Picture, read
+from daemon.pictures.refusals import decoding
 from tests.support.made_pictures import EVERY_KIND, encoded, of_kind, scene, truncations
 
 
@@ -171,3 +172,11 @@ def test_a_sick_disk_is_no_bad_picture(format: str, tenth: int) -> None:  # noqa
     with pytest.raises(OSError, match="Input/output") as caught:
         read(SickFile(data, len(data) * tenth // 10), max_megapixels=1)
     assert caught.value.errno == errno.EIO
+
+
+@pytest.mark.parametrize("words", ["Security limit exceeded: too many tiles", "Image size is too large for this build"])
+def test_a_limit_of_a_decoder_is_no_damage(words: str) -> None:
+    with pytest.raises(JobError) as caught, decoding(io.BytesIO(of_kind("HEIF", "RGB"))):
+        raise ValueError(words)
+    assert words in caught.value.reason
+    assert "damaged" not in str(caught.value)

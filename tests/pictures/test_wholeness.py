@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -36,6 +37,11 @@ KINDS: dict[str, Callable[[], bytes]] = {
 COMPRESSED = [*KINDS]
 
 
+@cache
+def whole(kind: str) -> bytes:
+    return KINDS[kind]()
+
+
 def is_read(data: bytes) -> bool:
     try:
         read(io.BytesIO(data), max_megapixels=1)
@@ -47,7 +53,7 @@ def is_read(data: bytes) -> bool:
 @pytest.mark.parametrize("kind", COMPRESSED)
 @pytest.mark.parametrize("trailer", [ZEROS, b"trailer" * 99, b"SEFT" + ZEROS, b"\xff" * 5000, b"\0"])
 def test_what_stands_behind_the_end_does_no_harm(kind: str, trailer: bytes) -> None:
-    assert is_read(KINDS[kind]() + trailer)
+    assert is_read(whole(kind) + trailer)
 
 
 @pytest.mark.parametrize("kind", COMPRESSED)
@@ -56,7 +62,7 @@ def test_what_stands_behind_the_end_does_no_harm(kind: str, trailer: bytes) -> N
 def test_a_hole_is_seen(kind: str, byte: bytes, start: float, end: float) -> None:
     if byte == b"\xff" and kind in ("WebP", "HEIC", "AVIF"):
         pytest.skip("no checksum, and no row of 0xff that a coder could not write")
-    data = bytearray(KINDS[kind]())
+    data = bytearray(whole(kind))
     first, last = int(len(data) * start), int(len(data) * end)
     data[first:last] = byte * (last - first)
     assert not is_read(bytes(data))
@@ -64,7 +70,7 @@ def test_a_hole_is_seen(kind: str, byte: bytes, start: float, end: float) -> Non
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("JPEG")])
 def test_a_cut_jpeg_with_an_end_put_behind_is_seen(kind: str) -> None:
-    data = KINDS[kind]()
+    data = whole(kind)
     for share in (0.5, 0.8, 0.98):
         cut = data[: int(len(data) * share)]
         assert not is_read(cut + b"\xff\xd9")
@@ -73,14 +79,14 @@ def test_a_cut_jpeg_with_an_end_put_behind_is_seen(kind: str) -> None:
 
 
 def test_a_sector_of_another_picture_is_seen() -> None:
-    data = bytearray(KINDS["JPEG"]())
+    data = bytearray(whole("JPEG"))
     data[20_000:24_096] = data[8_000:12_096]
     assert not is_read(bytes(data))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("JPEG")])
 def test_a_jpeg_that_is_only_odd_is_sound(kind: str) -> None:
-    data = KINDS[kind]()
+    data = whole(kind)
     end = data.rindex(b"\xff\xd9")
     assert end == len(data) - 2
     fill = b"\xff\xef" + struct.pack(">H", 8194) + bytes(8192)
@@ -112,9 +118,9 @@ def test_a_changed_byte_in_a_png_is_seen_by_its_checksum() -> None:
     stored = packer.compress(rows) + packer.flush()
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 48, 32, 8, 2, 0, 0, 0))
     pixels = bytearray(chunk(b"IDAT", stored))
-    whole = b"\x89PNG\r\n\x1a\n" + head + bytes(pixels) + chunk(b"IEND", b"")
-    assert is_read(whole)
-    assert is_read(whole[:-12]), "only the mark of the end is missing"
+    sound = b"\x89PNG\r\n\x1a\n" + head + bytes(pixels) + chunk(b"IEND", b"")
+    assert is_read(sound)
+    assert is_read(sound[:-12]), "only the mark of the end is missing"
     pixels[2000] ^= 8
     assert not is_read(b"\x89PNG\r\n\x1a\n" + head + bytes(pixels) + chunk(b"IEND", b""))
 
@@ -144,3 +150,35 @@ def test_a_large_text_does_not_matter(size: int | None) -> None:
 def test_many_large_texts_do_not_matter() -> None:
     text = chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a" * 1_000_000))
     assert is_read(png(2, 1, 8, 0, b"\0\x00\xff", text * 80))
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_a_missing_sector_of_a_heic_is_seen(sector: int) -> None:
+    data = bytearray(whole("HEIC"))
+    middle = len(data) // 2
+    data[middle : middle + sector] = bytes(sector)
+    assert not is_read(bytes(data))
+
+
+@pytest.mark.slow
+def test_the_flattest_pictures_are_sound() -> None:
+    for image in (Image.new("RGB", (1600, 1600)), Image.new("RGB", (1600, 1600), "white")):
+        for kind, settings in (("WEBP", {}), ("WEBP", {"lossless": True}), ("AVIF", {}), ("HEIF", {}), ("JPEG", {})):
+            assert read(io.BytesIO(encoded(image, kind, **settings)), max_megapixels=10).pixels.std() < 0.01
+
+
+@pytest.mark.parametrize("format", ["WEBP", "PNG", "GIF"])
+def test_many_pictures_in_one_file_cost_no_more_than_one(format: str) -> None:  # noqa: A002
+    frames = [Image.new("L", (16, 16), number % 256) for number in range(1000)]
+    out = io.BytesIO()
+    frames[0].save(out, format, save_all=True, append_images=frames[1:])
+    assert read(io.BytesIO(out.getvalue()), max_megapixels=1).pixels.shape == (16, 16, 3)
+
+
+def test_the_second_picture_of_a_jpeg_may_be_anything() -> None:
+    """A gain map or a preview behind the picture: the picture is what viewers without HDR show."""
+    out = io.BytesIO()
+    busy().save(out, "MPO", save_all=True, append_images=[Image.new("L", (16, 16), 255)], quality=95)
+    picture = read(io.BytesIO(out.getvalue()), max_megapixels=1)
+    assert abs(picture.pixels - np.asarray(busy()) / 255).mean() < 0.06
+    assert is_read(out.getvalue()[:-200])
