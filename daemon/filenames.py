@@ -4,6 +4,7 @@ The system allows any bytes in a name. Names are `str` with surrogateescape; pri
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -37,6 +38,17 @@ _SYSTEM_FOLDERS = frozenset(
         *("lost+found", "__macosx"),
     }
 )
+
+
+def composed(name: str) -> str:
+    """The name as people see it: a Mac spells é as an e with an accent behind it, most others as one character."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def unfinished(name: str) -> str:
+    """The name that a file will have once its download is complete; "" if this is no unfinished download's name."""
+    lower = name.lower()
+    return next((name[: -len(ending)] for ending in _TEMPORARY if lower.endswith(ending)), "")
 
 
 def ignored_reason(name: str) -> str:

@@ -64,6 +64,12 @@ def quoted(value: object) -> str:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """ "did you mean ink?", or "" if `name` resembles none of the known names."""
+    near = closest(name, known)
+    return f"did you mean {escape(near)}?" if near else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The known name that resembles `name` most, "" if none does."""
     lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name[:LONGEST_GUESS].lower(), list(lower), n=1)
-    return f"did you mean {escape(lower[near[0]])}?" if near else ""
+    return lower[near[0]] if near else ""

@@ -19,7 +19,7 @@ def retry(folders: Folders, file: str) -> Path:
     `file`: the picture's path, the path of its reason, or its name below failed/.
     """
     picture = _find(folders, file)
-    home = folders.inbox / picture.relative_to(folders.failed).parent
+    home = folders.spelled(folders.inbox / picture.relative_to(folders.failed).parent)
     if home == folders.inbox:
         raise JobError(f"{file} is in no style's folder of failed/.", "Move this file into the inbox yourself.")
     with folders.enter(picture.parent) as failed, folders.enter(home, make=True) as inbox:
@@ -50,7 +50,7 @@ def all_failed(folders: Folders) -> Iterator[Path]:
 def _find(folders: Folders, file: str) -> Path:
     failed = folders.failed.resolve()
     for name in (file, file.removesuffix(REASON)):
-        for path in (Path(name).absolute(), folders.failed / name):
+        for path in (Path(name).absolute(), folders.spelled(folders.failed / name)):
             folder = path.parent.resolve()
             if is_photo(path.name) and folder.is_relative_to(failed) and path.is_file() and not path.is_symlink():
                 return folders.failed / folder.relative_to(failed) / path.name

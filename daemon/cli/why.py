@@ -3,17 +3,21 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from daemon.config.models import Config
 from daemon.errors import JobError
-from daemon.filenames import EVERY_STYLE, OUTPUT_EXTENSIONS
+from daemon.filenames import EVERY_STYLE, OUTPUT_EXTENSIONS, composed
 from daemon.inbox.scan import InboxScan, Kind, ScanEntry
+from daemon.storage.folder import Folder
 from daemon.storage.layout import Folders
 from daemon.text import escape
 
+REASON = ".txt"
+MOST = 16_384  # bytes of a reason
 PAINTINGS = [each for extensions in OUTPUT_EXTENSIONS.values() for each in extensions]
 
 
@@ -50,9 +54,10 @@ def _wanted(file: str, folders: Folders, default: str) -> set[str]:
 
 
 def _in_inbox(wanted: set[str], folders: Folders, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
+    seen = {composed(each) for each in wanted}
     with contextlib.suppress(OSError):
         for entry in InboxScan(folders.inbox, config.inbox_folders, config.default_style):
-            if os.path.relpath(entry.path, folders.inbox) in wanted:
+            if composed(os.path.relpath(entry.path, folders.inbox)) in seen:
                 yield f"in the inbox: {_waits(entry, status) if entry.kind is Kind.PHOTO else entry.description}"
 
 
@@ -77,24 +82,32 @@ def _in_work(wanted: set[str], folders: Folders, status: Mapping[str, Any]) -> I
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             job = json.loads(record.read_text())
             below = os.path.join(job["style"], job["folder"], job["name"])
-            if below in wanted:
+            if composed(below) in map(composed, wanted):
                 stages = [each["stage"] for each in status.get("jobs", []) if each["file"] == escape(below)]
                 yield f"in work: {stages[0] if stages else 'the daemon goes on with this photo at its next start'}"
 
 
 def _failed(wanted: set[str], folders: Folders) -> Iterator[str]:
-    for path in (folders.failed / below for below in sorted(wanted)):
-        if path.is_file():
-            yield f"failed: {path}"
-            with contextlib.suppress(OSError):
-                text = Path(f"{path}.txt").read_text(errors="replace")
-                yield from (f"  {line}" for line in text.splitlines() if line)
+    for folder, name in _found(folders, folders.failed, sorted(wanted)):
+        yield f"failed: {folder.path / name}"
+        with contextlib.suppress(OSError):
+            file = folder.file(name + REASON)
+            text = os.pread(file.fd, MOST, 0).decode("utf-8", "replace")
+            yield from (f"  {line}" for line in text.splitlines() if line)
 
 
 def _delivered(wanted: set[str], folders: Folders) -> Iterator[str]:
     for below in sorted(wanted):
-        stem = os.path.splitext(below)[0]
-        found = [folders.outbox / (stem + ending) for ending in PAINTINGS]
-        yield from (f"delivered: {path}" for path in found if path.is_file())
-        if (folders.done / below).is_file():
-            yield f"its original: {folders.done / below}"
+        paintings = [os.path.splitext(below)[0] + ending for ending in PAINTINGS]
+        for folder, name in _found(folders, folders.outbox, paintings):
+            yield f"delivered: {folder.path / name}"
+        for folder, name in _found(folders, folders.done, [below]):
+            yield f"its original: {folder.path / name}"
+
+
+def _found(folders: Folders, top: Path, names: Iterable[str]) -> Iterator[tuple[Folder, str]]:
+    """The regular files below `top`, each with its open folder; names are equal as people see them."""
+    for place in (folders.spelled(top / below) for below in names if ".." not in Path(below).parts):
+        with contextlib.suppress(OSError), folders.enter(place.parent) as folder:
+            if place != top and stat.S_ISREG(folder.stat(place.name).st_mode):
+                yield folder, place.name

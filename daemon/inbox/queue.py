@@ -18,6 +18,7 @@ from daemon.inbox.stability import Observation, State
 from daemon.text import escape
 
 PLACEHOLDER_SECONDS = 60.0  # an empty file is a download that has not begun, until it has stood still for so long
+DOWNLOAD_SECONDS = 600.0  # a download beside a photo that has not grown for so long was given up
 UNREADABLE_SECONDS = 5.0  # between two looks at a photo without read permission
 WRITER_SECONDS = 0.2  # between two looks at a photo that a program writes, at least
 
@@ -45,6 +46,8 @@ class _Candidate:
     def why(self) -> str:
         if self.state in (State.WRITING, State.UNREADABLE):
             return str(self.state.value).format("it" if self.file in ("", self.photo.name) else escape(self.file))
+        if self.photo.download:
+            return f"{escape(self.photo.download)} beside it is a download that goes on"
         if self.photo.signature.size == 0:
             return f"empty: the placeholder of a download until it has stood still for {PLACEHOLDER_SECONDS:.0f} s"
         return "it changed a moment ago"
@@ -215,4 +218,5 @@ class SettleQueue:
 
     def _patience(self, photo: InboxPhoto) -> float:
         """Seconds without a change until the photo counts as complete."""
-        return max(self.settle_seconds, PLACEHOLDER_SECONDS if photo.signature.size == 0 else 0.0)
+        download = DOWNLOAD_SECONDS if photo.download else 0.0
+        return max(self.settle_seconds, download, PLACEHOLDER_SECONDS if photo.signature.size == 0 else 0.0)

@@ -7,15 +7,27 @@ leads outside, not even a link that replaces a folder during the scan.
 import contextlib
 import errno
 import os
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from daemon.filenames import EVERY_STYLE, MASK, SIDECAR, companion_of, ignored_reason, is_photo, is_picture
-from daemon.text import escape, meant
+from daemon.filenames import (
+    EVERY_STYLE,
+    MASK,
+    SIDECAR,
+    companion_of,
+    composed,
+    ignored_reason,
+    is_photo,
+    is_picture,
+    unfinished,
+)
+from daemon.text import closest, escape, meant
 
+LONGEST_PATH = 3900  # bytes; 4095 are allowed, and the photo's place in outbox/ or failed/ has a longer path
 DEEPEST = 64  # folders below a style's; deeper folders are a loop of mounts or a mistake
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -36,7 +48,8 @@ class Signature(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class InboxPhoto:
     """A photo in the inbox. `folder` is relative to the style's folder, "" at the top. `companions` are the names of
-    the sidecar and the mask, if present."""
+    the sidecar and the mask, if present, as the photo's name gives them, and `spelled` these names as they are on the
+    disk. `download` is the name of a download beside the photo that will take the photo's or a companion's name."""
 
     style: str
     folder: str
@@ -45,6 +58,30 @@ class InboxPhoto:
     signature: Signature
     companions: tuple[str, ...] = ()
     companion_signatures: tuple[Signature, ...] = ()
+    spelled: tuple[str, ...] = ()
+    download: str = ""
+    download_signature: Signature | None = None
+
+    def beside(self, name: str) -> str:
+        """The path of a file in the photo's folder."""
+        return self.path[: -len(self.name)] + name
+
+
+class Neighbours(NamedTuple):
+    """The regular files of a folder, and two ways to find some of them."""
+
+    files: dict[str, os.DirEntry[str]]
+    spelled: dict[str, str]  # by composed name, the names that are not composed
+    downloads: dict[str, str]  # by the name that a download will have
+
+    @classmethod
+    def of(cls, files: dict[str, os.DirEntry[str]]) -> "Neighbours":
+        other = {composed(name): name for name in files if not name.isascii()}
+        return cls(files, other, {wanted: name for name in files if (wanted := unfinished(name))})
+
+    def find(self, name: str) -> str:
+        """The name of the file that people see as `name`, "" if there is none."""
+        return name if name in self.files else self.spelled.get(composed(name), "")
 
 
 class Kind(Enum):
@@ -54,6 +91,7 @@ class Kind(Enum):
     COMPANION = "companion"  # goes with its photo, or waits for it
     LEFT_ALONE = "left alone"  # by a rule
     NO_STYLE = "no style"  # a folder in inbox/ that names no style
+    UNPAINTED = "unpainted"  # a photo in a folder of no style
     TROUBLE = "trouble"  # cannot be read
 
 
@@ -69,7 +107,7 @@ class ScanEntry:
     @property
     def description(self) -> str:
         """What becomes of the entry, as the second half of a sentence."""
-        return f"left alone: {self.why}" if self.kind in (Kind.LEFT_ALONE, Kind.NO_STYLE) else self.why
+        return self.why if self.kind in (Kind.PHOTO, Kind.COMPANION, Kind.TROUBLE) else f"left alone: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +127,7 @@ class InboxScan:
         self.inbox = str(inbox)
         self.styles = styles
         self.default_style = default_style
+        self._by_sight = {composed(style): style for style in styles}
         self._device = 0
 
     def __iter__(self) -> Iterator[ScanEntry]:
@@ -111,15 +150,16 @@ class InboxScan:
                     files[entry.name] = entry
                 else:
                     yield _special(here, entry)
+        beside = Neighbours.of(files)
         for name, entry in files.items():
             if is_photo(name):
-                yield from self._photo(here, entry, files)
+                yield from self._photo(here, entry, beside)
             else:
-                yield _other(here, name, files)
+                yield _other(here, name, beside)
         for name in folders:
             yield from self._folder(fd, here, name)
 
-    def _photo(self, here: _Folder, entry: os.DirEntry[str], files: dict[str, os.DirEntry[str]]) -> Iterator[ScanEntry]:
+    def _photo(self, here: _Folder, entry: os.DirEntry[str], beside: Neighbours) -> Iterator[ScanEntry]:
         style = self.default_style if here.style is None else here.style
         path = os.path.join(here.path, entry.name)
         try:
@@ -129,25 +169,29 @@ class InboxScan:
         except OSError as error:
             yield ScanEntry(path, Kind.TROUBLE, f"cannot be looked at: {error.strerror}")
             return
-        names, signatures = [], []
-        for name in (entry.name + SIDECAR, entry.name + MASK):
-            if name in files:
-                with contextlib.suppress(OSError):  # removed during the scan: the photo stays
-                    signatures.append(Signature.of(files[name].stat(follow_symlinks=False)))
-                    names.append(name)
-        photo = InboxPhoto(style, here.below, entry.name, path, signature, tuple(names), tuple(signatures))
+        if len(os.fsencode(path)) > LONGEST_PATH:
+            yield ScanEntry(
+                path, Kind.TROUBLE, f"its path is longer than {LONGEST_PATH} bytes; shorten some of its names"
+            )
+            return
+        photo = InboxPhoto(style, here.below, entry.name, path, signature)
+        names = (entry.name + SIDECAR, entry.name + MASK)
+        if found := [(name, own) for name in names if (own := beside.find(name))]:
+            photo = _with_companions(photo, found, beside.files)
+        if beside.downloads:
+            photo = _with_download(photo, (entry.name, *names), beside)
         which = "every style" if style == EVERY_STYLE else f"the style {style}"
         yield ScanEntry(path, Kind.PHOTO, f"to be painted in {which}", photo)
 
     def _folder(self, parent: int, here: _Folder, name: str) -> Iterator[ScanEntry]:
         path = os.path.join(here.path, name)
-        if here.style is None and name in self.styles:
-            inner = _Folder(path, name, "", 0)
+        if here.style is None and (style := self._style(parent, name)):
+            inner = _Folder(path, style, "", 0)
         elif why := ignored_reason(name):
             yield ScanEntry(path, Kind.LEFT_ALONE, why)
             return
         elif here.style is None:
-            yield ScanEntry(path, Kind.NO_STYLE, _no_style(name, self.styles))
+            yield from self._no_style(parent, path, name)
             return
         else:
             inner = _Folder(path, here.style, os.path.join(here.below, name), here.depth + 1)
@@ -162,6 +206,61 @@ class InboxScan:
         except OSError as error:
             yield ScanEntry(path, Kind.TROUBLE, f"cannot be looked into: {error.strerror or error}")
 
+    def _style(self, parent: int, name: str) -> str:
+        """The style whose folder this is, "" if it is no style's. Names are equal as people see them, and where the
+        disk makes no difference between a and A, as the disk sees them."""
+        if style := name if name in self.styles else self._by_sight.get(composed(name), ""):
+            return style
+        for style in self.styles:
+            if composed(style).casefold() == composed(name).casefold():
+                with contextlib.suppress(OSError):
+                    ours, this = (os.stat(each, dir_fd=parent, follow_symlinks=False) for each in (style, name))
+                    return style if os.path.samestat(ours, this) else ""
+        return ""
+
+    def _no_style(self, parent: int, path: str, name: str) -> Iterator[ScanEntry]:
+        """The folder, with the command that moves its photos, and its photos."""
+        photos: list[str] = []
+        with contextlib.suppress(OSError):
+            fd = _open_folder(name, parent, self._device, 0)
+            try:
+                top = _Folder(path, self.default_style, "", 0)
+                photos = [each.path for each in self._read(fd, top) if each.kind is Kind.PHOTO]
+            finally:
+                os.close(fd)
+        hint = meant(name, self.styles) or f"there are {', '.join(sorted(self.styles))}"
+        why = f"no style is called {escape(name)}; {hint}"
+        if photos:
+            home = os.path.join(self.inbox, closest(name, self.styles) or self.default_style)
+            count = f"{len(photos)} {'photo waits' if len(photos) == 1 else 'photos wait'}"
+            why += "" if why.endswith("?") else "."
+            why += f" {count} there; move {'it' if len(photos) == 1 else 'them'}: "
+            why += f"mv {shlex.quote(escape(path))}/* {shlex.quote(home)}/"
+        yield ScanEntry(path, Kind.NO_STYLE, why)
+        yield from (ScanEntry(each, Kind.UNPAINTED, why) for each in photos)
+
+
+def _with_companions(
+    photo: InboxPhoto, found: Sequence[tuple[str, str]], files: Mapping[str, os.DirEntry[str]]
+) -> InboxPhoto:
+    """`found`: the names of the companions, as the photo's name gives them and as they are spelled."""
+    names, spelled, signatures = [], [], []
+    for name, own in found:
+        with contextlib.suppress(OSError):  # removed during the scan: the photo stays
+            signatures.append(Signature.of(files[own].stat(follow_symlinks=False)))
+            names.append(name)
+            spelled.append(own)
+    return replace(photo, companions=tuple(names), companion_signatures=tuple(signatures), spelled=tuple(spelled))
+
+
+def _with_download(photo: InboxPhoto, names: Sequence[str], beside: Neighbours) -> InboxPhoto:
+    for name in names:
+        if download := beside.downloads.get(name):
+            with contextlib.suppress(OSError):
+                signature = Signature.of(beside.files[download].stat(follow_symlinks=False))
+                return replace(photo, download=download, download_signature=signature)
+    return photo
+
 
 def _open_folder(name: str, parent: int, device: int, depth: int) -> int:
     """The folder's descriptor. Raises OSError if the folder cannot be read, lies too deep or is another filesystem."""
@@ -174,24 +273,19 @@ def _open_folder(name: str, parent: int, device: int, depth: int) -> int:
     return fd
 
 
-def _no_style(name: str, styles: Collection[str]) -> str:
-    hint = meant(name, styles) or f"there are {', '.join(sorted(styles))}"
-    return f"no style is called {escape(name)}; {hint}"
-
-
 def _special(here: _Folder, entry: os.DirEntry[str]) -> ScanEntry:
     what = "a symbolic link" if entry.is_symlink() else "not a regular file"
     return ScanEntry(os.path.join(here.path, entry.name), Kind.LEFT_ALONE, f"{what}: never followed or opened")
 
 
-def _other(here: _Folder, name: str, files: Collection[str]) -> ScanEntry:
+def _other(here: _Folder, name: str, beside: Neighbours) -> ScanEntry:
     path = os.path.join(here.path, name)
     if why := ignored_reason(name):
         return ScanEntry(path, Kind.LEFT_ALONE, why)
     if photo := companion_of(name):
         if name not in (photo + SIDECAR, photo + MASK):
             ending = MASK if is_picture(name) else SIDECAR
-            return ScanEntry(path, Kind.LEFT_ALONE, f"the ending must be {ending}, in lower case")
-        verb = "goes with" if photo in files else "waits for"
+            return ScanEntry(path, Kind.TROUBLE, f"cannot count: its ending must be {ending}, in lower case")
+        verb = "goes with" if beside.find(photo) else "waits for"
         return ScanEntry(path, Kind.COMPANION, f"{verb} {escape(photo)}")
     return ScanEntry(path, Kind.LEFT_ALONE, "another kind of file: its extension is no picture's")

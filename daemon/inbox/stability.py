@@ -39,9 +39,9 @@ def observe(photo: InboxPhoto) -> Observation:
         return Observation(State.GONE, None)
     if now != photo:
         return Observation(State.CHANGED, now)
-    names = (photo.name, *photo.companions)
+    names = (photo.name, *photo.spelled)
     for name, signature in zip(names, (photo.signature, *photo.companion_signatures), strict=True):
-        state = _file_state(photo.path + name[len(photo.name) :], signature)
+        state = _file_state(photo.beside(name), signature)
         if state is not State.STILL:
             return Observation(state, now, name)
     return Observation(State.STILL, now)
@@ -51,12 +51,15 @@ def _seen_again(photo: InboxPhoto) -> InboxPhoto | None:
     signature = _signature(photo.path)
     if signature is None:
         return None
-    found = {ending: _signature(photo.path + ending) for ending in (SIDECAR, MASK)}
+    spelled = dict(zip(photo.companions, photo.spelled, strict=True))
+    names = {name: spelled.get(name, name) for name in (photo.name + SIDECAR, photo.name + MASK)}
+    found = {name: each for name, own in names.items() if (each := _signature(photo.beside(own)))}
     return replace(
         photo,
         signature=signature,
-        companions=tuple(photo.name + ending for ending, each in found.items() if each),
-        companion_signatures=tuple(each for each in found.values() if each),
+        companions=tuple(found),
+        companion_signatures=tuple(found.values()),
+        spelled=tuple(names[name] for name in found),
     )
 
 

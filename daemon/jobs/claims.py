@@ -51,7 +51,7 @@ class JobStore:
         with home:
             self.records.begin(job)
             try:
-                present = self._claim(home, job)
+                present = self._claim(home, job, photo.spelled)
             except FileNotFoundError:
                 self.put_back(job)
                 return None
@@ -67,13 +67,14 @@ class JobStore:
         self._forget_reason(job)
         return dataclasses.replace(job, companions=present)
 
-    def _claim(self, home: Folder, job: Job) -> tuple[str, ...]:
-        """Move the job's files out of their folder of the inbox. Returns the companions that were there."""
+    def _claim(self, home: Folder, job: Job, spelled: Sequence[str]) -> tuple[str, ...]:
+        """Move the job's files out of their folder of the inbox. Returns the companions that were there. `spelled`: the
+        names of the companions on the disk, which here get the photo's spelling."""
         present = []
         with self.folders.enter(self.records.directory(job)) as work:
-            for companion in job.companions:
+            for companion, own in zip(job.companions, spelled, strict=True):
                 with contextlib.suppress(FileNotFoundError):
-                    move(home, companion, work, companion)
+                    move(home, own, work, companion)
                     present.append(companion)
             move(home, job.name, work, job.name)
         return tuple(present)
@@ -138,7 +139,8 @@ class JobStore:
 
     def _return(self, job: Job, work: Folder, sources: dict[str, str]) -> str:
         """Move the job's files, by their endings, back into the inbox. Returns the photo's name there."""
-        with self.folders.enter(self.folders.inbox / job.style / job.folder, make=True) as home, self._names:
+        place = self.folders.spelled(self.folders.inbox / job.style / job.folder)
+        with self.folders.enter(place, make=True) as home, self._names:
             name = free_name(
                 job.name,
                 lambda n: all(_can_move(work, source, home, n + ending) for ending, source in sources.items()),

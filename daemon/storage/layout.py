@@ -10,6 +10,7 @@ from pathlib import Path
 
 from daemon.errors import ConfigError, StartLater
 from daemon.events import Event, about
+from daemon.filenames import composed
 from daemon.storage.files import FULL, NAME_MAX, truncated_file, write_all, write_atomically
 from daemon.storage.files import make as make_path
 from daemon.storage.folder import Folder, rename_new
@@ -62,7 +63,8 @@ class Folders:
     def _prepare_style(self, style: str) -> None:
         """Make the style's folder in the inbox. Whoever may write there can be in the way, and stops nothing else."""
         try:
-            self.enter(self.inbox / style, make=True).close()
+            if not os.path.lexists(self.spelled(self.inbox / style)):
+                self.enter(self.inbox / style, make=True).close()
         except OSError as error:
             if error.errno in FULL:
                 raise StartLater([f"root: {escape(str(self.root))}: {error.strerror}"]) from None
@@ -86,6 +88,17 @@ class Folders:
             with here as parent:
                 here = parent.enter(name, make=make)
         return here
+
+    def spelled(self, place: Path) -> Path:
+        """The path as the disk spells it: an entry that people see as the same name stands for a name that is not
+        there. A name that nothing resembles stays as it is."""
+        found = self._top(place)
+        for name in place.relative_to(found).parts:
+            if not name.isascii() and not os.path.lexists(found / name):
+                with contextlib.suppress(OSError):
+                    name = next((each for each in os.listdir(found) if composed(each) == composed(name)), name)
+            found /= name
+        return found
 
     def obstacle(self, place: Path) -> str:
         """Why no file can be moved into the folder `place`, which would be made if it is missing; "" if nothing is

@@ -1,11 +1,13 @@
 """`styled why`: what became of a file."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daemon.cli.retry import retry
 from daemon.cli.why import why
 from daemon.config.load import load
 from daemon.errors import JobError
@@ -29,7 +31,7 @@ def explained(file: str | Path, folders: Folders, status: dict[str, Any] = NOT_R
 def test_why_knows_what_lies_in_the_inbox(folders: Folders) -> None:
     photo = folders.inbox / "alpha/photo.jpg"
     photo.write_bytes(jpeg())
-    (folders.inbox / "alpha/photo.jpg.part").touch()
+    (folders.inbox / "alpha/other.jpg.part").touch()
     (folders.inbox / "top.jpg").touch()
     status = {"state": "watching", "waiting": {"alpha": 7}, "next": ["/other.jpg", str(photo)], "growing": []}
     assert "no daemon runs" in explained(photo, folders)
@@ -37,7 +39,7 @@ def test_why_knows_what_lies_in_the_inbox(folders: Folders) -> None:
     assert "after the first 1 of 7" in explained("alpha/photo.jpg", folders, {**status, "next": ["/other.jpg"]})
     growing = [{"file": str(photo), "why": "it changed a moment ago", "seconds": 1.2}]
     assert "not complete yet: it changed a moment ago" in explained(photo, folders, {**status, "growing": growing})
-    assert "left alone: temporary" in explained("alpha/photo.jpg.part", folders)
+    assert "left alone: temporary" in explained("alpha/other.jpg.part", folders)
     assert "the style alpha" in explained("top.jpg", folders)
 
 
@@ -58,3 +60,15 @@ def test_why_follows_a_picture_that_has_left_the_inbox(folders: Folders) -> None
     assert explained("now.jpg", folders, {"state": "watching", "jobs": jobs}) == "in work: painting"
     with pytest.raises(JobError, match="nothing is known"):
         explained("../../etc/passwd", folders)
+
+
+def test_a_name_is_found_however_its_accents_are_spelled_and_nothing_is_followed(folders: Folders) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    (folders.failed / "alpha" / decomposed).mkdir(parents=True)
+    (folders.failed / "alpha" / decomposed / f"{decomposed}.jpg").touch()
+    os.mkfifo(folders.failed / "alpha" / decomposed / f"{decomposed}.jpg.txt")
+    assert explained(f"alpha/{composed}/{composed}.jpg", folders).startswith("failed: ")
+    assert retry(folders, f"alpha/{composed}/{composed}.jpg").name == f"{decomposed}.jpg"
+    (folders.done / "alpha").symlink_to("/etc")
+    with pytest.raises(JobError, match="nothing is known"):
+        explained("alpha/hostname", folders)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.inbox.queue import PLACEHOLDER_SECONDS, SettleQueue
+from daemon.inbox.queue import DOWNLOAD_SECONDS, PLACEHOLDER_SECONDS, SettleQueue
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.inbox.stability import Observation, State
 
@@ -149,6 +149,18 @@ def test_an_unreadable_sidecar_is_named() -> None:
     (photo,) = queue.due(2)
     queue.record(photo, Observation(State.UNREADABLE, photo, "a.jpg.yaml"), 2)
     assert queue.blocked() == {photo.path: "no permission to read a.jpg.yaml"}
+
+
+def test_a_photo_beside_its_own_download_waits_for_the_download_or_until_that_was_given_up() -> None:
+    queue = SettleQueue(2)
+    beside = replace(a_photo(), download="a.jpg.part", download_signature=Signature(1, 2, 3, 4))
+    queue.update([beside], 0.0)
+    assert queue.growing(1)[0].why == "a.jpg.part beside it is a download that goes on"
+    assert queue.next_due() == DOWNLOAD_SECONDS
+    queue.update([replace(beside, download_signature=Signature(1, 2, 9, 4))], 100.0)
+    assert queue.next_due() == 100 + DOWNLOAD_SECONDS
+    queue.update([a_photo()], 200.0)
+    assert queue.next_due() == 202
 
 
 def test_a_photo_that_is_gone_is_forgotten() -> None:

@@ -4,7 +4,9 @@ import errno
 import os
 import socket
 import stat
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -77,12 +79,62 @@ def test_hidden_temporary_and_other_files_are_left_alone_and_their_folders_not_e
     }
 
 
-def test_a_top_folder_that_names_no_style_is_not_entered_and_the_nearest_style_is_named(inbox: Path) -> None:
-    put(inbox / "stary/a.jpg")
+def test_photos_in_a_folder_of_no_style_are_counted_and_named_with_the_command_that_moves_them(inbox: Path) -> None:
+    for name in ("a.jpg", "deep/b.jpg", "deep/.hidden.jpg", "notes.txt"):
+        put(inbox / "stary's" / name)
     found = scan(inbox)
-    assert set(found) == {"stary"}
-    assert found["stary"].kind is Kind.NO_STYLE
-    assert "did you mean starry?" in found["stary"].why
+    assert {path: entry.kind for path, entry in found.items()} == {
+        "stary's": Kind.NO_STYLE,
+        "stary's/a.jpg": Kind.UNPAINTED,
+        "stary's/deep/b.jpg": Kind.UNPAINTED,
+    }
+    command = f"mv '{inbox}/stary'\"'\"'s'/* {inbox}/starry/"
+    why = "no style is called stary's; did you mean starry? 2 photos wait there; move them"
+    assert found["stary's"].why == f"{why}: {command}"
+    assert found["stary's/a.jpg"].description.startswith("left alone: no style is called")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_are_equal_as_people_see_them(inbox: Path, form: Literal["NFC", "NFD"]) -> None:
+    """A Mac writes é in two characters; the files keep their own bytes."""
+    ours, theirs = unicodedata.normalize(form, "café"), unicodedata.normalize("NFD" if form == "NFC" else "NFC", "café")
+    for ending in (".jpg", ".jpg.yaml"):
+        put(inbox / theirs / f"{ours if ending == '.jpg' else theirs}{ending}")
+    photo, companion = InboxScan(inbox, {ours, *STYLES}, "starry")
+    assert photo.photo is not None
+    assert (photo.photo.style, photo.photo.name, photo.path) == (ours, f"{ours}.jpg", f"{inbox}/{theirs}/{ours}.jpg")
+    assert (photo.photo.companions, photo.photo.spelled) == ((f"{ours}.jpg.yaml",), (f"{theirs}.jpg.yaml",))
+    assert companion.why == f"goes with {theirs}.jpg"
+
+
+def test_where_the_disk_makes_no_difference_between_small_and_large_letters_a_style_is_found(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inbox / "STARRY/a.jpg")
+    assert [entry.kind for entry in scan(inbox).values()] == [Kind.NO_STYLE, Kind.UNPAINTED]
+    real = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **more: real("STARRY" if path == "starry" else path, **more))
+    assert photos(inbox)["STARRY/a.jpg"].style == "starry"
+
+
+def test_a_photo_beside_its_own_download_knows_it(inbox: Path) -> None:
+    for name in ("a.jpg", "a.jpg.part", "b.jpg", "b.jpg.yaml.crdownload", "c.jpg", "d.jpg.part"):
+        put(inbox / "starry" / name)
+    found = {photo.name: photo.download for photo in photos(inbox).values()}
+    assert found == {"a.jpg": "a.jpg.part", "b.jpg": "b.jpg.yaml.crdownload", "c.jpg": ""}
+
+
+def test_a_path_that_would_be_too_long_behind_the_painting_is_refused_before(inbox: Path) -> None:
+    folder, name = os.open(inbox / "starry", os.O_RDONLY), "n" * 250
+    for _ in range(16):
+        os.mkdir(name, dir_fd=folder)
+        folder, before = os.open(name, os.O_RDONLY, dir_fd=folder), folder
+        os.close(before)
+    os.close(os.open("a.jpg", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+    os.close(folder)
+    ((entry),) = scan(inbox).values()
+    assert entry.kind is Kind.TROUBLE
+    assert "its path is longer than 3900 bytes" in entry.why
 
 
 def test_links_and_special_files_are_never_followed_or_opened(inbox: Path, tmp_path: Path) -> None:
@@ -205,9 +257,12 @@ def test_each_entry_is_described_in_words(inbox: Path) -> None:
     put(inbox / "top.jpg")
     put(inbox / "scream/notes.txt")
     put(inbox / "unknown/a.jpg")
+    move = f"1 photo waits there; move it: mv {inbox}/unknown/* {inbox}/starry/"
+    why = f"left alone: no style is called unknown; there are scream, starry. {move}"
     descriptions = {os.path.relpath(each.path, inbox): each.description for each in InboxScan(inbox, STYLES, "starry")}
     assert descriptions == {
         "top.jpg": "to be painted in the style starry",
         "scream/notes.txt": "left alone: another kind of file: its extension is no picture's",
-        "unknown": "left alone: no style is called unknown; there are scream, starry",
+        "unknown": why,
+        "unknown/a.jpg": why,
     }

@@ -99,6 +99,17 @@ def test_a_file_that_may_not_be_moved_is_its_own_trouble(
     assert tree(tmp_path) == {"inbox/alpha/photo.jpg": "photo", "inbox/alpha/photo.jpg.yaml": "size: 64"}
 
 
+def test_a_sidecar_that_is_spelled_otherwise_gets_its_photos_spelling(jobs: JobStore, tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9.jpg", "cafe\u0301.jpg"
+    photo = inbox_photo(tmp_path, composed)
+    (tmp_path / f"inbox/alpha/{decomposed}.yaml").write_text("size: 64")
+    photo = dataclasses.replace(photo, companions=(f"{composed}.yaml",), spelled=(f"{decomposed}.yaml",))
+    job = take(jobs, photo)
+    assert jobs.companion(job, ".yaml") is not None
+    jobs.put_back(job)
+    assert tree(tmp_path) == {f"inbox/alpha/{composed}": "photo", f"inbox/alpha/{composed}.yaml": "size: 64"}
+
+
 def test_a_work_folder_that_is_gone_is_no_photo_that_is_gone(jobs: JobStore, tmp_path: Path) -> None:
     photo = inbox_photo(tmp_path)
     (tmp_path / "work").rename(tmp_path / "elsewhere")

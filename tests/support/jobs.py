@@ -23,7 +23,7 @@ def inbox_photo(
     for kind, companion in beside.items():
         path.with_name(name + endings[kind]).write_bytes(companion)
     companions = tuple(name + endings[kind] for kind in beside)
-    return InboxPhoto("alpha", folder, name, str(path), Signature.of(path.stat()), companions)
+    return InboxPhoto("alpha", folder, name, str(path), Signature.of(path.stat()), companions, spelled=companions)
 
 
 def take(jobs: JobStore, photo: InboxPhoto) -> Job:
