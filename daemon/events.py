@@ -41,6 +41,7 @@ class Event(StrEnum):
     SECOND_TRY = "second_try"  # the painting was degenerate; it is painted again with safe settings
     SPREAD = "spread"  # a photo for several styles; a copy of it is in the inbox of each
     RETURNED = "returned"  # a machine was lost; the photo goes back without blame
+    JOB_BROKE = "job_broke"  # a bug of styled's ended one job
     STRANDED = "stranded"  # a job stays in work/ for now
     RECORD_DAMAGED = "record_damaged"
     FOLDER_PAUSED = "folder_paused"  # the photos of one folder cannot be painted for the moment

@@ -35,6 +35,7 @@ class FailureTracker:
     def __init__(self) -> None:
         self._deaths: LRUCache[Signature, list[str | None]] = LRUCache(KEPT)  # on which painter or, None, reader
         self._row: set[Signature] = set()  # photos that ended a painter since the last finished painting
+        self._bugs: set[Signature] = set()  # photos whose job broke down since then
         self._lock = threading.Lock()
 
     def record_death(self, photo: Signature, painter: str | None, *, alone: bool) -> Verdict:
@@ -54,6 +55,12 @@ class FailureTracker:
             self._deaths[photo] = deaths[: TRIES - 1] if may_be_sick else deaths
             return Verdict.SET_ASIDE if len(self._deaths[photo]) >= TRIES else Verdict.RETRY
 
+    def record_bug(self, photo: Signature) -> bool:
+        """The job of this photo broke down. Whether so many have, one after another, that no photo can be to blame."""
+        with self._lock:
+            self._bugs.add(photo)
+            return len(self._bugs) >= ROW
+
     def deaths(self, photo: Signature) -> int:
         """How many deaths count against the photo, at most TRIES."""
         with self._lock:
@@ -68,6 +75,7 @@ class FailureTracker:
         """The photo and the device are good."""
         with self._lock:
             self._row.clear()
+            self._bugs.clear()
             self._deaths.pop(photo, None)
 
     def forget(self, photo: Signature) -> None:
@@ -82,6 +90,11 @@ def unpaintable(death: Exception) -> JobError:
     what = "painted: the painter" if isinstance(death, PainterDied) else "read: the reader"
     reason = f"It could not be {what} process broke down on it {TRIES} times: {last_line(death)}."
     return JobError(reason, "Open it in another program and save it again, or paint it smaller.")
+
+
+def broken_down(bug: Exception) -> str:
+    """What happened, for a person who may report the bug."""
+    return f"styled itself broke down on it: {type(bug).__name__}: {last_line(bug) if str(bug).strip() else 'no words'}"
 
 
 def last_line(death: Exception) -> str:

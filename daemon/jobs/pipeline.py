@@ -13,8 +13,10 @@ from pathlib import Path
 from daemon.config.load import load_sidecar
 from daemon.config.models import Config, Settings, Sidecar
 from daemon.errors import (
+    ConfigError,
     JobError,
     PainterDied,
+    RetryLater,
     ServicePaused,
     ShuttingDown,
     SourceChanged,
@@ -26,7 +28,7 @@ from daemon.events import Event, about
 from daemon.filenames import MASK, SIDECAR, extension_of, output_format
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.claims import JobStore
-from daemon.jobs.failures import TRIES, FailureTracker, Verdict, device_works, last_line, unpaintable
+from daemon.jobs.failures import TRIES, FailureTracker, Verdict, broken_down, device_works, last_line, unpaintable
 from daemon.jobs.record import Job, JobResult
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.spread import styles_of
@@ -106,6 +108,10 @@ class Pipeline:
                 self.jobs.put_back(job)
                 extra = about(Event.RETURNED, style=job.style)
                 log.warning("%s goes back into the inbox and is painted again: %s", job, loss, extra=extra)
+            except (RetryLater, ShuttingDown, ConfigError, OSError):
+                raise
+            except Exception as bug:
+                self.break_off(job, photo.signature, bug, started)
             else:
                 self.failures.painted(photo.signature)
                 waited = max(0.0, time.monotonic() - started - result.seconds)
@@ -247,6 +253,19 @@ class Pipeline:
         log.error("failed %s: %s", job, error, extra=about(Event.FAILED, path=escape(str(path)), style=job.style))
         waited = time.monotonic() - started
         self.notify(JobResult(job.id, job.place, job.style, path, str(error), waited=waited))
+
+    def break_off(self, job: Job, photo: Signature, bug: Exception, started: float) -> None:
+        """A bug ends this job and no other: the photo is set aside, so that it does not meet the bug again and again.
+        Raises ServicePaused if every photo meets one, and the bug if the photo's end was decided before."""
+        extra = about(Event.JOB_BROKE, style=job.style)
+        log.error("%s: %s", job, broken_down(bug), exc_info=bug, extra=extra)
+        if self.failures.record_bug(photo):
+            raise ServicePaused(f"{broken_down(bug)}, as on the photos before") from bug
+        recorded = self.jobs.records.read(self.jobs.records.directory(job))
+        if recorded is None or recorded.outcome is not None:
+            raise bug
+        reason = f"{broken_down(bug)}."
+        self.fail(job, JobError(reason, "The journal has more; please report it. Then: styled retry"), started)
 
     def judge(self, job: Job, photo: Signature, death: WorkerDied | Unreadable, started: float, config: Config) -> None:
         """A process died on the photo: the failure policy says whether the photo goes back behind the photos that wait

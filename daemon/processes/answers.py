@@ -12,12 +12,20 @@ from multiprocessing import reduction
 from multiprocessing.connection import Connection as Connection
 from typing import Any
 
-from daemon.errors import ConfigError, DegeneratePainting, JobError, PainterDied, WorkerDied, WorkerLost
+from daemon.errors import (
+    ConfigError,
+    DegeneratePainting,
+    JobError,
+    PainterDied,
+    StartLater,
+    WorkerDied,
+    WorkerLost,
+)
 from daemon.storage.files import Handle
 
 LARGEST = 1 << 26  # bytes of an answer; thumbnails have some 100 KB, pixels travel by descriptor
 MOST_HANDLES = 16
-_ERRORS = (JobError, DegeneratePainting, ConfigError, WorkerDied, PainterDied, WorkerLost)
+_ERRORS = (JobError, DegeneratePainting, ConfigError, StartLater, WorkerDied, PainterDied, WorkerLost)
 _known: dict[str, Callable[..., Any]] = {each.__name__: each for each in _ERRORS}
 _LOG_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 

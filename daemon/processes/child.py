@@ -15,6 +15,7 @@ from daemon.errors import WorkerDied
 from daemon.processes.child_process import serve
 from daemon.processes.messages import CrashError, Factory, GoneError, Progress, SilentError, answer_of, send
 
+KILLED_SECONDS = 5.0  # for the system to end a process that was killed
 _spawn = get_context("spawn")
 
 
@@ -53,14 +54,15 @@ class Child:
     def running(self) -> bool:
         return self._process is not None and self._process.is_alive()
 
-    def ready(self) -> Any:
+    def ready(self, patience: float | None = None) -> Any:
         """Start the process if it does not run, and wait for its `ready_info`.
 
-        Raises WorkerDied if the process ends before, and ConfigError if its factory does.
+        Raises WorkerDied if the process ends before, or is killed after `patience` seconds without a sign of life, and
+        ConfigError if its factory does.
         """
         self.start()
         if not self._is_up:
-            self.ready_info = self._answer(None, None)
+            self.ready_info = self._answer(None, patience)
             self._is_up = True
         return self.ready_info
 
@@ -102,18 +104,20 @@ class Child:
             return answer_of(self._connection, progress, patience)
         except SilentError:
             self.kill()
-            raise WorkerDied(f"the {self.name} gave no sign of life for {patience:.0f} s") from None
+            self._process.join(KILLED_SECONDS)  # until then it looks alive, and the next caller would die with it
+            raise WorkerDied(f"the {self.name} gave no sign of life for {patience:g} s") from None
         except CrashError as crash:
-            self._process.join(5)
+            self._process.join(KILLED_SECONDS)
             raise WorkerDied(f"the {self.name} broke down:\n{str(crash).rstrip()}") from None
         except GoneError:
             raise WorkerDied(self._obituary()) from None
 
     def _obituary(self) -> str:
-        self._process.join(5)
+        self._process.join(KILLED_SECONDS)
         code = self._process.exitcode
         if code is None:
             self.kill()
+            self._process.join(KILLED_SECONDS)
             return f"the {self.name} closed its connection"
         if code < 0:
             return f"the {self.name} was ended by {signal.Signals(-code).name}"

@@ -16,7 +16,7 @@ from daemon.errors import PainterDied, WorkerDied
 from daemon.processes.answers import know
 from daemon.processes.child import Child
 from daemon.processes.messages import Factory
-from daemon.processes.pool import Member, Pool
+from daemon.processes.pool import LONGEST_START, Member, Pool
 from daemon.processes.shared_array import SharedArray
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.steps import EvaluationRun, Memory, Step
@@ -55,8 +55,8 @@ class PainterChild(Child):
     """A painter process of this machine, started by its `device` and `weights`. A replacement gets the device and the
     weights that its predecessor reported: "auto" must not find another device, or other weights, the second time."""
 
-    def ready(self) -> PainterInfo:
-        info: PainterInfo = super().ready()
+    def ready(self, patience: float | None = None) -> PainterInfo:
+        info: PainterInfo = super().ready(patience)
         self._arguments = (info.device, info.weights)
         return info
 
@@ -99,12 +99,18 @@ class Painters:
     """One painter per device: processes of this machine, and those of a cluster that join the pool. A replacement of a
     dead painter must paint a small trial before it gets a photo."""
 
-    def __init__(self, devices: Sequence[str], weights: str, resident: Factory | None = None) -> None:
+    def __init__(
+        self,
+        devices: Sequence[str],
+        weights: str,
+        resident: Factory | None = None,
+        patience: Callable[[], float] = lambda: LONGEST_START,
+    ) -> None:
         """`devices`: of the painters at the start; "all" is the first device, whose painter reports the others.
-        `resident`: makes the object in each process, see PainterProcess."""
+        `resident`: makes the object in each process, see PainterProcess. `patience`: see Pool."""
         self._weights = weights
         self._resident = resident or PAINTER
-        self.pool: Pool[Member] = Pool([self._painter(device) for device in devices], trial="try_out")
+        self.pool: Pool[Member] = Pool([self._painter(device) for device in devices], "try_out", patience)
         self._info: PainterInfo | None = None  # of the first painter that was ready
         self._first = threading.Lock()
 

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,6 +14,9 @@ from daemon.errors import ConfigError, ShuttingDown, WorkerDied, WorkerLost
 from daemon.events import Event, about
 
 log = logging.getLogger("styled")
+SHORTEST_START = 20.0  # s, that a child may always take to start
+LONGEST_START = 240.0  # s; systemd waits for the first start for 300 s
+MOST_DOUBLED = 4  # times
 RECENT = 8  # affinities that a child is taken to hold still: its last ones
 
 
@@ -26,7 +29,7 @@ class Member(Protocol):
     @property
     def running(self) -> bool: ...
     def start(self) -> None: ...
-    def ready(self) -> Any: ...
+    def ready(self, patience: float | None = None) -> Any: ...
     def call(self, method: str, *arguments: object, progress: Any = None, patience: float | None = None) -> Any: ...
     def kill(self) -> None: ...
     def close(self) -> None: ...
@@ -69,10 +72,14 @@ class Pool(Generic[Kind]):
     RETRY_SECONDS: tuple[float, ...] = (1.0, 5.0, 30.0)  # between two attempts to start a child
     TRIAL_SECONDS = 120.0  # for a sign of life in a trial
 
-    def __init__(self, children: Sequence[Kind] = (), trial: str = "") -> None:
-        """`trial`: the method by which a child that replaces a dead child shows that it works; "" for none."""
+    def __init__(
+        self, children: Sequence[Kind] = (), trial: str = "", patience: Callable[[], float] = lambda: LONGEST_START
+    ) -> None:
+        """`trial`: the method by which a child that replaces a dead child shows that it works; "" for none. `patience`:
+        seconds, as set now, that a child may take to start; each failure doubles them, for a machine that is slow."""
         self.trouble = ""  # why no child works; written by takers, any thread may read it
         self._trial = trial
+        self._patience = patience
         self._closed = threading.Event()
         self._changed = threading.Condition()  # guards all below, and every slot that is idle
         self._slots = [_Slot(child) for child in children]
@@ -199,7 +206,9 @@ class Pool(Generic[Kind]):
             child.close()
             slot.recent.clear()
         try:
-            child.ready()
+            child.ready(
+                min(max(self._patience(), SHORTEST_START), LONGEST_START) * 2 ** min(slot.failures, MOST_DOUBLED)
+            )
             if self._closed.is_set():  # `close` may have missed the child while it was starting
                 child.kill()
                 raise ShuttingDown

@@ -29,7 +29,7 @@ class RemoteChild:
     def start(self) -> None:
         """Do nothing: a remote child runs from the beginning."""
 
-    def ready(self) -> Any:
+    def ready(self, patience: float | None = None) -> Any:
         """Its `ready_info`. Raises WorkerLost if the socket is closed."""
         if not self.running:
             raise WorkerLost(f"the {self.name} is gone")

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 from daemon.config.live import LiveConfig
 from daemon.config.models import Config, auto_size
-from daemon.errors import PhotoLocked, RetryLater, ServicePaused, ShuttingDown
+from daemon.errors import ConfigError, PhotoLocked, RetryLater, ServicePaused, ShuttingDown
+from daemon.events import Event, about
 from daemon.filenames import EVERY_STYLE
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxPhoto
+from daemon.jobs.failures import broken_down
 from daemon.jobs.pipeline import Pipeline
 from daemon.service.backoff import ALL, Backoff
 from daemon.storage.files import FULL
@@ -112,6 +114,11 @@ class JobThreads:
             if why := self._stops_every_photo(error):
                 return self.backoff.failed(ALL, why)
             return self.backoff.failed(folder, _in_words(error))
+        except (ShuttingDown, ConfigError):
+            raise
+        except Exception as bug:  # it met this job alone: the others go on
+            log.exception("%s", escape(photo.path), extra=about(Event.JOB_BROKE))
+            return self.backoff.failed(folder, broken_down(bug))
         self.backoff.succeeded(folder)
         return 0.0
 

@@ -24,6 +24,7 @@ from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 
 READERS = 2  # processes, to begin with
+LONGEST_TRIAL = 40.0  # s; the main loop waits, and systemd for the main loop
 PROBE_SIDE = 256  # px; a style picture is decoded whole to see whether it can be, and is kept at this size
 
 
@@ -47,7 +48,9 @@ class Parts:
         self.store = JobStore(self.folders)
         self.readers = Readers(READERS, reader)
         is_alone = config.cluster == "off"
-        self.painters = Painters([config.device] if is_alone else [], config.weights, painter)
+        self.painters = Painters(
+            [config.device] if is_alone else [], config.weights, painter, lambda: self.live.current.stall_seconds
+        )
         cluster = config.cluster, config.device, config.weights, config.thread_count, self.painters.pool, painter
         self.cluster = None if is_alone else Cluster(*cluster)
         self.listeners = Listeners(self.folders, self.readers, self.status, self.live)
@@ -105,7 +108,7 @@ class Parts:
         """In a painter of its own, which then ends. Raises ConfigError or StartLater."""
         trial = PainterChild("trial painter", self._painter, config.device, config.weights)
         try:
-            trial.ready()
+            trial.ready(LONGEST_TRIAL)
         except WorkerDied as death:
             raise StartLater([f"device: {last_line(death)}"]) from None
         finally:

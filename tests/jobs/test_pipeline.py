@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from daemon.config.models import Config
-from daemon.errors import DegeneratePainting, RetryLater, WorkerDied
+from daemon.errors import DegeneratePainting, RetryLater, ServicePaused, WorkerDied
 from daemon.events import Event
 from daemon.inbox.scan import InboxPhoto
 from daemon.jobs.claims import JobStore
@@ -213,3 +213,39 @@ def test_a_reader_that_dies_once_is_not_the_pictures_fault(
     pipeline.run(photo, config)
     assert (root / "outbox/alpha/photo.png").exists()
     assert pipeline.status.failed == 0
+
+
+def test_a_bug_ends_one_job_and_a_bug_on_every_photo_pauses_the_service(
+    root: Path, config: Config, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def buggy(*arguments: object) -> None:
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(pipeline, "read", buggy)
+    for name in ("a.png", "b.png"):
+        pipeline.run(png_photo(root, name, jpeg(seed=len(name), kind="PNG") + name.encode()), config)
+        assert "styled itself broke down on it: KeyError" in (root / f"failed/alpha/{name}.txt").read_text()
+    with pytest.raises(ServicePaused, match="as on the photos before"):
+        pipeline.run(png_photo(root, "c.png"), config)
+    assert (root / "inbox/alpha/c.png").exists(), "no photo is to blame"
+    assert Event.JOB_BROKE in {vars(record).get("event") for record in caplog.records}
+    monkeypatch.undo()
+    pipeline.run(png_photo(root, "c.png"), config)
+    assert (root / "outbox/alpha/c.png").exists()
+
+
+def test_a_bug_after_the_delivery_was_decided_loses_nothing(
+    root: Path, config: Config, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver = pipeline.delivery.deliver
+
+    def buggy(*arguments: object, **settings: object) -> Path:
+        deliver(*arguments, **settings)  # type: ignore[arg-type]
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(pipeline.delivery, "deliver", buggy)
+    with pytest.raises(KeyError):
+        pipeline.run(png_photo(root), config)
+    assert (root / "outbox/alpha/photo.png").exists()
+    assert (root / "done/alpha/photo.png").exists()
+    assert not (root / "failed/alpha").exists()

@@ -125,7 +125,7 @@ class Mortal:
 
     def start(self) -> None: ...
 
-    def ready(self) -> str:
+    def ready(self, patience: float | None = None) -> str:
         if not self.starts:
             raise WorkerDied("the device is on fire")
         self.running = True
@@ -157,3 +157,38 @@ def test_a_failure_and_its_end_are_logged_once_each(
     thread.join(10)
     assert [vars(record)["event"] for record in caplog.records] == ["worker_failed", "worker_recovered"]
     assert not pool.trouble
+
+
+def test_a_child_that_hangs_at_its_start_is_said_to_and_tried_again_with_more_patience(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("daemon.processes.pool.SHORTEST_START", 0.5)
+    monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
+    child = Child("painter", Resident, "hung")
+    pool = Pool([child], patience=lambda: 0.1)
+
+    def recover() -> None:
+        wait_until(lambda: pool.trouble)
+        assert pool.trouble == "the painter cannot work: the painter gave no sign of life for 0.5 s"
+        child._arguments = ()
+
+    thread = threading.Thread(target=recover)
+    thread.start()
+    monkeypatch.setattr("daemon.processes.pool.MOST_DOUBLED", 8)  # to be up within a busy machine's time
+    with pool.take() as found:
+        assert found.call("ignores_ctrl_c")
+    thread.join(10)
+    assert [vars(record)["event"] for record in caplog.records] == ["worker_failed", "worker_recovered"]
+    child.close()
+
+
+def test_who_comes_after_a_child_that_was_killed_for_its_silence_gets_another() -> None:
+    pool = Pool([Child("reader", Resident)])
+    for _ in range(5):
+        with contextlib.suppress(WorkerDied), pool.take() as child:
+            child.call("hang", patience=0.05)
+        assert not pool.children[0].running, "it is dead, and not dying"
+    with pool.take() as child:
+        assert child.call("ignores_ctrl_c")
+    pool.close()
+    pool.children[0].close()

@@ -11,7 +11,7 @@ import pytest
 from daemon.config.live import LiveConfig
 from daemon.config.load import load
 from daemon.config.models import Config
-from daemon.errors import PhotoLocked, RetryLater, ServicePaused
+from daemon.errors import ConfigError, PhotoLocked, RetryLater, ServicePaused
 from daemon.inbox.inbox import Inbox
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.pipeline import Pipeline
@@ -97,12 +97,24 @@ def test_a_full_disk_pauses_every_photo(make: Make, stopping: threading.Event) -
     stopping.set()
 
 
-def test_an_unexpected_error_ends_the_daemon_and_the_photo_is_released(make: Make, stopping: threading.Event) -> None:
+def test_a_bug_in_one_job_ends_no_daemon_and_is_not_met_again_at_once(make: Make, stopping: threading.Event) -> None:
     inbox, threads = OnePhoto(), make(RuntimeError("a bug"))
+    threads.adjust(cast(Inbox, inbox), 1)
+    wait_until(lambda: inbox.released)
+    assert inbox.released[0] > 0
+    assert threads.backoff.any_reason == "styled itself broke down on it: RuntimeError: a bug"
+    assert not stopping.is_set()
+    stopping.set()
+    threads.join(10)
+    assert threads.crash is None
+
+
+def test_settings_that_cannot_work_end_the_daemon(make: Make, stopping: threading.Event) -> None:
+    inbox, threads = OnePhoto(), make(ConfigError(["device: there is none"]))
     threads.adjust(cast(Inbox, inbox), 1)
     assert stopping.wait(60)
     threads.join(10)
-    assert isinstance(threads.crash, RuntimeError)
+    assert isinstance(threads.crash, ConfigError)
     assert inbox.released == [0.0]
 
 

@@ -21,6 +21,8 @@ class Resident:
     def __init__(self, mood: str = "good") -> None:
         if mood == "misconfigured":
             raise ConfigError(["device: there is no cuda:7"])
+        if mood == "hung":
+            time.sleep(1000)
         if mood == "sick":
             raise RuntimeError("the device is on fire")
         self.ready_info: Any = os.getpid()
