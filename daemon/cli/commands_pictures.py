@@ -22,6 +22,7 @@ def paint(
         typer.Option("--style", "-s", help="Styles by name, or pictures, such as starry,ink; can be repeated."),
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="White is painted, black stays a photograph.")] = None,
+    film: Annotated[bool, typer.Option("--film", help="Also write OUT.film.webp, which shows the way.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace paintings that exist.")] = False,
     config: ConfigOption = None,
     **settings: str | None,
@@ -39,7 +40,7 @@ def paint(
     found = nearest(config) if config or any(map(is_name, names)) else None
     machine, given = workplace(options, found)
     styles = choose_styles(names, found, given)
-    paintings = plan([Path(each) for each in photos], styles, out, mask, overwrite=overwrite)
+    paintings = plan([Path(each) for each in photos], styles, out, mask, overwrite=overwrite, film=film)
     outcomes: list[Outcome] = []
 
     def settled(outcome: Outcome) -> None:
@@ -49,7 +50,7 @@ def paint(
         else:
             complain(f"{outcome.planned.photo}: {outcome.flaw}")
 
-    paint_all(paintings, machine, mask, settled)
+    paint_all(paintings, machine, mask, settled, film=film)
     failed = sum(outcome.flaw is not None for outcome in outcomes)
     if len(paintings) > 1:
         say(sum_lines(len(paintings) - failed, failed, sum(outcome.seconds for outcome in outcomes)))

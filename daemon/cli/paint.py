@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.cli.paint_plan import ChosenStyle, PlannedPainting
+from daemon.cli.paint_plan import ChosenStyle, PlannedPainting, film_of
 from daemon.config.models import Config
 from daemon.console.bars import Bars, bars
 from daemon.errors import ConfigError, JobError, OptionError
@@ -19,6 +19,7 @@ from daemon.filenames import OutputFormat, output_format
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
 from daemon.pictures import writing
+from daemon.pictures.film import film as make_film
 from daemon.pictures.masks import masked
 from daemon.pictures.probing import probe
 from daemon.pictures.reading import Picture, read
@@ -47,19 +48,24 @@ class Outcome:
 
 
 def paint_all(
-    paintings: Sequence[PlannedPainting], machine: Config, mask: Path | None, settled: Callable[[Outcome], None]
+    paintings: Sequence[PlannedPainting],
+    machine: Config,
+    mask: Path | None,
+    settled: Callable[[Outcome], None],
+    *,
+    film: bool = False,
 ) -> None:
     """Paint one after the other; `settled` hears of each, painted or not. A photo that cannot be painted ends nothing.
 
-    `machine` says with which device, weights, threads and quality. Raises OptionError before the first painting if the
-    device or the weights cannot be used.
+    `film`: write a film beside each. `machine` says with which device, weights, threads and quality. Raises OptionError
+    before the first painting if the device or the weights cannot be used.
     """
     painter = stylizer(machine, [each.style for each in paintings])
     with bars(len(paintings)) as bar:
         for each in paintings:
             try:
                 each.out.parent.mkdir(exist_ok=True)
-                outcome = Outcome(each, seconds=_paint_one(painter, each, machine, mask, bar))
+                outcome = Outcome(each, seconds=_paint_one(painter, each, machine, mask, bar, film))
             except JobError as flaw:
                 outcome = Outcome(each, flaw=flaw)
             except OSError as error:
@@ -81,7 +87,9 @@ def stylizer(machine: Config, styles: Iterable[ChosenStyle]) -> "Stylizer":
     return painter
 
 
-def _paint_one(painter: "Stylizer", planned: PlannedPainting, machine: Config, mask: Path | None, bar: Bars) -> float:
+def _paint_one(
+    painter: "Stylizer", planned: PlannedPainting, machine: Config, mask: Path | None, bar: Bars, film: bool
+) -> float:
     """Write one painting, whole or not at all. Returns the seconds of painting. Raises JobError."""
     photo, style = planned.photo, planned.style
     size, output, paper = style.settings.size, machine.output, style.settings.print
@@ -94,7 +102,7 @@ def _paint_one(painter: "Stylizer", planned: PlannedPainting, machine: Config, m
 
     def attempt(recipe: Recipe) -> PaintResult[Pixels]:
         with bar.picture(planned.out.name) as show:
-            return paint(painter, content, pictures, recipe, show, checked=True)
+            return paint(painter, content, pictures, recipe, show, checked=True, film=film)
 
     result = paint_with_safe_retry(attempt, style.settings.recipe, photo.name)
     if mask is not None:
@@ -103,6 +111,8 @@ def _paint_one(painter: "Stylizer", planned: PlannedPainting, machine: Config, m
     record = result.provenance(**source, size=(width, height), kind=planned.kind, quality=output.quality)
     dpi = paper.dpi if paper else None
     write(planned.out, result.painting, content, planned.kind, output.quality, record.to_json(), dpi)
+    if result.frames:
+        write_atomically(film_of(planned.out), make_film(result.frames, result.painting), durable=False)
     return result.seconds
 
 
@@ -156,11 +166,12 @@ def paint(
     before: Sequence[EvaluationRun] = (),
     *,
     checked: bool = False,
+    film: bool = False,
 ) -> PaintResult[Pixels]:
     """The painting, (H, W, 3) in [0, 1]; `show` gets each step. `style`: files and their relative weights.
 
     `before`: compute in the same runs as an earlier painting. Raises ConfigError and JobError; if `checked`, also
-    DegeneratePainting.
+    DegeneratePainting. `film`: the result has frames.
     """
     long_side = max(1, round(max(content.pixels.shape) * recipe.style_scale))
     try:
@@ -171,8 +182,12 @@ def paint(
                 mixed.append((read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
         steps = StepLog()
 
+        from daemon.transfer.film import Film  # loads torch, as `stylizer` has
+
+        camera = Film(*content.pixels.shape[:2]) if film else None
+
         def on_step(step: Step) -> None:
-            steps.add(step)
+            steps.add(step._replace(frame=camera.frame(step)) if camera else step)
             show(step)
 
         pixels = stylizer.paint(content.pixels, mixed, recipe, on_step, before)

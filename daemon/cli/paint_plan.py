@@ -10,7 +10,7 @@ from daemon.assets import STYLES
 from daemon.config.checks import style_picture
 from daemon.config.models import Config, Defaults, RecipeSettings, Settings, StylePicture, merged
 from daemon.errors import OptionError
-from daemon.filenames import OUTPUT_EXTENSIONS, OutputFormat, extension, is_picture
+from daemon.filenames import FILM, OUTPUT_EXTENSIONS, OutputFormat, extension, is_picture
 from daemon.text import escape, meant, words
 
 KINDS = {ending: kind for kind, endings in OUTPUT_EXTENSIONS.items() for ending in endings}
@@ -104,9 +104,16 @@ def workplace(options: Config, config: Config | None) -> tuple[Config, RecipeSet
 
 
 def plan(
-    photos: Sequence[Path], styles: Sequence[ChosenStyle], out: Path, mask: Path | None, *, overwrite: bool
+    photos: Sequence[Path],
+    styles: Sequence[ChosenStyle],
+    out: Path,
+    mask: Path | None,
+    *,
+    overwrite: bool,
+    film: bool = False,
 ) -> list[PlannedPainting]:
     """Every photo in every style. `out`: a file for a single painting, otherwise a folder, which is not made yet.
+    `film`: each painting gets a film beside it.
 
     Raises OptionError with every reason why a painting could not be stored.
     """
@@ -119,10 +126,16 @@ def plan(
     ]
     inputs = [*photos, *(picture.file for style in styles for picture in style.pictures), *([mask] if mask else [])]
     missing = [f"there is no file {photo}" for photo in (*photos, *([mask] if mask else [])) if not photo.is_file()]
-    problems = [*missing, *_refused([each.out for each in paintings], inputs, overwrite=overwrite, make=folder)]
+    outs = [each.out for each in paintings]
+    outs += [film_of(each) for each in outs] if film else []
+    problems = [*missing, *_refused(outs, inputs, overwrite=overwrite, make=folder)]
     if problems:
         raise OptionError(problems)
     return paintings
+
+
+def film_of(painting: Path) -> Path:
+    return painting.with_name(painting.stem + FILM)
 
 
 def name_of(photo: Path, style: ChosenStyle) -> str:

@@ -232,6 +232,7 @@ class Output(_Group):
 
     format: _Format = "keep"  # keep: JPEG stays JPEG, WebP stays WebP, every other format becomes PNG
     quality: _Quality = 95  # of JPEG and WebP
+    film: _YesNo = False  # whether an animated WebP of the painting's way is written beside it
     location: _YesNo = False  # whether the place where the photo was taken stays in the painting's EXIF
 
 

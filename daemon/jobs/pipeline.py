@@ -114,8 +114,9 @@ class Pipeline:
                 self.break_off(job, photo.signature, bug, started)
             else:
                 self.failures.painted(photo.signature)
-                waited = max(0.0, time.monotonic() - started - result.seconds)
-                ended = JobResult(job.id, job.place, job.style, path, "", result.seconds, waited, record, thumbnails)
+                waited, film = max(0.0, time.monotonic() - started - result.seconds), self.film(job, result)
+                seconds = result.seconds
+                ended = JobResult(job.id, job.place, job.style, path, "", seconds, waited, record, thumbnails, film)
                 self.report(ended)
 
     @contextlib.contextmanager
@@ -187,6 +188,7 @@ class Pipeline:
         style = self.styles.load(files, long_side, config.max_megapixels)
         with self.painters.take(job.style) as painter:
             self.status.stage(job.id, "painting")
+            patience, film = config.stall_seconds, config.output.film
 
             def attempt(recipe: Recipe) -> PaintResult[SharedArray]:
                 steps, threads = StepLog(), config.thread_count
@@ -195,7 +197,7 @@ class Pipeline:
                     steps.add(step)
                     self.status.step(job.id, step)
 
-                painting = painter.paint(content.pixels, style.pictures, recipe, threads, on_step, config.stall_seconds)
+                painting = painter.paint(content.pixels, style.pictures, recipe, threads, on_step, patience, film=film)
                 return steps.result(painting, recipe, painter.info, threads or painter.info.threads, style.sources)
 
             result = paint_with_safe_retry(attempt, context.settings.recipe, job)
@@ -237,6 +239,14 @@ class Pipeline:
         extension = extension_of(kind, job.name)
         path = self.delivery.deliver(job, extension, delete_original=delete)
         return path, record, thumbnails
+
+    def film(self, job: Job, result: PaintResult[SharedArray]) -> bytes:
+        """The film of a painting, b"" if none is wanted. The painting was delivered, so nothing is raised."""
+        try:
+            return self.readers.film(result.frames, result.painting) if result.frames else b""
+        except (JobError, WorkerDied, OSError, ShuttingDown) as error:
+            log.warning("%s has no film: %s", job, error, extra=about(Event.LISTENER_FAILED, style=job.style))
+            return b""
 
     def report(self, result: JobResult) -> None:
         """A painting was delivered."""

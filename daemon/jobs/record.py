@@ -87,6 +87,7 @@ class JobResult:
     waited: float = 0.0  # seconds from the claim to the end, without those of painting
     record: Provenance | None = None
     thumbnails: Thumbnails | None = field(default=None, repr=False)
+    film: bytes = field(default=b"", repr=False)  # of the painting's way, an animated WebP
 
     @property
     def delivered(self) -> bool:

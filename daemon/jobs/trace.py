@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from daemon.processes.painters import PainterInfo
 from daemon.provenance import Provenance, StyleSource, thinned
 from daemon.transfer.recipe import Recipe
-from daemon.transfer.steps import Step
+from daemon.transfer.steps import Frame, Step
 
 Pixels = TypeVar("Pixels")
 
@@ -28,6 +28,7 @@ class PaintResult(Generic[Pixels]):
     last: Step | None
     seconds: float
     mask_sha256: str = ""
+    frames: tuple[Frame, ...] = ()  # of its film
 
     def provenance(
         self, *, source: str, source_sha256: str, style: str, size: tuple[int, int], kind: str, quality: int
@@ -64,18 +65,30 @@ class StepLog:
 
     def __init__(self) -> None:
         self.losses: list[float] = []
+        self.frames: list[Frame] = []
         self._last: Step | None = None
         self._started = time.monotonic()
         self._seconds = 0.0
 
     def add(self, step: Step) -> None:
         self.losses.append(step.loss)
-        self._last = step
+        if step.frame is not None:
+            self.frames.append(step.frame)
+        self._last = step._replace(picture=None, frame=None)  # the picture is large
         self._seconds = time.monotonic() - self._started
 
     def result(
         self, painting: Pixels, recipe: Recipe, painter: PainterInfo, threads: int, pictures: Sequence[StyleSource]
     ) -> PaintResult[Pixels]:
         """The attempt gave `painting`."""
-        losses = tuple(self.losses)
-        return PaintResult(painting, recipe, painter, threads, tuple(pictures), losses, self._last, self._seconds)
+        return PaintResult(
+            painting,
+            recipe,
+            painter,
+            threads,
+            tuple(pictures),
+            tuple(self.losses),
+            self._last,
+            self._seconds,
+            frames=tuple(self.frames),
+        )

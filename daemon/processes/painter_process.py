@@ -10,6 +10,7 @@ from daemon.processes.painting_check import check
 from daemon.processes.shared_array import SharedArray
 from daemon.transfer import DeviceError, Stylizer, WeightsError, every_device
 from daemon.transfer.errors import RecipeError, TooLargeError
+from daemon.transfer.film import Film
 from daemon.transfer.recipe import Recipe, recipe
 from daemon.transfer.steps import Step
 
@@ -32,7 +33,12 @@ class PainterProcess:
         """Paint the smallest and quickest painting: if the device breaks down on this, no photo is at fault."""
         y, x = np.mgrid[0:48, 0:64].astype(np.float32) / 64
         picture = np.stack([x, y, 1 - x], -1)
-        self.stylizer.paint(picture, [(picture[::-1].copy(), 1.0)], recipe("draft"), on_step=progress)
+        self.stylizer.paint(
+            picture,
+            [(picture[::-1].copy(), 1.0)],
+            recipe("draft"),
+            on_step=lambda step: progress(step._replace(picture=None)),
+        )
 
     def paint(
         self,
@@ -40,17 +46,20 @@ class PainterProcess:
         style: tuple[tuple[SharedArray, float], ...],
         recipe: Recipe,
         threads: int | None,
+        film: bool = False,
+        *,
         progress: Callable[[Step], None],
     ) -> SharedArray:
         """See Painter.paint."""
         self.stylizer.threads = threads or self.ready_info.threads
         photo, pictures = content.array(), [(picture.array(), weight) for picture, weight in style]
+        camera = Film(*photo.shape[:2]) if film else None
         loss = 0.0
 
         def on_step(step: Step) -> None:
             nonlocal loss
             loss = step.loss
-            progress(step)
+            progress(step._replace(picture=None, frame=camera.frame(step) if camera else None))
 
         try:
             painting = self.stylizer.paint(photo, pictures, recipe, on_step)

@@ -80,14 +80,16 @@ class Painter:
         threads: int | None,
         on_step: OnStep,
         patience: float,
+        *,
+        film: bool = False,
     ) -> SharedArray:
         """The painting of `content` (H, W, 3), of the same shape, sRGB in [0, 1].
 
         `style`: pictures (h, w, 3) and their weights. `threads`: None for the painter's own choice. `patience`:
-        seconds without a step after which the painter is killed. Raises JobError (DegeneratePainting) if the photo
-        cannot be painted, PainterDied, WorkerLost, ShuttingDown.
+        seconds without a step after which the painter is killed. `film`: some of the steps carry a frame. Raises
+        JobError (DegeneratePainting) if the photo cannot be painted, PainterDied, WorkerLost, ShuttingDown.
         """
-        parts = (content, tuple(style), recipe, threads)
+        parts = (content, tuple(style), recipe, threads, film)
         try:
             painting: SharedArray = self._child.call("paint", *parts, progress=on_step, patience=patience)
         except WorkerDied as death:

@@ -47,6 +47,7 @@ class RayActor:
         self,
         recipe: Recipe,
         threads: int | None,
+        film: bool,
         patience: float | None,
         weights: Sequence[float],
         content: NDArray[np.float32],
@@ -54,7 +55,7 @@ class RayActor:
     ) -> Iterator[list[Message]]:
         """See Painter.paint; content (H, W, 3), `pictures` (h, w, 3) with their `weights`."""
         style = tuple((SharedArray.of(picture), weight) for picture, weight in zip(pictures, weights, strict=True))
-        yield from self._call("paint", SharedArray.of(content), style, recipe, threads, patience=patience)
+        yield from self._call("paint", SharedArray.of(content), style, recipe, threads, film, patience=patience)
 
     def _call(self, method: str, *arguments: object, patience: float | None) -> Iterator[list[Message]]:
         if not self._painter.running:

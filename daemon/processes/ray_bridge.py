@@ -248,10 +248,10 @@ class RayBridge:
     ) -> Iterator[Message]:
         """The actor's answers to a call, in order; the last is a result or an error. Raises RayError if it is lost."""
         if method == "paint":
-            content, style, recipe, threads = arguments
+            content, style, recipe, threads, film = arguments
             weights = tuple(weight for _, weight in style)
             pictures = [self._style(picture) for picture, _ in style]
-            stream = actor.paint.remote(recipe, threads, patience, weights, ray.put(content.array()), *pictures)
+            stream = actor.paint.remote(recipe, threads, film, patience, weights, ray.put(content.array()), *pictures)
         else:
             stream = actor.try_out.remote(patience)
         kind = ""

@@ -6,6 +6,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
+from daemon.pictures.film import film
 from daemon.pictures.masks import masked
 from daemon.pictures.probing import probe
 from daemon.pictures.reading import read
@@ -16,6 +17,7 @@ from daemon.processes.child_process import catch_output
 from daemon.processes.readers import Photo
 from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
+from daemon.transfer.steps import Frame
 
 BASE_BYTES = 1 << 30  # of address space; the interpreter and its libraries take 172 MiB
 BYTES_PER_PIXEL = 48  # of address space; measured: 15 (HEIC, scaled) to 30 (WebP with alpha, in full)
@@ -60,6 +62,9 @@ class ReaderProcess:
         with Handle.open(path, os.O_RDONLY).file() as stored:
             verify(stored, photo.size)
         return sketch(pixels, photo.pixels.array())
+
+    def film(self, frames: tuple[Frame, ...], painting: SharedArray) -> bytes:
+        return film(frames, painting.array())
 
     def sketch_file(self, painting: Handle, photo: Handle | None) -> Thumbnails:
         _limit(LARGEST_MEGAPIXELS)

@@ -4,6 +4,7 @@ A decoder that crashes or hangs takes its own process with it, and nothing else.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from daemon.processes.messages import Factory
 from daemon.processes.pool import Pool
 from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
+from daemon.transfer.steps import Frame
 
 READER = "daemon.processes.reader_process:ReaderProcess"
 PAINTERS_PER_READER = 8
@@ -95,6 +97,11 @@ class Readers:
         """
         thumbnails: Thumbnails = self._call("store", painting, photo, file, path, settings)
         return thumbnails
+
+    def film(self, frames: Sequence[Frame], painting: SharedArray) -> bytes:
+        """An animated WebP of the frames, which ends with the painting (H, W, 3)."""
+        film: bytes = self._call("film", tuple(frames), painting)
+        return film
 
     def sketch_file(self, painting: Handle, photo: Handle | None) -> Thumbnails:
         """Thumbnails of a painting's file, with the record in that file, and of its photo if there is one."""

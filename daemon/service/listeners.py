@@ -13,6 +13,7 @@ from daemon.gallery.gallery import Gallery
 from daemon.jobs.record import JobResult
 from daemon.processes.readers import Readers
 from daemon.service.counters import Counters
+from daemon.service.films import forget_unfinished, put_beside
 from daemon.service.hooks import Hooks
 from daemon.status import FinishedPainting, Status
 from daemon.storage.layout import Folders
@@ -26,6 +27,7 @@ class Listeners:
 
     def __init__(self, folders: Folders, readers: Readers, status: Status, live: LiveConfig) -> None:
         self._gallery = Gallery(folders, readers, self._board)
+        self._folders = folders
         self._hooks = Hooks()
         self._counters = Counters(folders.work / "tally.json")
         self._status = status
@@ -36,6 +38,7 @@ class Listeners:
         if self._page.page:
             self._gallery.start()
         self._hooks.start()
+        forget_unfinished(self._folders)
         self._status.set_counts(self._counters.load())
 
     def close(self) -> None:
@@ -44,7 +47,7 @@ class Listeners:
 
     def notify(self, result: JobResult) -> None:
         """Tell every listener of a photo that was delivered or failed. Raises nothing."""
-        for listener in (self._count, self._show, self._run_hook):
+        for listener in (self._count, self._put_film, self._show, self._run_hook):
             try:
                 listener(result)
             except ShuttingDown:
@@ -56,6 +59,11 @@ class Listeners:
 
     def _count(self, result: JobResult) -> None:
         self._status.set_counts(self._counters.count(result))
+
+    def _put_film(self, result: JobResult) -> None:
+        """Before the gallery looks for it."""
+        if result.film and not put_beside(self._folders, result.job, result.path, result.film):
+            log.warning("%s has no film: its name is taken", escape(result.place), extra=about(Event.LISTENER_FAILED))
 
     def _show(self, result: JobResult) -> None:
         """In the console and the gallery."""

@@ -6,6 +6,7 @@ from itertools import accumulate
 
 import torch
 
+from .colors import Picture
 from .memory import memory
 from .plan import Plan
 from .steps import EvaluationRun, Level, Step, counted, evaluations_in_half
@@ -54,8 +55,11 @@ class PaintingProgress:
             now = replace(now, evaluations=self._stretches.pop().evaluations + 1)
         self._stretches.append(now)
 
-    def tell(self, scale: int, done: int, loss: float, terms: Mapping[str, float]) -> None:
-        """Report evaluation number `done` at a scale to `on_step`. `terms` of the loss: at the last evaluation only."""
+    def tell(
+        self, scale: int, done: int, loss: float, terms: Mapping[str, float], picture: Callable[[], Picture]
+    ) -> None:
+        """Report evaluation number `done` at a scale to `on_step`. `terms` of the loss: at the last evaluation only;
+        `picture`: see Step."""
         step = counted(self.levels, scale, done, loss)
         now, said = memory(self._device), tuple(terms.items())
-        self._on_step(step._replace(memory=now, stretches=tuple(self._stretches), terms=said))
+        self._on_step(step._replace(memory=now, stretches=tuple(self._stretches), terms=said, picture=picture))

@@ -1,11 +1,16 @@
 """The scales of a painting, and what the painting reports at each step: scale, evaluations, memory, loss."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .recipe import BASE, Recipe
+
+if TYPE_CHECKING:  # the daemon process reads steps, and loads no numpy
+    from .colors import Picture
+
+Frame = tuple[int, int, bytes]  # of a film: width, height, RGB with 8 bits, row by row from the top
 
 NEARLY: Final = 0.1  # part of a doubling of BASE that may be missing
 MOST_HALF: Final = 24  # evaluations of the last scale in bfloat16, in which its loss still falls as in float32
@@ -55,6 +60,8 @@ class Step(NamedTuple):
     memory: Memory | None = None
     stretches: tuple[EvaluationRun, ...] = ()  # all evaluations so far, oldest first
     terms: tuple[tuple[str, float], ...] = ()  # with the last step: (name, value) of the terms that add up to the loss
+    picture: "Callable[[], Picture] | None" = None  # the painting as it is now, at its scale's size; in `on_step` only
+    frame: Frame | None = None  # a small copy of the picture, if a film is made
 
 
 def counted(plan: Sequence[Level], scale: int, evaluation: int, loss: float) -> Step:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from .arrays import picture
 from .canvas import canvas, carried, recolored, weighted
 from .devices import computes_in_half, device_name, find_device, warm_up
 from .errors import TooLargeError
+from .finish import Finish
 from .looks import Looks
 from .memory import free_memory, is_shortage, keep_freed_memory, trim_memory
 from .network.vgg import VGG
@@ -92,9 +94,10 @@ class Stylizer:
         Other arrays, and pictures of Pillow, are converted where it is clear what they mean, see arrays.picture.
         `style`: a picture, or (picture, weight) of several, whose statistics are averaged; weights are at least 0, and
         their sum is above 0. Strokes come out about as many pixels wide as they are in the style pictures, so scale the
-        style pictures before (`Recipe.style_scale`). `on_step` is called with each Step; an exception of `on_step` ends
-        the painting. `before`: the `stretches` of an earlier painting's last Step, to compute this painting in the same
-        way: the same input then gives the same bits on the same CPU with the same number of threads.
+        style pictures before (`Recipe.style_scale`). `on_step` is called with each Step, whose `picture()` is the
+        painting as it is then; an exception of `on_step` ends the painting. `before`: the `stretches` of an earlier
+        painting's last Step, to compute this painting in the same way: the same input then gives the same bits on the
+        same CPU with the same number of threads.
 
         Raises RecipeError if the recipe needs deeper weights, TooLargeError if memory does not suffice even in the
         smallest tiles, and ValueError if `content` or `style` is not a picture or the style's weights are unusable.
@@ -105,7 +108,7 @@ class Stylizer:
             pictures = [(colors.statistics(picture, photo), weight) for picture, weight in pictures]
         try:
             with torch.no_grad():
-                painting = self._painted(photo, pictures, recipe, on_step or (lambda _: None), before)
+                return self._painted(photo, pictures, recipe, on_step or (lambda _: None), before)
         except Exception as error:
             if not is_shortage(error):
                 raise
@@ -114,7 +117,6 @@ class Stylizer:
             raise TooLargeError(f"{width} × {height} pixels need more memory {where}.") from None
         finally:
             trim_memory()
-        return colors.luminance(painting, photo) if recipe.keep_colors == "luminance" else painting
 
     def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
         """The loss that `paint` minimises at full size: x (1, 3, H, W) → loss (), gradient (1, 3, H, W), on the device.
@@ -135,6 +137,7 @@ class Stylizer:
     ) -> Picture:
         """Paint coarse to fine: each scale starts from the painting of the scale before."""
         tint = colors.tint(pictures, recipe.achromatic) if recipe.achromatic else None
+        finish = Finish(photo, recipe, tint)
         if tint:
             photo, pictures = colors.grey(photo), [(colors.grey(picture), weight) for picture, weight in pictures]
         color = None if recipe.recolor is None else colors.color_map(photo, pictures, recipe.recolor)
@@ -153,12 +156,10 @@ class Stylizer:
             evaluate = self._affordable(c, pictures, recipe, account, scale, held, tint is not None)
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = start_from_style_spectrum(x, self._scaled(pictures, recipe, level))
-            x = self._optimized(evaluate, x, scale, account, learnt)
+            x = self._optimized(evaluate, x, scale, account, learnt, finish)
             del evaluate  # and the features that the objective keeps
             trim_memory()  # the start of the next scale needs the memory
-        rows, columns = (slice(recipe.margin, recipe.margin + length) for length in photo.shape[:2])
-        painting = np.ascontiguousarray(x[0, :, rows, columns].permute(1, 2, 0).cpu().numpy())
-        return tint.on(painting.mean(2, keepdims=True)) if tint and recipe.keep_colors == "no" else painting
+        return finish(x)
 
     def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
         """The start x at the coarsest scale, a new tensor of c's shape: an optimiser may overwrite it."""
@@ -203,7 +204,13 @@ class Stylizer:
         return FallbackObjective(objective, chain(account.plans(scale), (p._replace(half=half) for p in fit)))
 
     def _optimized(
-        self, evaluate: FallbackObjective, x: Tensor, scale: int, account: PaintingProgress, learnt: list[LBFGS]
+        self,
+        evaluate: FallbackObjective,
+        x: Tensor,
+        scale: int,
+        account: PaintingProgress,
+        learnt: list[LBFGS],
+        finish: Finish,
     ) -> Tensor:
         """The best picture found with this level's evaluations; the first evaluation is of the start x.
 
@@ -233,7 +240,13 @@ class Stylizer:
                     log.info("the picture has stopped changing after %d of %d evaluations", done, last, extra=event)
                     done = last
                 is_end = done == last and scale == len(account.levels) - 1
-                account.tell(scale, done, loss, evaluate.terms(search.best(x)) if is_end else {})
+                now = partial(_finished, finish, search, x, account.levels[scale].fraction)
+                account.tell(scale, done, loss, evaluate.terms(search.best(x)) if is_end else {}, now)
         if account.levels[scale].eased and isinstance(search.optimizer, LBFGS):
             learnt.append(search.optimizer)
         return search.best(x)
+
+
+def _finished(finish: Finish, search: Search, x: Tensor, fraction: float) -> Picture:
+    """The best picture so far, as it would be shown."""
+    return finish(search.best(x), fraction)

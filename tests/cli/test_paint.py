@@ -50,6 +50,21 @@ def test_many_photographs_in_many_styles_with_one_that_is_broken(root: Path, pho
 
 
 @pytest.mark.slow
+def test_a_film_is_written_beside_and_replaces_nothing_unasked(root: Path, photo: Path) -> None:
+    arguments = ("paint", photo, "builtin:ink", "-o", root / "a.png", "--film", *QUICK)
+    done = styled(*arguments)
+    assert done.returncode == 0, done.stderr
+    with Image.open(root / "a.film.webp") as film:
+        assert (film.size, film.format) == ((48, 32), "WEBP")
+        assert film.n_frames > 2  # type: ignore[attr-defined]
+    (root / "a.png").unlink()
+    done = styled(*arguments)
+    assert done.returncode == 2
+    assert "a.film.webp exists already" in done.stderr
+    assert not (root / "a.png").exists()
+
+
+@pytest.mark.slow
 def test_every_setting_of_the_recipe_and_a_mask_are_options(root: Path, photo: Path) -> None:
     Image.linear_gradient("L").save(root / "mask.png")
     own = ("--style-scale", "1.5", "--content-weight", "3", "--smoothness", "0", "--start", "noise")

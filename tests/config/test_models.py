@@ -153,7 +153,7 @@ REFUSED = {
     "recipe: {start: photo}": "recipe.start: 'photo' cannot be used; write content, noise or style",
     "recipe: {keep_colors: true}": ("recipe.keep_colors: 'true' cannot be used; write no, luminance or statistics"),
     "recipe: {styleweight: 2}": "recipe.styleweight: unknown setting; did you mean style_weight?",
-    "output: {jpeg: 2}": "output.jpeg: unknown setting; known here are format, quality and location",
+    "output: {jpeg: 2}": "output.jpeg: unknown setting; known here are format, quality, film and location",
     "Recipe: {}": "Recipe: unknown setting; did you mean recipe?",
     "size: 512": "size: unknown setting; did you mean recipe.size?",
     "quality: 90": "quality: unknown setting; did you mean output.quality?",

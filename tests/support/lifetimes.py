@@ -53,7 +53,7 @@ class QuickPainter:
 
     info = PainterInfo("cpu", "a test", "embedded", "", "relu3_1")
 
-    def paint(self, content: SharedArray, *arguments: object) -> SharedArray:
+    def paint(self, content: SharedArray, *arguments: object, film: bool) -> SharedArray:
         return content
 
 

@@ -22,8 +22,9 @@ class InvertingPainter:
         style: tuple[tuple[SharedArray, float], ...],
         recipe: Recipe,
         threads: int | None,
+        film: bool,
         progress: Callable[..., None],
     ) -> SharedArray:
         self.before(content, style)
-        progress(Step(1, 1, 0.5, 1, 1, 1.0))
+        progress(Step(1, 1, 0.5, 1, 1, 1.0, frame=(2, 1, b"\0" * 6) if film else None))
         return SharedArray.of(1 - content.array())
