@@ -8,6 +8,9 @@
     painting = Stylizer(device="cpu", weights="embedded").paint(photo, style, PRESETS["draft"])
     assert painting.shape == photo.shape
 
+A loss or a network of your own: see terms.py. A picture of Pillow is taken as it is; a painting becomes one by
+`Image.fromarray((painting * 255).round().astype("uint8"))`.
+
 Paints in painter processes. Imports `daemon.assets` and nothing else of the daemon. Importing this package does not
 import torch; using `Stylizer` or `every_device` does. Read `losses.total` first: it is the whole loss as a sum.
 

@@ -18,6 +18,7 @@ from .optimizers.capture import is_capturing
 from .optimizers.lbfgs import Evaluate
 from .recipe import Recipe, deepest_layer
 from .steps import Level
+from .terms import OwnTerms
 from .tiles import grid, margin, stride
 
 log = logging.getLogger("styled")
@@ -145,7 +146,7 @@ class FallbackObjective:
     def terms(self, x: Tensor) -> dict[str, float]:
         """{name: value} of the terms that add up to the loss at x; {} if memory is short for that."""
         try:
-            return self._evaluate.terms(x) if isinstance(self._evaluate, Objective) else {}
+            return self._evaluate.terms(x) if isinstance(self._evaluate, Objective | OwnTerms) else {}
         except Exception as error:
             if not is_shortage(error):
                 raise

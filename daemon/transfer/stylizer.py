@@ -1,7 +1,7 @@
 """The resident painter: network and style targets stay on the device, and each painting brings only a new photo."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,7 @@ from .search import Search
 from .spectrum_start import start_from_style_spectrum
 from .steps import EvaluationRun, Level, levels
 from .targets import Picture, StylePictures, Targets, at_size, scaled, tensor
+from .terms import OwnTerms, Term
 
 log = logging.getLogger("styled")
 
@@ -45,12 +46,13 @@ class Stylizer:
         device: str = "auto",
         weights: str | Path = "auto",
         threads: int | None = None,
+        terms: Mapping[str, Term] | None = None,
     ) -> None:
         """Choose the device and load the weights.
 
         `device`: auto, cpu, cuda, cuda:N or mps; auto takes the best device that works. `weights`: auto, embedded,
         imagenet, or the path of a .safetensors or .pth file; see `network.weights.load`. `threads`: CPU threads, at
-        least 1; None: torch's choice.
+        least 1; None: torch's choice. `terms`: of a loss of your own, by name, added to the recipe's; see terms.py.
 
         Raises DeviceError if the device is not on this machine or does not work, and WeightsError if the weights are
         missing, damaged or not VGG19's.
@@ -64,6 +66,7 @@ class Stylizer:
         self.weights, tensors = load(weights)
         self._vgg = VGG(tensors, self._device)
         self._targets = Targets(self._device)
+        self._terms = dict(terms or {})
         warm_up(self._device)
 
     @property
@@ -195,7 +198,8 @@ class Stylizer:
             count = len(level_weights(recipe, c.shape[2:]))
             A = self._targets.get(self._vgg, pictures, recipe, level.fraction, count, plan.side)
             vgg = self._vgg.half if plan.half else self._vgg
-            return Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)
+            own = Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)
+            return OwnTerms(own, self._terms, c, grey=grey) if self._terms else own
 
         trim_memory()
         fit = fitting(recipe, level, free_memory(self._device) + held)

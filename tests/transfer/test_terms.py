@@ -1,0 +1,76 @@
+"""Terms of a loss of one's own, and the example that explains them."""
+
+import dataclasses
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from daemon.transfer import PRESETS, Step, Stylizer, terms
+from daemon.transfer.terms import Term
+
+RECIPE = dataclasses.replace(PRESETS["draft"], scales=((1.0, 12),), finer=())
+PHOTO = np.random.default_rng(0).random((40, 48, 3), dtype=np.float32)
+STYLE = np.random.default_rng(1).random((32, 32, 3), dtype=np.float32)
+
+
+def towards(colour: float, weight: float = 1.0) -> Term:
+    def term(c: Tensor) -> object:
+        assert c.shape[1] == 3
+        return lambda x: weight * (x - colour).square().mean()
+
+    return term  # type: ignore[return-value]
+
+
+def painted(recipe: object = RECIPE, **own: Term) -> tuple["np.typing.NDArray[np.float32]", list[Step]]:
+    steps: list[Step] = []
+    stylizer = Stylizer(device="cpu", weights="embedded", threads=1, terms=own)
+    return stylizer.paint(PHOTO, STYLE, recipe, steps.append), steps  # type: ignore[arg-type]
+
+
+def test_the_example_of_the_documentation_runs() -> None:
+    lines = (terms.__doc__ or "").splitlines()
+    code = textwrap.dedent("\n".join(line for line in lines if not line or line.startswith("    ")))
+    assert "Stylizer(" in code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "strokes" in done.stdout.splitlines()[-1], "the last step says what each term is worth"
+
+
+def test_a_term_moves_the_painting_and_is_part_of_the_loss() -> None:
+    without, _ = painted()
+    dark, steps = painted(dark=towards(0.0, 1e4))
+    assert dark.mean() < without.mean() / 2
+    last = dict(steps[-1].terms)
+    assert last["dark"] > 0
+    assert sum(last.values()) == pytest.approx(steps[-1].loss, rel=1e-3)
+
+
+def test_without_the_recipes_style_and_content_only_the_own_term_is_left() -> None:
+    recipe = dataclasses.replace(RECIPE, style_weight=0.0, content_weight=0.0, smoothness=0.0)
+    painting, _ = painted(recipe, grey=towards(0.25))
+    assert painting == pytest.approx(np.full_like(painting, 0.25), abs=0.01)
+
+
+def test_no_term_changes_no_bit() -> None:
+    first, _ = painted()
+    again = Stylizer(device="cpu", weights="embedded", threads=1).paint(PHOTO, STYLE, RECIPE)
+    assert np.array_equal(first, again)
+
+
+def test_a_term_that_returns_a_picture_is_refused_by_name() -> None:
+    def picture(c: Tensor) -> object:
+        return lambda x: x - c
+
+    with pytest.raises(ValueError, match="haze: a term returns a single number, not values of shape"):
+        painted(haze=picture)  # type: ignore[arg-type]
+
+
+def test_a_term_that_does_not_look_at_the_picture_changes_nothing() -> None:
+    first, _ = painted()
+    second, _ = painted(constant=lambda c: lambda x: torch.tensor(3.0))
+    assert np.abs(first - second).max() < 0.02
