@@ -17,7 +17,8 @@ from PIL import Image
 from daemon.pictures.chunks import tolerate_long_texts
 
 Image.MAX_IMAGE_PIXELS = None
-logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # it reports odd tags that do no harm
+for _chatty in ("PIL", "tifffile"):  # they report odd tags that do no harm
+    logging.getLogger(_chatty).setLevel(logging.CRITICAL + 1)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # an older pillow-heif does not know every option
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)

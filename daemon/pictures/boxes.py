@@ -48,10 +48,17 @@ def colour_numbers(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def pixel_ranges(file: BinaryIO) -> list[tuple[int, int]]:
-    """(start, end) in the file of each piece of compressed pixels, of the picture and of what goes with it."""
+    """(start, end) in the file of each piece of compressed pixels, of the picture and of what goes with it. No place
+    is in two of them."""
     meta = _meta(file)
     coded = set(_coded_items(_content(meta, b"iinf")))
-    return [(start, end) for item, start, end in _places(_content(meta, b"iloc")) if item in coded]
+    places = sorted((start, end) for item, start, end in _places(_content(meta, b"iloc")) if item in coded)
+    apart: list[tuple[int, int]] = []
+    for start, end in places:
+        if apart and start < apart[-1][1]:
+            start, end = apart[-1][0], max(end, apart.pop()[1])
+        apart.append((start, end))
+    return apart
 
 
 def _meta(file: BinaryIO) -> bytes:
@@ -122,13 +129,15 @@ def _places(iloc: bytes) -> Iterator[tuple[int, int, int]]:
     numbers = _Numbers(iloc)
     version = numbers.next(1)
     numbers.next(3)
+    left = MOST
     sizes = [half for both in (numbers.next(1), numbers.next(1)) for half in (both >> 4, both & 15)]
     for _ in range(min(numbers.next(4 if version == 2 else 2), MOST)):
         item = numbers.next(4 if version == 2 else 2)
         method = numbers.next(2) & 15 if version else 0
         numbers.next(2)
         base = numbers.next(sizes[2])
-        for _ in range(numbers.next(2)):
+        for _ in range(min(numbers.next(2), left)):
+            left -= 1
             numbers.next(sizes[3] if version else 0)
             start, length = base + numbers.next(sizes[0]), numbers.next(sizes[1])
             if method == 0 and length:

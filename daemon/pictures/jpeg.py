@@ -83,18 +83,19 @@ def _is_padding(blob: bytes, complaint: str) -> bool:
 
 def _mended(blob: bytes) -> bytes:
     """`blob` with a header that the decoder knows, nothing between the parts of the header, and an end."""
-    out = b"\xff\xd8"
+    out = [b"\xff\xd8"]
     for marker, start, end in _parts(blob):
         if marker == 0xDA:
-            out += blob[start:]
+            out.append(blob[start:])
             break
         part = bytearray(blob[start:end])
         if marker == 0xE0 and part[4:9] == b"JFIF\0":
             part[9:10] = b"\1"  # the version: newer ones are read as version 1
         if marker == 0xEE and part[4:9] == b"Adobe" and len(part) > 15 and part[15] > 2:
             part[15] = 1  # as the decoder takes a transform that it does not know
-        out += part
-    return out if any(marker == 0xD9 for marker, _, _ in _parts(blob)) else out + END
+        out.append(bytes(part))
+    is_ended = any(marker == 0xD9 for marker, _, _ in _parts(blob))
+    return b"".join(out if is_ended else [*out, END])
 
 
 def _parts(blob: bytes) -> Iterator[tuple[int, int, int]]:
