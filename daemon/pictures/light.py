@@ -1,5 +1,8 @@
 """Numbers of a named space → light → sRGB."""
 
+from functools import cache, lru_cache
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,42 +51,63 @@ def _full_range(rows: Floats) -> Floats:
 
 
 def light(values: Floats, curve: Curve) -> Floats:
-    """Numbers (…, 3) → linear light, of which 1 is white; HDR goes above 1."""
-    if curve == "srgb":
-        low, high = values / np.float32(12.92), ((np.maximum(values, 0) + 0.055) / 1.055) ** np.float32(2.4)
-        return np.where(values <= 0.04045, low, high)  # IEC 61966-2-1
-    values = np.maximum(values, 0)
-    if curve == "pq":
-        return (_pq_light(np.minimum(values, 1)) / WHITE).astype(np.float32)
-    if curve == "hlg":
-        scene = np.where(values <= 0.5, values**2 / 3, (np.exp((values - HLG_C) / HLG_A) + HLG_B) / 12)
-        luminance = np.maximum(scene @ LUMINANCE, 1e-6)[..., None]
-        return (HLG_PEAK / WHITE * luminance ** (HLG_GAMMA - 1) * scene).astype(np.float32)
-    return values if curve == 1 else values ** np.float32(curve)
+    """Numbers (…, 3) → linear light, of which 1 is white; HDR goes above 1. Only light itself may be above 1 before."""
+    if curve == 1:
+        return np.maximum(values, 0)
+    found = _looked_up(values, _table(curve))
+    if curve == "hlg":  # BT.2100, table 5: the OOTF
+        luminance = np.maximum(found @ LUMINANCE, 1e-6)[..., None]
+        found *= np.float32(HLG_PEAK / WHITE) * luminance ** np.float32(HLG_GAMMA - 1)
+    return found
 
 
 def encoded(values: Floats) -> Floats:
     """Linear light → sRGB, clipped to [0, 1]."""
-    values = np.clip(values, 0, 1)
-    low, high = np.float32(12.92) * values, np.float32(1.055) * values ** np.float32(1 / 2.4) - np.float32(0.055)
-    return np.where(values <= 0.0031308, low, high)
+    return _looked_up(values, _srgb_table())
 
 
-def _pq_light(numbers: Floats) -> Floats:
+def _looked_up(values: Floats, table: Floats) -> Floats:
+    """Each value in [0, 1] through a table of 65,536 steps, which holds each number of 8 and of 16 bits."""
+    steps = np.rint(np.clip(values, 0, 1) * np.float32(len(table) - 1)).astype(np.uint16)
+    found: Floats = np.take(table, steps)
+    return found
+
+
+@lru_cache(8)
+def _table(curve: Curve) -> Floats:
+    v = np.linspace(0, 1, 1 << 16)
+    found: NDArray[np.float64]
+    if curve == "srgb":  # IEC 61966-2-1
+        found = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+    elif curve == "pq":
+        found = _pq_light(v) / WHITE
+    elif curve == "hlg":  # BT.2100, table 5: the inverse OETF
+        found = np.where(v <= 0.5, v**2 / 3, (np.exp((v - HLG_C) / HLG_A) + HLG_B) / 12)
+    else:
+        found = v**curve
+    return found.astype(np.float32)
+
+
+@cache
+def _srgb_table() -> Floats:
+    v = np.linspace(0, 1, 1 << 16)
+    return np.where(v <= 0.0031308, 12.92 * v, 1.055 * v ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def _pq_light(numbers: Any) -> Any:
     """cd/m² of PQ's numbers."""
-    root = numbers ** np.float32(1 / M2)
-    nits: Floats = np.float32(10_000) * (np.maximum(root - C1, 0) / (C2 - C3 * root)) ** np.float32(1 / M1)
-    return nits
+    root = numbers ** (1 / M2)
+    return 10_000 * (np.maximum(root - C1, 0) / (C2 - C3 * root)) ** (1 / M1)
 
 
-def _pq_number(nits: Floats) -> Floats:
-    power = (nits / 10_000) ** np.float32(M1)
-    return (((C1 + C2 * power) / (1 + C3 * power)) ** M2).astype(np.float32)
+def _pq_number(nits: Any) -> Any:
+    power = (nits / 10_000) ** M1
+    return ((C1 + C2 * power) / (1 + C3 * power)) ** M2
 
 
 def _toned(brightest: Floats, peak: float) -> Floats:
     """Light 0 … `peak` → 0 … 1, in units of WHITE (BT.2390, 5.4.1, with a black of 0)."""
-    top, white = _pq_number(np.array([peak * WHITE, WHITE], np.float32))
+    top, white = float(_pq_number(peak * WHITE)), float(_pq_number(WHITE))
     e1 = _pq_number(brightest * WHITE) / top
     most = white / top
     knee = 1.5 * most - 0.5
