@@ -38,21 +38,20 @@ def to_working_mode(image: Image.Image) -> Image.Image:
         return image
     colour = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     mode = colour + "A" * image.has_transparency_data
-    return _seen(image if image.mode == mode else image.convert(mode))
+    return image if image.mode == mode else image.convert(mode)
 
 
-def _seen(image: Image.Image) -> Image.Image:
+def seen(image: Image.Image) -> Image.Image:
     """`image` (L, LA, RGB, RGBA), without its alpha channel where that hides everything: a program that knows no alpha
     has left zeros there, and picture viewers show the colours. Raises JobError if there is nothing to see."""
-    if image.mode[-1] != "A" or not _is_blank(image.getchannel("A").getextrema()):
+    if image.mode[-1] != "A":
+        return image
+    extremes: Any = image.getchannel("A").getextrema()
+    if extremes[1] > HIDES:
         return image
     colours = image.convert(image.mode[:-1])
     _note_blank_alpha(all(low == high for low, high in (c.getextrema() for c in colours.split())))
     return colours
-
-
-def _is_blank(extremes: Any) -> bool:
-    return bool(extremes[1] <= HIDES)
 
 
 def _note_blank_alpha(is_plain: bool) -> None:
@@ -107,6 +106,15 @@ def to_srgb(image: Image.Image, space: Space) -> tuple[Floats, Floats | None]:
     if alpha is not None:
         _fill_hidden(pixels, alpha)
     return pixels, alpha
+
+
+def deep_seen(values: Floats) -> Floats:
+    """As `seen`, of numbers (H, W, 1, 3 or 4)."""
+    if values.shape[2] != 4 or float(values[..., 3].max()) * 255 > HIDES:
+        return values
+    colours = values[..., :3]
+    _note_blank_alpha(float(np.ptp(colours)) == 0)
+    return colours
 
 
 def deep_to_srgb(values: Floats, space: Space) -> tuple[Floats, Floats | None]:

@@ -67,8 +67,9 @@ def wide(image: Image.Image, data: BinaryIO) -> Floats:
     out: Floats = values[..., :4].astype(np.float32)
     if values.dtype.kind in "ui":
         out /= np.float32(np.iinfo(values.dtype).max)
-    has_alpha = out.shape[2] == 4 and float(out[..., 3].max()) > 0  # a channel of zeros is none
-    return out if has_alpha else out[..., :3]
+    if page.extrasamples and page.extrasamples[0] == 1 and out.shape[2] == 4:  # colours multiplied by alpha
+        out[..., :3] /= np.maximum(out[..., 3:], 1e-6)
+    return out
 
 
 def usual(values: Floats, space: Space) -> tuple[Floats, Space]:

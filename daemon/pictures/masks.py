@@ -15,7 +15,7 @@ def masked(painting: Floats, photo: Floats, mask: BinaryIO, *, max_megapixels: f
     parts count as black. Raises JobError if the mask is not a picture."""
     height, width = painting.shape[:2]
     try:
-        picture = read(mask, max_megapixels=max_megapixels, size=max(height, width), enlarge=False)
+        picture = read(mask, max_megapixels=max_megapixels, size=max(height, width), enlarge=False, is_mask=True)
     except JobError as error:
         raise JobError(f"Its mask cannot be used: {error.reason}", "Save the mask again as PNG.") from None
     grey = picture.pixels.mean(axis=2)

@@ -35,10 +35,17 @@ class Picture:
 
 
 def read(
-    file: BinaryIO, *, max_megapixels: float, size: int | None = None, enlarge: bool = True, location: bool = False
+    file: BinaryIO,
+    *,
+    max_megapixels: float,
+    size: int | None = None,
+    enlarge: bool = True,
+    location: bool = False,
+    is_mask: bool = False,
 ) -> Picture:
     """The first picture in `file`, its long side scaled to `size` pixels; None: not scaled. Without `enlarge` a
-    smaller picture keeps its size. `location`: keep the place in the metadata.
+    smaller picture keeps its size. `location`: keep the place in the metadata. `is_mask`: an alpha channel counts even
+    if it hides everything.
 
     Raises JobError if the file is not a picture, is damaged, or has more than `max_megapixels`, which is checked
     before decoding. Raises OSError if the disk fails. Raises nothing else, for any bytes.
@@ -70,7 +77,8 @@ def read(
         if loaded.mode == "F":
             values, space = deep.usual(np.asarray(loaded)[..., None], space)
             return Picture(*_from_deep(values, space, wanted, turn), image.format or "", keep)
-        canvas = scaled(colour.to_working_mode(loaded), wanted, box)
+        canvas = colour.to_working_mode(loaded)
+        canvas = scaled(canvas if is_mask else colour.seen(canvas), wanted, box)
         if turn in metadata.TURNS:
             canvas = canvas.transpose(metadata.TURNS[turn])
         return Picture(*colour.to_srgb(canvas, space), image.format or "", keep)
@@ -97,7 +105,7 @@ def _wide(image: Image.Image, data: BinaryIO, size: int | None, enlarge: bool, l
 
 def _from_deep(values: Floats, space: Space, size: Size, turn: int) -> tuple[Floats, Floats | None]:
     """Numbers (H, W, 1, 3 or 4) of 16 bits or more → pixels and alpha, scaled to `size` and upright."""
-    values = metadata.turned(deep.scaled(values, size), turn)
+    values = metadata.turned(deep.scaled(colour.deep_seen(values), size), turn)
     return colour.deep_to_srgb(values, space)
 
 

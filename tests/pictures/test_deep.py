@@ -107,6 +107,25 @@ def test_alpha_and_size_and_orientation_count() -> None:
     assert probe(io.BytesIO(data)) == ("TIFF", 32, 48)
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_an_alpha_channel_of_zeros_is_none(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
+    values = np.dstack((linear(wanted()), np.zeros(wanted().shape[:2])))
+    data = tiff((values * (65535 if kind == np.uint16 else 1)).astype(kind), iccprofile=LINEAR_SRGB, extrasamples=[2])
+    for size in (None, 24):
+        assert opened(data, size=size).alpha is None
+    assert off(data) < 0.005
+    assert "alpha channel" in caplog.text
+
+
+def test_colours_that_were_multiplied_by_alpha_are_divided_again() -> None:
+    alpha = np.full((*wanted().shape[:2], 1), 0.5)
+    data = tiff(np.dstack((linear(wanted()) * alpha, alpha)).astype(np.float32), extrasamples=["assocalpha"])
+    picture = opened(data)
+    assert picture.alpha is not None
+    assert np.allclose(picture.alpha, 0.5)
+    assert abs(picture.pixels - wanted()).max() < 0.002
+
+
 def test_whole_numbers_of_32_bits_are_scaled() -> None:
     assert off(tiff((wanted() * (2**32 - 1)).astype(np.uint32))) < 0.005
 
