@@ -17,7 +17,7 @@ FLAT = 4 * STEP  # a picture whose deviation is smaller has nearly one colour, a
 # A style weight below this share of the content weight asks for hardly any style: with ten times as much, `fine` and
 # `tutorial` change a photo by 0.1 (root mean square, measured at 96 px), with a weight of 0 by 0.02 or not at all.
 NEXT_TO_NOTHING = 1e-4
-SAMPLE = 1_000_000  # pixels that are compared at most, because a large picture leaves no memory to spare
+SAMPLE = 100_000  # pixels that are compared at most: a large picture leaves no memory to spare, a GPU little time
 ADVICE = "Set the weights in its settings nearer to 1, or try another style."
 
 

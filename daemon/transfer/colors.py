@@ -11,7 +11,7 @@ Map = tuple[NDArray[np.float64], NDArray[np.float64]]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # Y of YIQ
 NEARLY_ALL = 0.9  # share of the pixels of a black-and-white picture that lie near the line through its colours
 FITS = 3  # fits of that line
-LOOK = 512  # px along each side, at least, at which colours are sampled; a smaller picture is used whole
+LOOK = 128  # px along each side, at least, at which colours are sampled; a smaller picture is used whole
 LEAST_VARIANCE = 1e-5  # of a colour; a picture of one colour has variance 0, which nothing can be divided by
 
 
@@ -81,14 +81,15 @@ def tint(pictures: Sequence[tuple[Picture, float]], most: float) -> Tint | None:
     for _ in range(FITS):  # without the pixels farthest from the line before: a red seal must not tint ink
         found = _line(y, chroma, w * (off <= np.quantile(off, NEARLY_ALL)))
         off = np.sqrt(np.square(chroma - found.start - y[:, None] * found.slope).mean(1))
-    return found if float(w @ (off <= most)) >= NEARLY_ALL else None
+    return found if float(w[off <= most].sum()) >= NEARLY_ALL else None
 
 
 def _line(y: NDArray[np.float64], chroma: NDArray[np.float64], w: NDArray[np.float64]) -> Tint:
     """The chroma (n, 3) as a linear function of y (n,), by least squares with weights w (n,)."""
     w = w / float(w.sum())
-    mean_y, mean = w @ y, w @ chroma
-    slope = (w * (y - mean_y)) @ (chroma - mean) / max(float(w @ (y - mean_y) ** 2), LEAST_VARIANCE)
+    mean_y, mean = (w * y).sum(), w @ chroma  # no w @ y: the library would start threads for so short a sum
+    off = y - mean_y
+    slope = (w * off) @ (chroma - mean) / max(float((w * off**2).sum()), LEAST_VARIANCE)
     return Tint(mean - slope * mean_y, slope)
 
 

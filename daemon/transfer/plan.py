@@ -6,6 +6,7 @@ or the gradient. Tiles only cost time, so they are tried first; fewer pairs cost
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -78,11 +79,17 @@ def fitting(recipe: Recipe, level: Level, free: int) -> Iterator[Plan]:
 def needed(plan: Plan, recipe: Recipe, level: Level) -> int:
     """Bytes that a level needs beyond the photo and the start, which are on the device already."""
     pixels = level.height * level.width
-    tiles = grid(level.height, level.width, plan.side, deepest_layer(recipe))
-    largest = max((t.rows.high - t.rows.low) * (t.columns.high - t.columns.low) for t in tiles)
+    largest = _largest(level.height, level.width, plan.side, deepest_layer(recipe))
     kept = sum(size(name) for name, _ in recipe.content_layers) if plan.keep else 0.0
     pictures = vectors(plan.history) + (PYRAMID if recipe.pyramid > 1 else 0)
     return FIXED + round(pixels * (3 * FLOAT * pictures + kept) + largest * activations(recipe))
+
+
+@lru_cache(len(SIDES) + 1)
+def _largest(height: int, width: int, side: int | None, deepest: str) -> int:
+    """Pixels of the largest tile with its margin."""
+    tiles = grid(height, width, side, deepest)
+    return max((t.rows.high - t.rows.low) * (t.columns.high - t.columns.low) for t in tiles)
 
 
 def vectors(history: int) -> int:

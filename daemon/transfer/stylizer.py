@@ -28,7 +28,7 @@ from .recipe import PRESETS, Recipe, deepest_layer, require, smallest_side
 from .search import Search
 from .spectrum_start import start_from_style_spectrum
 from .steps import EvaluationRun, Level, levels
-from .targets import Picture, StylePictures, Targets, at_size, scaled, tensor
+from .targets import Picture, Style, StylePictures, Targets, at_size, scaled, tensor
 from .terms import OwnTerms, Term
 
 log = logging.getLogger("styled")
@@ -132,7 +132,7 @@ class Stylizer:
             if recipe.recolor is not None:
                 c = recolored(c, colors.color_map(photo, pictures, recipe.recolor))
             levels = len(level_weights(recipe, c.shape[2:]))
-            return Objective(self._vgg, recipe, c, self._targets.get(self._vgg, pictures, recipe, 1.0, levels))
+            return Objective(self._vgg, recipe, c, self._targets.get(self._vgg, Style(pictures), recipe, 1.0, levels))
 
     def _painted(
         self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[EvaluationRun]
@@ -147,6 +147,7 @@ class Stylizer:
         half = recipe.precision == "auto" and computes_in_half(self._device)
         account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before, half)
         c = x = torch.empty(0)
+        style = Style(pictures)
         learnt: list[LBFGS] = []  # the optimiser of an eased level, whose curvature the next level uses
         for scale, level in enumerate(account.levels):
             below, c = c, at_size(full, (level.height, level.width)).to(self._device)
@@ -155,7 +156,7 @@ class Stylizer:
             x = x.mean(1, keepdim=True).expand(c.shape).contiguous() if tint else x
             del below
             held = sum(optimizer.size for optimizer in learnt)
-            evaluate = self._affordable(c, pictures, recipe, account, scale, held, tint is not None)
+            evaluate = self._affordable(c, style, recipe, account, scale, held, tint is not None)
             if recipe.matched and not scale and recipe.start == "content" and evaluate.plan.history:
                 x = start_from_style_spectrum(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt, finish)
@@ -181,7 +182,7 @@ class Stylizer:
     def _affordable(
         self,
         c: Tensor,
-        pictures: StylePictures,
+        style: Style,
         recipe: Recipe,
         account: PaintingProgress,
         scale: int,
@@ -196,7 +197,7 @@ class Stylizer:
 
         def objective(plan: Plan) -> Evaluate:
             count = len(level_weights(recipe, c.shape[2:]))
-            A = self._targets.get(self._vgg, pictures, recipe, level.fraction, count, plan.side)
+            A = self._targets.get(self._vgg, style, recipe, level.fraction, count, plan.side)
             vgg = self._vgg.half if plan.half else self._vgg
             own = Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)
             return OwnTerms(own, self._terms, c, grey=grey) if self._terms else own

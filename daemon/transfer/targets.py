@@ -3,6 +3,7 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,6 +22,18 @@ StylePictures = Sequence[tuple[Picture, float]]  # each with its weight
 KEPT = 32  # targets: styles × settings × scales; at most a few MB each
 
 
+class Style:
+    """Style pictures, each (h, w, 3) with its weight, hashed once for all scales of a painting."""
+
+    def __init__(self, pictures: StylePictures) -> None:
+        self.pictures = pictures
+
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """Hashes of all pixels, and the weights."""
+        return tuple((_digest(picture), weight) for picture, weight in self.pictures)
+
+
 class Targets:
     """The KEPT targets that were used last.
 
@@ -35,19 +48,18 @@ class Targets:
         self.computed = 0  # targets computed since the start
 
     def get(
-        self, vgg: VGG, pictures: StylePictures, recipe: Recipe, fraction: float, levels: int, side: int | None = None
+        self, vgg: VGG, style: Style, recipe: Recipe, fraction: float, levels: int, side: int | None = None
     ) -> list[Statistics]:
         """The target at each of `levels` levels of the pyramid, the largest first, averaged by the pictures' weights.
 
         `fraction`: of the size at which the pictures come, above 0, at most 1. `side`: px of a tile; None: whole.
         """
-        hashes = tuple((_digest(picture), weight) for picture, weight in pictures)
         layers = tuple(name for name, _ in recipe.style_layers)
         least = smallest_side(deepest_layer(recipe))
         look = recipe.pooling, recipe.border, recipe.statistic
-        key = (hashes, layers, look, fraction, levels, least, side)
+        key = (style.key, layers, look, fraction, levels, least, side)
         if key not in self._kept:
-            self._kept[key] = self._computed(vgg, pictures, recipe, fraction, levels, least, side)
+            self._kept[key] = self._computed(vgg, style.pictures, recipe, fraction, levels, least, side)
             self.computed += 1
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:

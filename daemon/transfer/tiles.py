@@ -5,6 +5,7 @@ counts once. The grid is aligned to the pooling, so that every pooled pixel lies
 """
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -51,11 +52,13 @@ class Tile(NamedTuple):
         return F[..., top:bottom, left:right]
 
 
+@cache
 def stride(layer: str) -> int:
     """px of the picture from a pixel of a layer to the next: 1, 2, 4, …"""
     return 1 << sum(name.startswith("pool") for name in LAYERS[: LAYERS.index(layer) + 1])
 
 
+@cache
 def margin(layer: str) -> int:
     """px along the edge of a cut in which features of this layer or above differ from the whole picture's."""
     wide = 0  # in pixels of the layer

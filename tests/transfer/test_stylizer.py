@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from daemon.transfer import DeviceError, RecipeError, Stylizer, colors
+from daemon.transfer import DeviceError, RecipeError, Stylizer, colors, targets
 from daemon.transfer.recipe import PRESETS, Recipe, Start, recipe
 from daemon.transfer.steps import Step
 from tests.support.objectives import random_weights
@@ -131,6 +131,22 @@ def test_the_tutorial_starts_in_the_styles_spectrum_unless_it_starts_elsewhere(s
         first[how.matched, how.start] = steps[0].loss
     assert first[True, "content"] < 0.5 * first[False, "content"]
     assert np.array_equal(painting, stylizer.paint(content, style, replace(short, start="noise", matched=False)))
+
+
+def test_a_style_is_hashed_once_for_all_scales_of_a_painting(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed, digest = list[Picture](), targets._digest
+
+    def noted(picture: Picture) -> bytes:
+        hashed.append(picture)
+        return digest(picture)
+
+    monkeypatch.setattr(targets, "_digest", noted)
+    steps: list[Step] = []
+    stylizer.paint(scene(64, 64, 1), [(scene(40, 40, 2), 1.0), (scene(40, 40, 3), 1.0)], BRIEF, steps.append)
+    assert steps[-1].scales == 2
+    assert len(hashed) == 2
 
 
 def test_a_second_painting_recomputes_no_style_target_and_a_changed_style_does(stylizer: Stylizer) -> None:
