@@ -38,7 +38,7 @@ class Housekeeping:
         self._seen_time = store.journal.seen_time
         self._swept = -SWEEP_SECONDS
         self._compacted = 0  # bytes of the journal after it was shortened
-        self._is_replaced = False  # another work/ lies where this daemon's was
+        self.has_lost_root = False  # another work/ or another lock lies where this daemon's was
 
     def start(self, stopping: threading.Event) -> None:
         threading.Thread(target=self._run, args=(stopping,), name="housekeeping", daemon=True).start()
@@ -50,6 +50,8 @@ class Housekeeping:
         while not stopping.wait(rest):
             try:
                 self._round()
+                if self.has_lost_root:
+                    stopping.set()
                 rest = REST_SECONDS
             except Exception:  # the thread must live on, and no photo depends on a single round
                 log.exception("the housekeeping failed", extra=about(Event.HOUSEKEEPING_FAILED))
@@ -66,13 +68,12 @@ class Housekeeping:
         self._shorten()
 
     def _check_root(self) -> None:
-        is_replaced = self._lock.acquired and not self._lock.is_ours() and self._folders.work.is_dir()
-        if is_replaced and not self._is_replaced:
-            work = escape(str(self._folders.work))
-            advice = "another daemon could start on it; restart styled"
-            said = "%s is no longer the folder that this daemon began with; %s"
-            log.error(said, work, advice, extra=about(Event.ROOT_REPLACED))
-        self._is_replaced = is_replaced
+        """Another daemon could start on this root: this one takes no more photos, and ends."""
+        if self._lock.acquired and not self._lock.is_ours() and self._folders.work.is_dir():
+            self.has_lost_root = True
+            lock = escape(str(self._lock.path))
+            said = "%s is no longer the file that this daemon has locked: somebody removed it; this daemon ends"
+            log.error(said, lock, extra=about(Event.ROOT_REPLACED))
 
     def _check_clock(self) -> None:
         if leap := self._seen_time.leap():

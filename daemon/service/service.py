@@ -23,6 +23,7 @@ from daemon.events import Event, about
 from daemon.inbox.inbox import Inbox
 from daemon.processes.messages import Factory
 from daemon.service.backoff import GiveUpTimer
+from daemon.service.limits import raise_open_files
 from daemon.service.metrics import serve
 from daemon.service.parts import Parts
 from daemon.service.reload import reload
@@ -83,6 +84,8 @@ class Service:
             said = "given up: %s; %d pictures are left in the inbox for another time"
             log.error(said, self._given_up, left, extra=about(Event.GIVEN_UP, left=left))
             return ExitCode.FAILURE
+        if self._parts.housekeeping.has_lost_root:
+            return ExitCode.FAILURE
         return ExitCode.PICTURES_FAILED if once and self.status.failed else ExitCode.DONE
 
     def stop(self) -> None:
@@ -94,6 +97,7 @@ class Service:
         """Folders, lock, recovery, inbox. Photos are claimed while the painter is still loading."""
         parts, config = self._parts, self._parts.live.current
         os.umask(os.umask(0) | 0o002)  # nothing that the daemon makes may be written by everybody
+        raise_open_files()
         take_root(parts.folders, parts.lock, config.inbox_folders)
         self._keep_settings(config)
         parts.start_processes()
@@ -202,7 +206,7 @@ class Service:
                 self._inbox.scan()  # every photo in hand has gone back
             self._inbox.close()
         self.status.enter("stopped")
-        if parts.lock.acquired:
+        if parts.lock.is_ours():
             self._status_file.write()
             parts.store.journal.seen_time.save()
         parts.lock.release()

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -55,10 +56,17 @@ class Folders:
         if problems := self.problems():
             raise ConfigError(problems)
         with _disk_trouble(self.version):
+            self._close_work()
             if not self.version.exists():
                 write_atomically(self.version, f"{FORMAT}\n", durable=True)
         for style in styles:
             self._prepare_style(style)
+
+    def _close_work(self) -> None:
+        """Nobody but its owner writes in work/, whatever the umask and the rights of the root gave."""
+        status = self.work.stat()
+        if status.st_uid == os.geteuid() and status.st_mode & 0o022:
+            os.chmod(self.work, stat.S_IMODE(status.st_mode) & ~0o022)
 
     def _prepare_style(self, style: str) -> None:
         """Make the style's folder in the inbox. Whoever may write there can be in the way, and stops nothing else."""
@@ -188,7 +196,8 @@ class Folders:
             with self.enter(folder) as here:
                 for entry in here.entries():
                     if entry.name.startswith(PROBE):  # of a start that was killed
-                        here.remove(entry.name)
+                        with contextlib.suppress(OSError):  # or somebody's folder of such a name
+                            here.remove(entry.name)
         with self.enter(self.work) as work:
             name = f"{PROBE}{secrets.token_hex(4)}"
             os.close(os.open(work.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -259,3 +259,83 @@ def test_the_repository_holds_at_its_top_what_the_design_names() -> None:
     top = {line.split("/")[0] for line in listed.splitlines() if not line.startswith(".")}
     allowed = {"daemon", "systemd", "tests", "config.yaml", "pyproject.toml"}
     assert top <= allowed | {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
+
+
+# Steps on files by path, in the packages that work in the five folders. inbox/, outbox/, done/ and failed/ are others'
+# to write in: there, each step goes through storage/folder.py. Each file here says what else it has paths for, and how.
+IN_FOLDERS = ("storage", "inbox", "jobs", "gallery", "service", "cli/retry.py", "cli/why.py")
+WORK = "work/ belongs to the daemon alone"
+OWN_PATHS: dict[str, tuple[str, set[str]]] = {
+    "storage/files.py": (WORK, {"os.open", "os.chown", "each.mkdir", "path.unlink", "temporary.replace"}),
+    "storage/folder.py": ("here they are made", {"os.open", "os.mkdir", "os.rename", "os.unlink"}),
+    "storage/layout.py": (WORK, {"os.open", "os.chmod", "probe.unlink", "self.version.open"}),
+    "storage/lock.py": (WORK, {"os.open", "Handle.open"}),
+    "inbox/mounts.py": ("/proc", {"mounts.read_bytes"}),
+    "inbox/scan.py": ("each folder by its parent's descriptor", {"os.open"}),
+    "inbox/stability.py": ("O_PATH, then compared with the scan", {"os.open"}),
+    "jobs/audit.py": (
+        WORK,
+        {"(directory / RECORD).read_text", "directory.rmdir", "self.folders.work.iterdir", "version.read_text"},
+    ),
+    "jobs/delivery.py": (
+        WORK,
+        {"Handle.open", "self.records.made(job).unlink", "self.records.photo(job).with_name(name).unlink"},
+    ),
+    "jobs/journal.py": (WORK, {"os.open", "path.open", "path.read_bytes", "path.replace", "self.path.open"}),
+    "jobs/journal_compaction.py": (WORK, {"path.open"}),
+    "jobs/record.py": (
+        WORK,
+        {
+            *("(directory / RECORD).read_text", "(directory / left).unlink", "(directory / name).unlink"),
+            *("directory.rmdir", "self.directory(job).mkdir", "self.work.iterdir"),
+        },
+    ),
+    "jobs/seen_time.py": (f"{WORK}; /proc", {"BOOT_ID.read_text", "self._path.open"}),
+    "jobs/spread.py": (WORK, {"Handle.open", "os.utime", "records.photo(job).with_name(name).unlink"}),
+    "gallery/files.py": (WORK, {"self._list.open"}),
+    "gallery/page.py": ("the template that ships", {"GALLERY_PAGE.read_text"}),
+    "gallery/style_pictures.py": ("the user's own pictures", {"os.open"}),
+    "service/counters.py": (WORK, {"self._path.read_text"}),
+    "service/films.py": (WORK, {"folders.work.glob", "left.unlink", "made.unlink"}),
+    "service/housekeeping.py": (WORK, {"leftover(self._folders).unlink"}),
+    "service/parts.py": ("the user's own pictures", {"os.open"}),
+    "cli/why.py": (WORK, {"folders.work.glob", "record.read_text"}),
+}
+OS_STEPS = {
+    *("open", "rename", "replace", "unlink", "remove", "rmdir", "mkdir", "makedirs", "link", "symlink", "mkfifo"),
+    *("truncate", "chmod", "chown", "utime", "walk", "fwalk", "renames", "removedirs"),
+}
+PATH_STEPS = {
+    *("rename", "unlink", "touch", "mkdir", "rmdir", "write_text", "write_bytes", "read_text", "read_bytes"),
+    *("glob", "rglob", "iterdir", "symlink_to", "hardlink_to", "open"),
+}
+
+
+def steps_by_path(path: Path) -> set[str]:
+    """The calls in a file that name a file by its path."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import) and any(each.name == "shutil" for each in node.names):
+            found.add("shutil")
+        if not isinstance(node, ast.Call):
+            continue
+        call, arguments = node.func, len(node.args)
+        if isinstance(call, ast.Name) and call.id == "open":
+            found.add("open")
+        elif isinstance(call, ast.Attribute):
+            owner = ast.unparse(call.value)
+            owner = f"({owner})" if isinstance(call.value, ast.BinOp) else owner
+            is_path_step = call.attr in PATH_STEPS or (call.attr == "replace" and arguments == 1 and not node.keywords)
+            if (
+                (call.attr in OS_STEPS)
+                if owner == "os"
+                else (is_path_step and owner not in ("Folder", "self", "self.jobs"))
+            ):
+                found.add(f"{owner}.{call.attr}")
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if name(path).startswith(IN_FOLDERS)], ids=name)
+def test_a_step_in_a_folder_that_others_may_write_to_goes_through_a_descriptor(path: Path) -> None:
+    _, allowed = OWN_PATHS.get(name(path), ("", set()))
+    assert steps_by_path(path) <= allowed, "take a step of storage/folder.py, or say in OWN_PATHS whose path that is"

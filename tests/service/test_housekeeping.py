@@ -150,7 +150,7 @@ def test_a_leap_of_the_clock_removes_nothing(root: Path, start: Callable[..., Da
     assert (root / "done/alpha/old.jpg").exists()
 
 
-def test_a_round_that_fails_is_reported_and_a_replaced_root_is_reported_once(
+def test_a_round_that_fails_is_reported_and_a_lock_that_was_removed_ends_the_daemon(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(housekeeping, "REST_SECONDS", 0.01)
@@ -170,9 +170,10 @@ def test_a_round_that_fails_is_reported_and_a_replaced_root_is_reported_once(
 
     monkeypatch.setattr(store, "tend", tend)
     live = LiveConfig(root / "config.yaml", load(root / "config.yaml"))
-    Housekeeping(folders, store, lock, live).start(stopping)
-    wait_until(lambda: rounds > 5)
-    stopping.set()
+    keeper = Housekeeping(folders, store, lock, live)
+    keeper.start(stopping)
+    assert stopping.wait(60)
+    assert (rounds, keeper.has_lost_root) == (2, True)
     lock.release()
     events = [record.event for record in caplog.records]  # type: ignore[attr-defined]
     assert events == [Event.HOUSEKEEPING_FAILED, Event.ROOT_REPLACED]

@@ -38,3 +38,30 @@ def test_folders_on_two_filesystems_are_refused(tmp_path: Path) -> None:
         (tmp_path / "outbox").symlink_to(other)
         with pytest.raises(ConfigError, match="different filesystems"):
             Folders(tmp_path).prepare([])
+
+
+def test_nobody_but_the_daemon_writes_in_work(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work").chmod(0o2777)
+    Folders(tmp_path).prepare([])
+    assert oct((tmp_path / "work").stat().st_mode & 0o7777) == "0o2755"
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link", "a probe"])
+def test_whoever_may_write_in_the_inbox_does_not_keep_the_daemon_from_starting(tmp_path: Path, kind: str) -> None:
+    folders = Folders(tmp_path)
+    folders.prepare(["alpha"])
+    if kind == "a probe":
+        (folders.inbox / ".styled-probe-12345678").mkdir()
+    else:
+        (folders.inbox / "alpha").rmdir()
+        (folders.inbox / "alpha").symlink_to("/etc") if kind == "a link" else (folders.inbox / "alpha").touch()
+    folders.prepare(["alpha", "beta"])
+    assert (folders.inbox / "beta").is_dir()
+
+
+def test_the_folder_of_a_style_is_made_once_however_it_is_spelled(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    folders.prepare(["cafe\u0301"])
+    folders.prepare(["caf\u00e9"])
+    assert os.listdir(folders.inbox) == ["cafe\u0301"]
