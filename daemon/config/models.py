@@ -29,7 +29,7 @@ from daemon.text import meant, quoted, words
 from daemon.transfer.recipe import PRESETS, KeepColors, Precision, Recipe, Start, recipe
 from daemon.transfer.recipe_check import CHOICES
 
-NEED_RESTART = ("root", "device", "cluster", "weights", "gallery", "metrics")
+NEED_RESTART = ("root", "device", "cluster", "trust_network", "weights", "gallery", "metrics")
 PLACEHOLDERS = ("path", "file", "style", "reason", "seconds", "waited")  # in the arguments of a hook
 
 
@@ -292,6 +292,7 @@ class Config(_Group):
     settle_seconds: _Seconds = 2.0  # s; a file that has not changed for so long is complete
     device: _Device = "auto"  # all: every GPU of this machine, each with its painter
     cluster: Annotated[str, BeforeValidator(_cluster)] = "off"  # painters on other machines, through Ray
+    trust_network: _YesNo = False  # whether all who reach the ports of `cluster` may run programs as styled
     threads: _Threads = "auto"  # of the CPU, for painting
     weights: Annotated[str, BeforeValidator(_weights)] = "auto"  # or the absolute path of a state_dict
     max_megapixels: _Megapixels = 200.0  # larger pictures are refused before they are decoded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from daemon.processes.child_process import catch_output
 from daemon.processes.messages import Connection, Factory, Progress, receive
 from daemon.processes.painters import PainterInfo
 from daemon.processes.ray_actor import Message, RayActor
-from daemon.processes.ray_checks import unfit
+from daemon.processes.ray_checks import MODE, is_loopback, unfit, unguarded
 from daemon.processes.remote_child import socket_pair
 from daemon.processes.shared_array import SharedArray
 from daemon.transfer.network.weights import describe
@@ -80,9 +81,15 @@ class RayBridge:
     ready_info = None
     answers_with = (WorkerDied,)
 
-    def __init__(self, address: str, device: str, weights: str, threads: int | None, resident: Factory) -> None:
+    def __init__(
+        self, address: str, device: str, weights: str, threads: int | None, resident: Factory, trust_network: bool
+    ) -> None:
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        mode = os.environ.get(MODE, "").lower()
+        if address == "local" and not mode:  # Ray listens on every network, and by default asks for a token
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # rather than one that Ray would write to a file
+        self._is_guarded = trust_network or mode == "token" or address == "local"
         catch_output("Ray")
         self._address, self._device, self._threads, self._resident = address, device, threads, resident
         self._weights, self._sha256 = weights, ""
@@ -106,6 +113,8 @@ class RayBridge:
         own = ray.get_runtime_context().get_node_id()
         while True:
             nodes = [node for node in ray.nodes() if node["Alive"]]
+            if not self._is_guarded and not all(is_loopback(node["NodeManagerAddress"]) for node in nodes):
+                raise ConfigError([unguarded(nodes[0]["NodeManagerAddress"] + ":", trust_network=False)])
             if own not in {node["NodeID"] for node in nodes}:
                 raise WorkerDied("cluster: this host's own part of it has ended")
             self._settle(nodes)

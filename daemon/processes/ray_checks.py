@@ -1,11 +1,15 @@
 """Why a Ray cluster, or one of its painters, cannot be used; in words for the user. Imports no Ray."""
 
 import importlib.util
+import ipaddress
+import os
 import socket
+from collections.abc import Mapping
 
 from daemon import __version__
 from daemon.processes.painters import PainterInfo
 
+MODE = "RAY_AUTH_MODE"  # "token": Ray answers only those who have its token
 REACH_SECONDS = 5.0  # for the cluster's address to answer
 
 
@@ -32,6 +36,33 @@ def unreachable(address: str) -> str:
             "the address that `ray start --head` said?"
         )
     return ""
+
+
+def unguarded(address: str, trust_network: bool, environment: Mapping[str, str] = os.environ) -> str:
+    """Why the cluster at `address` may not be used: everybody who reaches the ports of Ray can run programs as the user
+    that runs styled. "" if Ray asks for a token, if the ports are this machine's alone, or if the user trusts the
+    network. A cluster that is "local" is styled's own, which makes a token for it unless the environment forbids that.
+    """
+    mode = environment.get(MODE, "").lower()
+    if trust_network or mode == "token" or (address == "local" and not mode):
+        return ""
+    host = address.rpartition(":")[0].strip("[]")
+    if address != "local" and is_loopback(host):
+        return ""
+    return (
+        f"cluster: everybody who can reach {address} may run programs as the user that runs styled; start Ray and "
+        f"styled with {MODE}=token and one token, or write `trust_network: yes` if nobody else is in that network"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def unfit(version: str, info: PainterInfo | None, problems: str, sha256: str) -> str:

@@ -21,7 +21,7 @@ from daemon.processes.child import Child
 from daemon.processes.messages import Factory
 from daemon.processes.painters import PAINTER, PainterInfo
 from daemon.processes.pool import Member, Pool
-from daemon.processes.ray_checks import not_installed, unreachable
+from daemon.processes.ray_checks import not_installed, unguarded, unreachable
 from daemon.processes.remote_child import RemoteChild
 from daemon.storage.files import Handle
 
@@ -42,12 +42,17 @@ class Cluster:
         threads: int | None,
         pool: Pool[Member],
         resident: Factory | None = None,
+        *,
+        trust_network: bool = False,
     ) -> None:
-        """`address`: "local" for a cluster of this machine alone, or host:port. `resident`: as in Painters."""
+        """`address`: "local" for a cluster of this machine alone, or host:port. `resident`: as in Painters.
+        `trust_network`: see ray_checks.unguarded."""
         self.trouble = ""  # why the cluster has no painter for us
         self._address = address
         self._pool = pool
-        self._bridge = Child("bridge to the cluster", BRIDGE, address, device, weights, threads, resident or PAINTER)
+        self._trust_network = trust_network
+        arguments = address, device, weights, threads, resident or PAINTER, trust_network
+        self._bridge = Child("bridge to the cluster", BRIDGE, *arguments)
         self._painters: dict[str, RemoteChild] = {}  # by their names
         self._failures = 0  # to reach the cluster, since a painter joined
         self._has_worked = False
@@ -62,7 +67,7 @@ class Cluster:
         self._bridge.kill()
 
     def _run(self) -> None:
-        if why := not_installed():
+        if why := not_installed() or unguarded(self._address, self._trust_network):
             self._pool.refuse(ConfigError([why]))
             return
         while not self._closed.is_set():

@@ -52,7 +52,7 @@ class Parts:
             [config.device] if is_alone else [], config.weights, painter, lambda: self.live.current.stall_seconds
         )
         cluster = config.cluster, config.device, config.weights, config.thread_count, self.painters.pool, painter
-        self.cluster = None if is_alone else Cluster(*cluster)
+        self.cluster = None if is_alone else Cluster(*cluster, trust_network=config.trust_network)
         self.listeners = Listeners(self.folders, self.readers, self.status, self.live)
         pipeline = Pipeline(self.store, self.readers, self.painters, self.status, self.listeners.notify)
         self.threads = JobThreads(self.folders, pipeline, self.live, stopping)

@@ -8,7 +8,7 @@ from pathlib import Path
 from daemon.config.models import Config
 from daemon.errors import ConfigError, JobError, StartLater, WorkerDied
 from daemon.jobs.failures import TRIES
-from daemon.processes.ray_checks import not_installed, unreachable
+from daemon.processes.ray_checks import not_installed, unguarded, unreachable
 from daemon.service.metrics import check_port
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
@@ -72,13 +72,17 @@ def check_next_start(old: Config, new: Config, load_model: LoadModel) -> None:
     if new.root != old.root:
         with found.kept():
             check_folders(new)
-    if (new.metrics, new.cluster) != (old.metrics, old.cluster):
+    if _network(new) != _network(old):
         with found.kept():
             check_network(new, is_running=new.metrics == old.metrics)
     if (new.device, new.weights) != (old.device, old.weights) and new.cluster == "off":
         with found.kept():
             load_model(new)
     found.raise_all()
+
+
+def _network(config: Config) -> tuple[object, ...]:
+    return config.metrics, config.cluster, config.trust_network
 
 
 def check_folders(config: Config) -> None:
@@ -91,7 +95,7 @@ def check_network(config: Config, *, is_running: bool) -> None:
     if config.metrics != "off" and not is_running:
         check_port(config.metrics)
     if config.cluster != "off":
-        if why := not_installed():
+        if why := not_installed() or unguarded(config.cluster, config.trust_network):
             raise ConfigError([why])
         if why := unreachable(config.cluster):
             raise StartLater([why])

@@ -6,7 +6,7 @@ import pytest
 
 from daemon import __version__
 from daemon.processes.painters import PainterInfo
-from daemon.processes.ray_checks import not_installed, unfit, unreachable
+from daemon.processes.ray_checks import not_installed, unfit, unguarded, unreachable
 
 
 def test_a_cluster_without_ray_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,6 +17,31 @@ def test_a_cluster_without_ray_says_what_to_install(monkeypatch: pytest.MonkeyPa
 def test_a_cluster_that_does_not_answer_says_what_to_look_at() -> None:
     assert "127.0.0.1:1 cannot be reached (Connection refused)" in unreachable("127.0.0.1:1")
     assert not unreachable("local")
+
+
+@pytest.mark.parametrize(
+    ("address", "trust", "mode", "is_refused"),
+    [
+        ("10.0.0.1:6379", False, "", True),
+        ("10.0.0.1:6379", False, "disabled", True),
+        ("head.local:6379", False, "", True),
+        ("10.0.0.1:6379", True, "", False),
+        ("10.0.0.1:6379", False, "token", False),
+        ("127.0.0.1:6379", False, "", False),
+        ("localhost:6379", False, "", False),
+        ("[::1]:6379", False, "", False),
+        ("[fd00::1]:6379", False, "", True),
+        ("local", False, "", False),
+        ("local", False, "disabled", True),
+        ("local", True, "disabled", False),
+    ],
+)
+def test_a_cluster_that_others_can_reach_needs_a_token_or_trust(
+    address: str, trust: bool, mode: str, is_refused: bool
+) -> None:
+    why = unguarded(address, trust, {"RAY_AUTH_MODE": mode} if mode else {})
+    assert bool(why) == is_refused
+    assert not why or ("RAY_AUTH_MODE=token" in why and "trust_network: yes" in why)
 
 
 def test_a_painter_of_another_version_or_with_other_weights_is_unfit() -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from daemon.config.load import load
-from daemon.errors import ConfigError
+from daemon.errors import ConfigError, ExitCode
 from daemon.events import Event
 from tests.support.daemon import Daemon, Start, wait_until
 from tests.support.folders import adds_up, drop
@@ -67,7 +67,7 @@ def configured(root: Path, address: str) -> None:
         f"  {style}: {{picture: {root / 'alpha.png'}, style_weight: {1 + n}}}\n" for n, style in enumerate(STYLES)
     )
     text = CONFIG.partition("styles:")[0].replace("size: 48", "size: 24")
-    where = f"cluster: {address}\n" if address else ""
+    where = f"cluster: {address}\ntrust_network: yes\n" if address else ""
     (root / "config.yaml").write_text(f"{text}{where}styles:\n{pictures}")
 
 
@@ -169,6 +169,16 @@ def test_what_cannot_be_a_cluster_is_refused(root: Path, lines: str, right: str)
     path.write_text(lines + CONFIG.replace("device: cpu\n", "" if "device" in lines else "device: cpu\n"))
     with pytest.raises(ConfigError, match=right.replace("(", r"\(")):
         load(path)
+
+
+@with_ray
+def test_an_open_cluster_is_refused_unless_the_network_is_trusted(root: Path, start: Start, nodes: Nodes) -> None:
+    configured(root, nodes.address)
+    config = root / "config.yaml"
+    config.write_text(config.read_text().replace("trust_network: yes\n", ""))
+    daemon = start(fast=True)
+    assert daemon.process.wait(LONG) == ExitCode.CONFIGURATION
+    assert "may run programs as the user that runs styled" in daemon.text()
 
 
 def test_a_cluster_that_is_gone_hinders_but_stops_nothing(root: Path, start: Start) -> None:
