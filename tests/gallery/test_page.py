@@ -1,10 +1,13 @@
 """The gallery's page in a real browser: names are text, every control works by keyboard, and it is quick."""
 
 import dataclasses
+import functools
+import http.server
 import json
 import math
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -378,9 +381,33 @@ def test_a_swipe_turns_the_page_and_a_finger_on_the_edge_moves_it(browser: Brows
     browser.call("Emulation.setTouchEmulationEnabled", enabled=False)
 
 
+@pytest.fixture(params=["file", "http"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where the page of `studio` is opened: as a file, or from a web server."""
+    if request.param == "file":
+        yield tmp_path.as_uri()
+        return
+    handler = functools.partial(SilentHandler, directory=str(tmp_path))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class SilentHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @needs_chromium
-def test_an_open_page_takes_what_is_new_without_being_loaded_again(studio: tuple[Browser, Path, list[Row]]) -> None:
+def test_an_open_page_takes_what_is_new_without_being_loaded_again(
+    studio: tuple[Browser, Path, list[Row]], place: str
+) -> None:
     browser, folder, rows = studio
+    browser.open(f"{place}/index.html")
     browser.run("window.kept = 1, open(shown[0].id), look()")
     browser.run("new Promise(done => setTimeout(done, 200))")
     assert browser.run("$('count').textContent") == "8 paintings", "nothing is new"
