@@ -13,7 +13,10 @@ from daemon.errors import ExitCode, JobError
 def why(
     file: Annotated[str, typer.Argument(help="A path, or STYLE/NAME as it was dropped.")], config: ConfigOption = None
 ) -> None:
-    """Say what became of a file: growing, ignored, queued, in work, delivered or failed, and why."""
+    """Say what became of a file, and why.
+
+    The file may be growing, ignored, queued, in work, delivered or failed.
+    """
     from daemon.cli.output import read_status
     from daemon.cli.why import why as explain
 
@@ -26,7 +29,10 @@ def doctor(
     mend: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired without you.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Count every picture that was ever taken, name each file that does not add up, and say what to do."""
+    """Count every picture, and name each file that does not add up.
+
+    Says what to do with such a file.
+    """
     from daemon.cli.output import doctor_lines
     from daemon.jobs.audit import examine, repair
 
@@ -47,7 +53,10 @@ def retry(
     every: Annotated[bool, typer.Option("--all", help="Every picture in failed/ with its reason.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Put failed pictures back into the inbox, with their sidecars, for another try."""
+    """Put failed pictures back into the inbox for another try.
+
+    Their sidecars and masks go with them.
+    """
     from daemon.cli.retry import all_failed
     from daemon.cli.retry import retry as put_back
     from daemon.storage.layout import Folders

@@ -27,7 +27,10 @@ def paint(
     config: ConfigOption = None,
     **settings: str | None,
 ) -> None:
-    """Paint photographs in one or several styles, without the daemon and its folders."""
+    """Paint photographs in one or several styles.
+
+    Needs neither the daemon nor its folders. A style is a name in config.yaml, a built-in picture, or a file.
+    """
     from daemon.cli.paint import Outcome, paint_all
     from daemon.cli.paint_plan import choose_styles, is_name, named, plan, workplace
     from daemon.config.load import from_options
@@ -71,7 +74,10 @@ def preview(
     config: ConfigOption = None,
     **settings: str | None,
 ) -> None:
-    """Show a photograph in several styles and strengths on one sheet, small and soon."""
+    """Show a photograph in several styles on one sheet.
+
+    Each small painting has its line for config.yaml, which makes it large.
+    """
     from daemon.cli.paint_plan import all_styles, check_target, choose_styles, named, workplace
     from daemon.cli.preview import SIZE, looks
     from daemon.cli.preview import preview as paint_sheet
@@ -118,7 +124,10 @@ def repaint(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make a painting again from its record: bit for bit the same on the same kind of machine and versions."""
+    """Make a painting again from its record.
+
+    Bit for bit the same on the same kind of machine with the same versions.
+    """
     from daemon.cli.output import comparison_lines
     from daemon.cli.repaint import repaint as again
 
@@ -160,7 +169,10 @@ def weights(
     ] = None,
     url: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Fetch, verify and store the ImageNet weights once; the daemon uses them from its next start on."""
+    """Fetch, verify and store the ImageNet weights once.
+
+    The daemon uses them from its next start on.
+    """
     from daemon.console.bars import fetching
     from daemon.transfer.errors import WeightsError
     from daemon.transfer.network.imagenet import fetch, take

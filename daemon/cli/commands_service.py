@@ -43,7 +43,7 @@ def run(
 
 
 def init(folder: Annotated[Path, typer.Argument(help="Your folder; by default this one.")] = Path()) -> None:
-    """Make a folder of your own: a commented config.yaml, an inbox, an outbox."""
+    """Make a folder of your own, with a commented config.yaml."""
     from daemon.cli.init import init as make
 
     say(list(make(folder)))
@@ -53,7 +53,10 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="A new folder, or of an earlier demo.")] = Path("styled-demo"),
     size: Annotated[int, typer.Option(min=16, help="Long side of the paintings, in pixels.")] = 256,
 ) -> None:
-    """Run the whole daemon on pictures that ship with it, and say where to look."""
+    """Run the daemon on pictures that ship with it.
+
+    Says where to look. Run again, it goes on where it was stopped.
+    """
     from daemon.cli.demo import run_demo
 
     raise typer.Exit(run_demo(folder, size))
@@ -64,7 +67,10 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Also load the model on its device.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
 ) -> None:
-    """Validate the configuration, the folders and the rights, and say what would happen to each waiting file."""
+    """Check the settings, the folders and the rights.
+
+    Says also what would happen to each waiting file.
+    """
     from daemon.cli.checking import become_owner, load_model, probe
     from daemon.cli.output import tree_lines, what_would_happen
     from daemon.config.load import load
