@@ -88,7 +88,8 @@ class Kind(Enum):
     """What an entry of the inbox is."""
 
     PHOTO = "photo"  # painted once it has settled
-    COMPANION = "companion"  # goes with its photo, or waits for it
+    COMPANION = "companion"  # goes with its photo
+    ORPHAN = "orphan"  # a companion whose photo is not there
     LEFT_ALONE = "left alone"  # by a rule
     NO_STYLE = "no style"  # a folder in inbox/ that names no style
     UNPAINTED = "unpainted"  # a photo in a folder of no style
@@ -107,7 +108,11 @@ class ScanEntry:
     @property
     def description(self) -> str:
         """What becomes of the entry, as the second half of a sentence."""
-        return self.why if self.kind in (Kind.PHOTO, Kind.COMPANION, Kind.TROUBLE) else f"left alone: {self.why}"
+        return (
+            self.why
+            if self.kind in (Kind.PHOTO, Kind.COMPANION, Kind.ORPHAN, Kind.TROUBLE)
+            else f"left alone: {self.why}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +291,7 @@ def _other(here: _Folder, name: str, beside: Neighbours) -> ScanEntry:
         if name not in (photo + SIDECAR, photo + MASK):
             ending = MASK if is_picture(name) else SIDECAR
             return ScanEntry(path, Kind.TROUBLE, f"cannot count: its ending must be {ending}, in lower case")
-        verb = "goes with" if beside.find(photo) else "waits for"
-        return ScanEntry(path, Kind.COMPANION, f"{verb} {escape(photo)}")
+        if beside.find(photo):
+            return ScanEntry(path, Kind.COMPANION, f"goes with {escape(photo)}")
+        return ScanEntry(path, Kind.ORPHAN, f"waits for {escape(photo)}")
     return ScanEntry(path, Kind.LEFT_ALONE, "another kind of file: its extension is no picture's")

@@ -135,7 +135,7 @@ class ScanThread:
             entries, missing = _scanned(InboxScan(self._folder, styles.names, styles.default))
             if styles is not self._reported_styles:  # other folders are left alone now: say so again
                 self._reporter, self._reported_styles = InboxReporter(self._folder), styles
-            self._reporter.report_scan(entries, missing)
+            self._reporter.report_scan(entries, missing, started)
             with self._changed:
                 if styles is self.styles:  # otherwise the next scan, already requested, fills the queue
                     self._queue.update((each.photo for each in entries if each.photo), self._clock())

@@ -5,12 +5,14 @@ import dataclasses
 import logging
 import math
 import os
+import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.errors import JobError, PhotoLocked, SourceChanged, Unreadable
 from daemon.events import Event, about
+from daemon.filenames import MASK, SIDECAR
 from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.jobs.delivery import REASON, Delivery
 from daemon.jobs.record import Job, JobRecords, new_id
@@ -93,11 +95,7 @@ class JobStore:
         status = os.fstat(handle.fd)
         if Signature.of(status) != signature:
             raise SourceChanged
-        if status.st_size > SPARE_BYTES + max_megapixels * 1e6 * BYTES_PER_PIXEL:
-            size = f"{status.st_size / 1e9:,.1f} GB, more than a picture of {max_megapixels:g} megapixels can have"
-            raise JobError(
-                f"The file has {size}.", "Save it again as a picture, or raise max_megapixels in config.yaml."
-            )
+        _check_length(status.st_size, max_megapixels)
         os.fsync(handle.fd)  # its writer may not have done so, and from here on we keep it
         try:
             digest = sha256(handle.fd)
@@ -116,13 +114,29 @@ class JobStore:
         if Signature.of(status) != signature:
             raise SourceChanged
 
-    def companion(self, job: Job, ending: str) -> Handle | None:
-        """The claimed sidecar (".yaml") or mask (".mask.png"), open for reading; None if the photo has none."""
+    def check_companions(self, job: Job, home: Path) -> None:
+        """Raises SourceChanged if a sidecar or a mask has come into `home`, the photo's folder of the inbox, since the
+        claim: it goes back into the inbox with the photo. If another photo of this name is there, it is that photo's.
+        """
+        late = [job.name + ending for ending in (SIDECAR, MASK) if job.name + ending not in job.companions]
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.folders.enter(home) as folder:
+            came = [name for name in late if folder.holds(name) and stat.S_ISREG(folder.stat(name).st_mode)]
+            if came and not folder.holds(job.name):
+                with self.folders.enter(self.records.directory(job)) as work:
+                    for name in came:
+                        move(folder, name, work, name)
+                raise SourceChanged
+
+    def companion(self, job: Job, ending: str, max_megapixels: float = math.inf) -> Handle | None:
+        """The claimed sidecar (".yaml") or mask (".mask.png"), open for reading; None if the photo has none. Raises
+        JobError if it is larger than any picture of `max_megapixels`."""
         name = job.name + ending
         if name not in job.companions:
             return None
         with self.folders.enter(self.records.directory(job)) as work:
-            return work.file(name)
+            file = work.file(name)
+        _check_length(os.fstat(file.fd).st_size, max_megapixels)
+        return file
 
     def put_back(self, job: Job) -> None:
         """Return all files to the inbox, under another name if a new file has theirs."""
@@ -133,7 +147,8 @@ class JobStore:
             self.records.close(job, "returned", name=job.name)
             return
         with work:
-            sources = {name[len(job.name) :]: name for name in job.names if work.holds(name)}
+            endings = [ending for ending in (SIDECAR, MASK, "") if work.holds(job.name + ending)]  # the photo last
+            sources = {ending: job.name + ending for ending in endings}
             name = self._return(job, work, sources) if sources else job.name
         self.records.close(job, "returned", name=name)
 
@@ -214,6 +229,13 @@ class JobStore:
             if not failed.holds(job.name):
                 failed.remove(job.name + REASON)
                 failed.sync()
+
+
+def _check_length(length: int, max_megapixels: float) -> None:
+    """Before a file is read to its end."""
+    if length > SPARE_BYTES + max_megapixels * 1e6 * BYTES_PER_PIXEL:
+        size = f"{length / 1e9:,.1f} GB, more than a picture of {max_megapixels:g} megapixels can have"
+        raise JobError(f"The file has {size}.", "Save it again as a picture, or raise max_megapixels in config.yaml.")
 
 
 def _can_move(source: Folder, name: str, target: Folder, new: str) -> bool:

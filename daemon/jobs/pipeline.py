@@ -54,6 +54,7 @@ class JobContext:
 
     job: Job
     signature: Signature
+    home: Path  # the folder of the inbox that the photo was taken from
     file: Handle
     source_sha256: str
     settings: Settings
@@ -92,7 +93,7 @@ class Pipeline:
             try:
                 if self.spread(job, photo.signature, config):
                     return
-                context = self.open(job, photo.signature, config)
+                context = self.open(job, photo, config)
                 content = self.read(context)
                 result = self.paint(context, content)
                 path, record, thumbnails = self.deliver(context, content, result)
@@ -103,7 +104,7 @@ class Pipeline:
             except SourceChanged:
                 self.jobs.put_back(job)
                 extra = about(Event.STILL_GROWING, style=job.style)
-                log.info("%s is still being written; it waits in the inbox", job, extra=extra)
+                log.info("%s has changed, or its sidecar or mask has; it waits in the inbox", job, extra=extra)
             except WorkerLost as loss:
                 self.jobs.put_back(job)
                 extra = about(Event.RETURNED, style=job.style)
@@ -151,11 +152,11 @@ class Pipeline:
         file = self.jobs.companion(job, SIDECAR)
         return load_sidecar(_text(file), job.name + SIDECAR, config.styles) if file else None
 
-    def open(self, job: Job, signature: Signature, config: Config) -> JobContext:
+    def open(self, job: Job, photo: InboxPhoto, config: Config) -> JobContext:
         """Raises SourceChanged if the photo is still being written, JobError if its sidecar does not validate."""
-        file, digest = self.jobs.open(job, signature, config.max_megapixels)
-        own = self._sidecar(job, config)
-        return JobContext(job, signature, file, digest, config.settings(job.style, own), config)
+        file, digest = self.jobs.open(job, photo.signature, config.max_megapixels)
+        settings = config.settings(job.style, self._sidecar(job, config))
+        return JobContext(job, photo.signature, Path(photo.path).parent, file, digest, settings, config)
 
     def read(self, context: JobContext) -> Photo:
         """The photo, decoded at the size that it is painted in. Raises JobError if it cannot be decoded."""
@@ -180,13 +181,14 @@ class Pipeline:
 
     def paint(self, context: JobContext, content: Photo) -> PaintResult[SharedArray]:
         """Paint on the first free painter, if possible one that has the style ready. The painting has the shape of
-        the photo, (H, W, 3)."""
+        the photo, (H, W, 3). Raises SourceChanged if a sidecar or a mask of the photo has come meanwhile."""
         job, config = context.job, context.config
         self.status.stage(job.id, "waiting for a painter")
         long_side = max(1, round(max(content.size) * context.settings.recipe.style_scale))
         files = config.styles[job.style].all_pictures
         style = self.styles.load(files, long_side, config.max_megapixels)
         with self.painters.take(job.style) as painter:
+            self.jobs.check_companions(job, context.home)
             self.status.stage(job.id, "painting")
             patience, film = config.stall_seconds, config.output.film
 
@@ -201,7 +203,7 @@ class Pipeline:
                 return steps.result(painting, recipe, painter.info, threads or painter.info.threads, style.sources)
 
             result = paint_with_safe_retry(attempt, context.settings.recipe, job)
-        mask = self.jobs.companion(job, MASK)
+        mask = self.jobs.companion(job, MASK, config.max_megapixels)
         if mask is None:
             return result
         masked = self.readers.masked(result.painting, content.pixels, mask, config.max_megapixels)

@@ -37,23 +37,23 @@ def reporter() -> InboxReporter:
 
 def test_each_entry_is_reported_once_until_it_was_different_in_between(reporter: InboxReporter, logged: Logged) -> None:
     for _ in range(3):
-        reporter.report_scan([UNKNOWN, LOCKED, OTHER], "")
+        reporter.report_scan([UNKNOWN, LOCKED, OTHER], "", 0)
     no_style = Event.LEFT_ALONE, "/r/inbox/stary: left alone: no style is called stary"
     assert sorted(logged()) == [
         (Event.LEFT_ALONE, "/r/inbox/starry/locked: cannot be looked into: Permission denied"),
         no_style,
     ]
-    reporter.report_scan([LOCKED], "")
-    reporter.report_scan([UNKNOWN, LOCKED], "")
+    reporter.report_scan([LOCKED], "", 0)
+    reporter.report_scan([UNKNOWN, LOCKED], "", 0)
     assert logged() == [no_style]
 
 
 def test_a_missing_inbox_is_reported_once_and_so_is_its_return(reporter: InboxReporter, logged: Logged) -> None:
     for _ in range(3):
-        reporter.report_scan([], "is missing")
+        reporter.report_scan([], "is missing", 0)
     assert logged() == [(Event.INBOX_MISSING, "/r/inbox is missing; waiting for it")]
     for _ in range(3):
-        reporter.report_scan([], "")
+        reporter.report_scan([], "", 0)
     assert logged() == [(Event.INBOX_BACK, "/r/inbox is back")]
 
 
@@ -69,3 +69,15 @@ def test_a_photo_that_waits_for_a_person_is_reported_once_in_a_single_line(
     reporter.report_blocked({})  # the photo was taken away or can be read …
     reporter.report_blocked(blocked)
     assert len(logged()) == 1, "… and this is another time"
+
+
+def test_a_companion_that_can_no_longer_count_is_said_once(reporter: InboxReporter, logged: Logged) -> None:
+    orphan = ScanEntry("/r/inbox/starry/a.jpg.yaml", Kind.ORPHAN, "waits for a.jpg")
+    for now in (0, 30, 59):
+        reporter.report_scan([orphan], "", now)
+    assert logged() == []
+    for now in (60, 61, 1000):
+        reporter.report_scan([orphan], "", now)
+    ((event, message),) = logged()
+    assert event == Event.LEFT_ALONE
+    assert message.startswith("/r/inbox/starry/a.jpg.yaml waits for a.jpg, which is not here;")

@@ -99,6 +99,23 @@ def test_a_file_that_may_not_be_moved_is_its_own_trouble(
     assert tree(tmp_path) == {"inbox/alpha/photo.jpg": "photo", "inbox/alpha/photo.jpg.yaml": "size: 64"}
 
 
+def test_a_sidecar_that_comes_after_the_claim_goes_back_with_its_photo(jobs: JobStore, tmp_path: Path) -> None:
+    """Also a photo that was dropped right into inbox/, which goes back to the folder of its style."""
+    photo = inbox_photo(tmp_path)
+    top = Path(photo.path).rename(tmp_path / "inbox/photo.jpg")
+    job = take(jobs, dataclasses.replace(photo, path=str(top)))
+    jobs.check_companions(job, top.parent)
+    (tmp_path / "inbox/photo.jpg.yaml").write_text("size: 64")
+    (tmp_path / "inbox/photo.jpg.mask.png").mkdir()
+    with pytest.raises(SourceChanged):
+        jobs.check_companions(job, top.parent)
+    jobs.put_back(job)
+    assert tree(tmp_path) == {"inbox/alpha/photo.jpg": "photo", "inbox/alpha/photo.jpg.yaml": "size: 64"}
+    again = take(jobs, inbox_photo(tmp_path))
+    inbox_photo(tmp_path, content=b"another", sidecar=b"its own")
+    jobs.check_companions(again, tmp_path / "inbox/alpha")
+
+
 def test_a_sidecar_that_is_spelled_otherwise_gets_its_photos_spelling(jobs: JobStore, tmp_path: Path) -> None:
     composed, decomposed = "caf\u00e9.jpg", "cafe\u0301.jpg"
     photo = inbox_photo(tmp_path, composed)

@@ -1,10 +1,12 @@
 """One picture's pipeline, with real readers and with painters of the test's own, in real processes."""
 
+import dataclasses
 import io
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from daemon.processes.painters import Painters
 from daemon.processes.pool import Pool
 from daemon.processes.readers import Readers
 from daemon.processes.shared_array import SharedArray
+from daemon.processes.style_cache import LoadedStyle
 from daemon.status import Status
 from daemon.storage.files import Handle
 from daemon.storage.layout import Folders
@@ -181,6 +184,26 @@ def test_a_photo_that_grows_while_it_is_painted_goes_back(
     pipeline.run(photo, config)
     assert (root / "inbox/alpha/photo.png").read_bytes().endswith(b"more")
     assert not list((root / "outbox").rglob("*.png"))
+
+
+def test_a_sidecar_that_comes_before_the_painting_begins_counts(
+    root: Path, config: Config, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, load = png_photo(root), pipeline.styles.load
+    sidecar = root / "inbox/alpha/photo.png.yaml"
+
+    def late(*arguments: Any) -> LoadedStyle:
+        sidecar.write_text("size: 32")
+        return load(*arguments)
+
+    monkeypatch.setattr(pipeline.styles, "load", late)
+    pipeline.run(photo, config)
+    assert not list((root / "outbox").rglob("*.png")), "it went back and waits, with its sidecar"
+    monkeypatch.undo()
+    names = (f"{photo.name}.yaml",)
+    pipeline.run(dataclasses.replace(photo, companions=names, spelled=names), config)
+    with Image.open(root / "outbox/alpha/photo.png") as painting:
+        assert max(painting.size) == 32
 
 
 @pytest.mark.parametrize("wish", ["{size: 1024, style_scale: 20}", "{size: 9000}"])
