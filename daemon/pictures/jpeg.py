@@ -24,6 +24,8 @@ DAMAGE = re.compile(r"^Corrupt JPEG data|remature end")  # all else that is fata
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 FEW = 4  # bytes left over before the end, as some cameras leave them; a hole leaves hundreds
 AHEAD = 8  # bytes that the decoder may have read before it complains of the rest
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a header with size and components
+PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 MARKER = re.compile(rb"\xff[^\x00\xff]")
 BEHIND_A_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
@@ -32,12 +34,14 @@ def load(image: Image.Image, data: BinaryIO) -> Image.Image:
     """The pixels of a JPEG that Pillow has opened, at the size of its draft. Raises JobError if a part is missing."""
     data.seek(0)
     blob = data.read()
-    scans = sum(marker == 0xDA for marker, _, _ in _parts(blob)) if image.info.get("progressive") else 1
+    scans, is_complete = _scans(blob)
     if scans > MOST_SCANS:
         raise JobError(
-            f"It is a progressive JPEG of {scans} passes, and the limit is {MOST_SCANS}.",
+            f"It is a JPEG of {scans} passes, and the limit is {MOST_SCANS}.",
             "Save it again in a photo editor, not as a progressive JPEG.",
         )
+    if not is_complete:
+        raise breaks_off("JPEG")
     pixels = _decoded(blob, image.mode, image.size)
     if pixels is None:
         data.seek(0)
@@ -98,8 +102,30 @@ def _mended(blob: bytes) -> bytes:
     return b"".join(out if is_ended else [*out, END])
 
 
+def _scans(blob: bytes) -> tuple[int, bool]:
+    """How many passes there are, and whether they bring all that the header announces: a decoder makes a picture of the
+    first passes, too. Each component has 64 frequencies, which a progressive file may bring in several passes, bit by
+    bit (ITU-T T.81, B.2.3 and G.1.1). A file with all components in its only pass is not searched through."""
+    count, is_progressive, left = 0, False, {0: set(range(64))}
+    for marker, start, end in _parts(blob):
+        part = blob[start:end]
+        if marker in FRAMES and len(part) > 9:
+            is_progressive = marker in PROGRESSIVE
+            left = {part[10 + 3 * i]: set(range(64)) for i in range(part[9]) if 10 + 3 * i < len(part)}
+        if marker != 0xDA or len(part) < 8:
+            continue
+        count += 1
+        first, last, bits = part[-3:]
+        for component in part[5 : 5 + 2 * part[4] : 2]:
+            if bits & 15 == 0 or not is_progressive:
+                left.get(component, set()).difference_update(range(first, last + 1) if is_progressive else range(64))
+        if count == 1 and not is_progressive and not any(left.values()):
+            break
+    return count, not any(left.values())
+
+
 def _parts(blob: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each part up to the end of the picture; a scan's part ends where the next begins."""
+    """(marker, start, end) of each part up to the end of the picture. The part of a scan ends before its pixels."""
     place = 2
     while found := MARKER.search(blob, place):
         start, marker = found.start(), blob[found.start() + 1]
@@ -108,8 +134,8 @@ def _parts(blob: bytes) -> Iterator[tuple[int, int, int]]:
             return
         bare = marker == 0x01 or 0xD0 <= marker <= 0xD8
         place = start + 2 + (0 if bare else int.from_bytes(blob[start + 2 : start + 4], "big"))
+        if not bare:
+            yield marker, start, place
         if marker == 0xDA:
             behind = BEHIND_A_SCAN.search(blob, place)
             place = behind.start() if behind else len(blob)
-        if not bare:
-            yield marker, start, place
