@@ -1,7 +1,11 @@
 """The benchmarks run, and say what they promise to; their figures mean nothing at these sizes."""
 
+import json
 import math
+import signal
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +14,9 @@ from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
 from daemon.transfer.recipe import recipe
 from tests.benchmarks import race, seed
+from tests.benchmarks.gpu import __main__ as gpu
+from tests.benchmarks.gpu.bench import Bench
+from tests.benchmarks.gpu.report import Report
 from tests.benchmarks.look import peers
 from tests.benchmarks.roofline import flops
 from tests.benchmarks.speed import PAIRS, ratio
@@ -38,6 +45,33 @@ def test_a_pair_that_never_gets_there_counts_as_nothing() -> None:
 def test_at_least_six_pairs_are_measured_by_default() -> None:
     assert len(PAIRS) >= 6
     assert all(path.is_file() for pair in PAIRS for path in pair)
+
+
+def test_the_gpus_benchmark_ends_with_a_verdict_and_says_what_it_did_not_try(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tried = ["--only", "machine", "sound", "shortage", "launches", "--json", str(tmp_path / "gpu.json")]
+    assert gpu.main(tried) == 0 or torch.cuda.is_available()
+    lines = capsys.readouterr().out.splitlines()
+    if not torch.cuda.is_available():
+        assert lines[-1] == "VERDICT: 3 of 3 hold"
+        assert sum("not tried" in line for line in lines) == 2
+    assert "copy" in json.loads((tmp_path / "gpu.json").read_text())
+
+
+def test_a_section_that_breaks_or_takes_too_long_is_a_verdict_like_another() -> None:
+    report = Report()
+    bench = Bench(torch.device("cpu"), report)
+    signal.signal(signal.SIGALRM, gpu.late)
+
+    def endless(bench: Bench) -> None:
+        while True:
+            time.sleep(0.01)
+
+    gpu.run(endless, bench, 0.05)
+    gpu.run(lambda bench: bench.report.verdict("another", True, 1, "1"), bench, 60)
+    assert report.verdicts == {"endless": False, "another": True}
+    assert report.end() == 1
 
 
 def test_roofline_counts_an_evaluation() -> None:

@@ -1,9 +1,9 @@
 """What a GPU makes of styled, with a verdict: `python -m tests.benchmarks.gpu [--json FILE] [--only SECTION …]`.
 
 Run from the root of a checkout, in place: torch, numpy and safetensors are enough, nothing is installed or fetched.
-With the daemon's other libraries there, a whole daemon is tried, too. A GPU needs under 8 minutes. Each line is a figure, or
-a verdict with its bound. The last line says how many hold; the exit code is 0 if all do. On a CPU everything is tiny,
-shows only that the program works, and says what a CPU cannot show.
+With the daemon's other libraries there, a whole daemon is tried, too. A GPU needs under 8 minutes. Each line is a
+figure, or a verdict with its bound. The last line says how many hold; the exit code is 0 if all do. On a CPU everything
+is tiny, shows only that the program works, and says what a CPU cannot show.
 """
 
 import argparse

@@ -31,17 +31,17 @@ HOST = 0.1  # s, of a painting of 1024 px besides decoding and encoding
 def paintings(bench: Bench) -> None:
     """As a user has them: the first, and warm ones."""
     stylizer = Stylizer(device=str(bench.device), weights="embedded")
-    for (preset, side), (goal, shape) in PAINTINGS.items():
+    for (preset, _), (goal, shape) in PAINTINGS.items():
         shape = shape if bench.is_gpu else (36, 48)
-        seconds = []
+        label, seconds = f"{preset} {max(shape)} px", list[float]()
         for seed in range(3 if bench.is_gpu else 1):
             start = time.perf_counter()
             painting = stylizer.paint(scene(*shape, seed), scene(*shape, 9), PRESETS[preset])
             seconds.append(time.perf_counter() - start)
         assert np.isfinite(painting).all()
-        bench.report.figure(f"{preset} {side} px, the first", seconds[0], "s")
+        bench.report.figure(f"{label}, the first", seconds[0], "s")
         goal = goal if bench.is_gpu else math.inf
-        bench.report.verdict(f"{preset} {side} px, warm", min(seconds) <= goal, min(seconds), f"<= {goal} s")
+        bench.report.verdict(f"{label}, warm", min(seconds) <= goal, min(seconds), f"<= {goal} s")
     if bench.is_gpu:
         bench.report.figure("memory that stays reserved", torch.cuda.memory_reserved(bench.device) / 1e9, "GB")
 
@@ -56,7 +56,7 @@ def host(bench: Bench) -> None:
         start = time.perf_counter()
         check(stylizer.paint(content, style, how), content, [(style, 1.0)], how)
         times.append(time.perf_counter() - start)
-    label, took = "host's work, fine 1024 px, with four evaluations", min(times)
+    label, took = f"host's work, fine {max(shape)} px, with few evaluations", min(times)
     bench.report.verdict(label, took <= HOST or not bench.is_gpu, took, f"<= {HOST} s")
 
 
@@ -72,12 +72,11 @@ def minimum(bench: Bench) -> None:
     side = 128 if bench.is_gpu else 40
     here = Stylizer(device=str(bench.device), weights="embedded")
     for preset in ("tutorial", "fine"):
-        ratio = end(here, side, recipe(preset)) / end(
-            Stylizer("cpu", "embedded"), side, recipe(preset, precision="full")
-        )
+        full = recipe(preset, precision="full")
+        ratio = end(here, side, recipe(preset)) / end(Stylizer("cpu", "embedded"), side, full)
         bench.report.verdict(f"{preset} ends as low as on the CPU", ratio <= 1.03, ratio, "<= 1.03 of its loss")
         if bench.is_gpu:
-            ratio = end(here, 512, recipe(preset)) / end(here, 512, recipe(preset, precision="full"))
+            ratio = end(here, 512, recipe(preset)) / end(here, 512, full)
             bench.report.verdict(f"{preset} 512 px ends as low as in full precision", ratio <= 1.01, ratio, "<= 1.01")
 
 
