@@ -51,6 +51,7 @@ OUR_KINDS = (
     (rb"....ftyp", "HEIC"),
 )
 LIMIT = re.compile(r"\blimits?\b|too (large|many|big|long)|exceed", re.IGNORECASE)
+UNSUPPORTED = re.compile(r"unsupported|not supported|not implemented", re.IGNORECASE)
 BREAKS_OFF = re.compile(r"truncat|end of file|unexpected end|EOF", re.IGNORECASE)
 
 
@@ -167,6 +168,8 @@ def _refusal(file: BinaryIO, error: Exception) -> JobError:
     if LIMIT.search(str(error)):
         said = " ".join(str(error).split())[:200]
         return JobError(f"The {ours} picture goes beyond a limit of its decoder, which says: {said}", EXPORT)
+    if UNSUPPORTED.search(str(error)):
+        return JobError(f"It is a kind of {ours} that cannot be read.", EXPORT)
     if isinstance(error, UnidentifiedImageError):
         return JobError(f"It is damaged, or a kind of {ours} that cannot be read.", SAVE_ANEW)
     return JobError(f"The {ours} picture is damaged or incomplete and cannot be decoded.", SAVE_ANEW)

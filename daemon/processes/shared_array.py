@@ -23,6 +23,12 @@ class SharedArray:
     handle: Handle
     shape: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if the memory is smaller than the array: only a reader that was taken over says so."""
+        is_shape = isinstance(self.shape, tuple) and all(type(side) is int and side >= 0 for side in self.shape)
+        if not is_shape or os.fstat(self.handle.fd).st_size < self.size:
+            raise ValueError(f"no array of shape {self.shape}")
+
     @property
     def size(self) -> int:
         """Bytes."""

@@ -180,3 +180,13 @@ def test_a_limit_of_a_decoder_is_no_damage(words: str) -> None:
         raise ValueError(words)
     assert words in caught.value.reason
     assert "damaged" not in str(caught.value)
+
+
+def test_a_kind_that_no_decoder_knows_is_no_damage() -> None:
+    """A BMP whose pixels are a PNG (BI_PNG), as printers get them."""
+    data = bytearray(of_kind("BMP", "RGB"))
+    data[30] = 5
+    with pytest.raises(JobError) as caught:
+        read(io.BytesIO(bytes(data)), max_megapixels=1)
+    assert "a kind of BMP that cannot be read" in caught.value.reason
+    assert "damaged" not in str(caught.value)

@@ -79,6 +79,14 @@ def test_an_error_of_the_disk_keeps_its_number() -> None:
     assert isinstance(travelled(PermissionError(errno.EACCES, "no")), PermissionError)
 
 
+def test_an_array_must_fit_into_its_memory() -> None:
+    array = SharedArray.of(np.zeros((4, 4)))
+    for shape in ((5, 4), (-1, 4), (2.0, 2), [4, 4], "44"):
+        object.__setattr__(array, "shape", shape)
+        with pytest.raises(AnswerError):
+            travelled(array)
+
+
 class Bomb:
     def __reduce__(self) -> Any:
         return os.mkdir, ("/proc/no such place",)
