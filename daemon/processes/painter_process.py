@@ -1,5 +1,6 @@
 """The child's side of a painter: the resident model, arrays in, arrays out. Runs in painter processes."""
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -27,6 +28,9 @@ class PainterProcess:
             raise StartLater([str(error)]) from None  # a driver may come up yet
         except WeightsError as error:
             raise ConfigError([f"weights: {error}"]) from None
+        if self.stylizer.device != "cpu":  # a GPU's first painting takes seconds, and shows how the GPU paints
+            with contextlib.suppress(TooLargeError):  # another program has the memory, perhaps for a while
+                self.try_out(lambda step: None)
         self.ready_info = PainterInfo.of(self.stylizer, others)
 
     def try_out(self, progress: Callable[..., None]) -> None:

@@ -20,6 +20,7 @@ from .memory import free_memory, is_shortage, keep_freed_memory, trim_memory
 from .network.vgg import VGG
 from .network.weights import load
 from .objective import Objective
+from .optimizers.capture import CapturedStep
 from .optimizers.lbfgs import LBFGS, Evaluate
 from .plan import FallbackObjective, Plan, fitting
 from .progress import OnStep, PaintingProgress
@@ -37,8 +38,7 @@ log = logging.getLogger("styled")
 class Stylizer:
     """VGG19 on a device, ready to paint. Use a Stylizer in one thread at a time.
 
-    `device` and `device_name` say where the Stylizer paints ("cuda:0", "NVIDIA H100 …"); `weights` is the record of
-    its weights.
+    `device` says where the Stylizer paints ("cuda:0"); `weights` is the record of its weights.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Stylizer:
         missing, damaged or not VGG19's.
         """
         self._device = find_device(device)
-        self.device, self.device_name = str(self._device), device_name(self._device)
+        self.device, self._name = str(self._device), device_name(self._device)
         if threads is not None:
             self.threads = threads
         if self._device.type == "cpu":
@@ -68,6 +68,11 @@ class Stylizer:
         self._targets = Targets(self._device)
         self._terms = dict(terms or {})
         warm_up(self._device)
+
+    @property
+    def device_name(self) -> str:
+        """The device's name for people ("NVIDIA H100 …"), and, on a GPU, whether its steps cannot be captured."""
+        return self._name + (", steps launched one by one" if CapturedStep.failure else "")
 
     @property
     def threads(self) -> int:
@@ -115,7 +120,7 @@ class Stylizer:
             if not is_shortage(error):
                 raise
             height, width = photo.shape[:2]
-            where = f"than {self.device_name} has free, even in the smallest tiles"
+            where = f"than {self._name} has free, even in the smallest tiles"
             raise TooLargeError(f"{width} × {height} pixels need more memory {where}.") from None
         finally:
             trim_memory()

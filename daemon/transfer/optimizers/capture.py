@@ -26,7 +26,7 @@ class CapturedStep:
     """
 
     enabled: ClassVar[bool] = True  # False: capture nothing, for tests and to look for a fault
-    _told: ClassVar[bool] = False
+    failure: ClassVar[str] = ""  # why the first capture of this process that failed did so
 
     def __init__(self, step: Callable[[], None], device: torch.device) -> None:
         self._step = step
@@ -53,10 +53,9 @@ class CapturedStep:
 
     @classmethod
     def _tell(cls, error: Exception) -> None:
-        if not cls._told:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            log.warning("steps are launched one by one, which is slower: %s", reason, extra={"event": "eager"})
-        cls._told = True
+        if not cls.failure:
+            cls.failure = (str(error).splitlines() or [type(error).__name__])[0]
+            log.warning("steps are launched one by one, which is slower: %s", cls.failure, extra={"event": "eager"})
 
 
 def graph_of(step: Callable[[], None]) -> torch.cuda.CUDAGraph:

@@ -36,7 +36,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return Graph(done)
 
     monkeypatch.setattr(capture, "graph_of", graph_of)
-    monkeypatch.setattr(CapturedStep, "_told", False)
+    monkeypatch.setattr(CapturedStep, "failure", "")
     return done
 
 
@@ -102,7 +102,7 @@ def test_replays_get_where_ordinary_steps_get(of: str) -> None:
 @needs_gpu
 def test_an_optimizer_goes_on_where_its_loss_cannot_be_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits for the device, which no capture permits; the stream and the memory are in order afterwards."""
-    monkeypatch.setattr(CapturedStep, "_told", False)
+    monkeypatch.setattr(CapturedStep, "failure", "")
     stream = torch.cuda.current_stream()
     with torch.no_grad():
         x = torch.full((1, 3, 96, 128), 0.5, device="cuda")
@@ -117,7 +117,7 @@ def test_an_optimizer_goes_on_where_its_loss_cannot_be_captured(monkeypatch: pyt
         for _ in range(20):
             step()
     assert step._graph is None
-    assert CapturedStep._told
+    assert CapturedStep.failure
     assert torch.cuda.current_stream() == stream
     assert float(optimizer.best_loss) < 0.5 * start
     torch.cuda.empty_cache()
