@@ -58,7 +58,7 @@ def wide(image: Image.Image, data: BinaryIO) -> Floats:
         if "requires the 'imagecodecs'" in str(error) or "COMPRESSION" in str(error):
             raise JobError(
                 f"It is a TIFF of {page.bitspersample} bits per colour, in a compression that cannot be read so deep.",
-                "Export it without compression, with ZIP compression or with 16 bits; drop that.",
+                "Export it without compression, or with 16 bits; drop that.",
             ) from None
         raise
     if page.planarconfig == 2 and values.ndim == 3:

@@ -159,14 +159,24 @@ def _png(file: BinaryIO) -> Space | None:
             return space
     if b"sRGB" in found:
         return SRGB
-    gamma = int.from_bytes(found.get(b"gAMA", b"")[:4], "big") / 100_000
+    if not found.keys() & {b"gAMA", b"cHRM"}:
+        return None
     points = found.get(b"cHRM", b"")
     primaries: Chromaticities = BT709
     if len(points) == 32:
         x = [value / 100_000 for value in struct.unpack(">8I", points)]
         primaries = _plausible(((x[2], x[3]), (x[4], x[5]), (x[6], x[7]), (x[0], x[1])))
-    curve: Curve = "srgb" if gamma == 0 or abs(gamma / SRGB_GAMMA - 1) < 0.02 else 1 / gamma
-    return Space(primaries=primaries, curve=curve) if gamma or points else None
+    return Space(primaries=primaries, curve=_png_curve(int.from_bytes(found.get(b"gAMA", b"")[:4], "big") / 100_000))
+
+
+def _png_curve(gamma: float) -> Curve:
+    """The curve that `gAMA` names; 0: there is none. The number of sRGB's own, 1/2.2, stands for sRGB's curve."""
+    if gamma == 0 or abs(gamma / SRGB_GAMMA - 1) < 0.02:
+        return "srgb"
+    if not 0.2 < gamma < 5:
+        note("its gamma makes no sense and is ignored")
+        return "srgb"
+    return 1 / gamma
 
 
 def _tiff(image: Image.Image) -> Space | None:

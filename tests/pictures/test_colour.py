@@ -95,7 +95,8 @@ def adobe_exif(index: str | None, space: int) -> Image.Exif:
 def test_a_cameras_mark_for_adobe_rgb_counts_as_its_profile(index: str | None, space: int) -> None:
     colour = np.full((16, 16, 3), [0.2, 0.7, 0.3])
     image = stored(colour, ADOBE_TO_XYZ, GAMMA_ADOBE[0])
-    assert np.allclose(pixels_of(image, "JPEG", exif=adobe_exif(index, space)), [0.2, 0.7, 0.3], atol=0.02)
+    for format in ("JPEG", "PNG", "WEBP"):  # noqa: A001
+        assert np.allclose(pixels_of(image, format, exif=adobe_exif(index, space)), [0.2, 0.7, 0.3], atol=0.02)
     assert not np.allclose(pixels_of(image, "JPEG", exif=adobe_exif("R98", 1)), [0.2, 0.7, 0.3], atol=0.05)
 
 

@@ -107,6 +107,7 @@ PNGS = {
     "gAMA 1.0, 8 bits": lambda: png8(light_in("srgb"), gama(1.0)),
     "gAMA 1/1.8": lambda: png8(light_in("srgb") ** (1 / 1.8), gama(1.8)),
     "gAMA 0.45455": lambda: png8(wanted(), gama(2.2)),
+    "gAMA without sense": lambda: png8(wanted(), gama(99_000)),
     "sRGB": lambda: png8(wanted(), SRGB_CHUNK),
     "sRGB goes before gAMA": lambda: png8(wanted(), gama(1.0), SRGB_CHUNK),
     "sRGB goes before cHRM": lambda: png8(wanted(), chrm("p3"), SRGB_CHUNK),
