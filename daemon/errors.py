@@ -53,6 +53,10 @@ class ConfigError(Exception):
         return "\n".join(self.problems)
 
 
+class NoConfigError(ConfigError):
+    """There is no config.yaml where a command looks for it."""
+
+
 class OptionError(ConfigError):
     """The arguments of a command cannot work: one line per problem."""
 

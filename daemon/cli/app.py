@@ -12,7 +12,7 @@ import typer
 from daemon import __version__
 from daemon.cli import commands_folders, commands_pictures, commands_service
 from daemon.cli.terminal import complain
-from daemon.errors import ConfigError, ExitCode, JobError, OptionError, StartLater
+from daemon.errors import ConfigError, ExitCode, JobError, NoConfigError, OptionError, StartLater
 
 app = typer.Typer(
     name="styled",
@@ -54,7 +54,8 @@ def run_command() -> None:
         complain("styled cannot start now:", *(f"  {problem}" for problem in error.problems))
         sys.exit(ExitCode.FAILURE)
     except ConfigError as error:
-        complain("The configuration is wrong:", *(f"  {problem}" for problem in error.problems))
+        lines = [f"  {problem}" for problem in error.problems]
+        complain(*(error.problems if isinstance(error, NoConfigError) else ["The configuration is wrong:", *lines]))
         sys.exit(ExitCode.CONFIGURATION)
     except JobError as error:
         complain(error.reason, error.advice)

@@ -161,7 +161,8 @@ def _refused(outs: Sequence[Path], inputs: Iterable[Path], *, overwrite: bool, m
         if extension(out.name) not in KINDS:
             yield f"{out} does not end in .png, .jpg or .webp; choose a name with such an ending"
         elif (identity := _identity(out)) and identity in kept:
-            yield f"{out} is {kept[identity]} itself, which a painting must not replace; choose another name"
+            same = "" if os.path.abspath(out) == os.path.abspath(kept[identity]) else f" is {kept[identity]}, and"
+            yield f"{out}{same} is needed to paint, so no painting may replace this file; choose another name"
         elif out in seen:
             yield f"two paintings would be called {out}; rename a photograph, or paint the two one after the other"
         elif out.is_dir():

@@ -19,7 +19,7 @@ from daemon.config.models import (
     StylePicture,
 )
 from daemon.config.yaml_text import parse_yaml
-from daemon.errors import ConfigError, JobError, OptionError
+from daemon.errors import ConfigError, JobError, NoConfigError, OptionError
 from daemon.filenames import EVERY_STYLE
 from daemon.text import escape, meant, quoted, words
 
@@ -36,9 +36,9 @@ def find(path: Path | None) -> Path:
     for candidate in (Path("config.yaml"), SYSTEM_CONFIG):
         if os.path.lexists(candidate):
             return candidate
-    raise ConfigError(
+    raise NoConfigError(
         [
-            f"config.yaml: not in this folder, and there is no {SYSTEM_CONFIG}; go to the folder of your config.yaml, "
+            f"There is no config.yaml in this folder, and no {SYSTEM_CONFIG}. Go to the folder of your config.yaml, "
             "name the file with --config FILE, or make one: styled init"
         ]
     )

@@ -68,4 +68,7 @@ def fetching(what: str) -> Iterator[Any]:
 
 def _progress(*columns: Any) -> Progress:
     """What is printed meanwhile appears above the bars, or goes where standard output is redirected to."""
-    return Progress(*columns, console=Terminal(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
+    terminal, redirect = Terminal(stderr=True), sys.stdout.isatty()
+    return Progress(
+        *columns, console=terminal, transient=True, redirect_stdout=redirect, disable=not terminal.is_terminal
+    )

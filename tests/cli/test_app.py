@@ -59,6 +59,7 @@ def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
     done = styled("run", cwd=tmp_path)
     assert done.returncode == 78
     assert "styled init" in done.stderr
+    assert "wrong" not in done.stderr, "nothing is"
 
 
 def test_status_with_and_without_a_daemon(root: Path, start: Callable[..., Daemon]) -> None:

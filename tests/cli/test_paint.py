@@ -30,6 +30,8 @@ def test_it_paints_one_picture_and_overwrites_nothing_unasked(root: Path, photo:
     assert again.returncode == 2
     assert "exists already" in again.stderr
     assert not list(root.glob(".*.tmp"))
+    assert done.stderr == "", "no bar, and no empty line in its place"
+    assert done.stdout.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -84,9 +86,9 @@ def test_every_setting_of_the_recipe_and_a_mask_are_options(root: Path, photo: P
         (("alpha.png", "-o", "out.png", "--preset", "finest"), "--preset: 'finest' cannot be used; write fine"),
         (("alpha.png", "-o", "nowhere/out.png"), "there is no folder nowhere; make it"),
         (("alpha.png", "-o", "nowhere/far/out"), "there is no folder nowhere/far; make it"),
-        (("alpha.png", "-o", "photo.jpg", "--overwrite"), "photo.jpg is photo.jpg itself"),
-        (("alpha.png", "-o", "linked.jpg", "--overwrite"), "linked.jpg is photo.jpg itself"),
-        (("alpha.png", "-o", "alpha.png", "--overwrite"), "alpha.png itself"),
+        (("alpha.png", "-o", "photo.jpg", "--overwrite"), "photo.jpg is needed to paint, so no painting may replace"),
+        (("alpha.png", "-o", "linked.jpg", "--overwrite"), "linked.jpg is photo.jpg, and is needed to paint"),
+        (("alpha.png", "-o", "alpha.png", "--overwrite"), "alpha.png is needed to paint"),
         (("-s", "alpha,beta", "-o", "out.png"), "2 paintings need a folder"),
         (
             ("-s", "alpa", "-o", "out.png"),

@@ -21,8 +21,8 @@ def test_the_file_is_looked_for_here_and_then_in_etc(folder: Path, monkeypatch: 
     with pytest.raises(ConfigError) as caught:
         find(None)
     assert caught.value.problems == (
-        f"config.yaml: not in this folder, and there is no {system}; go to the folder of your config.yaml, "
-        "name the file with --config FILE, or make one: styled init",
+        f"There is no config.yaml in this folder, and no {system}. Go to the folder of your config.yaml, name "
+        "the file with --config FILE, or make one: styled init",
     )
     system.touch()
     assert find(None) == system
