@@ -70,12 +70,22 @@ def _refusal(error: OSError) -> list[str]:
     name = f"{error.filename}: " if error.filename else ""
     lines = [f"{name}{error.strerror or error}"]
     if isinstance(error, PermissionError) and isinstance(error.filename, str):
-        for folder in Path(error.filename).absolute().parents:
-            with contextlib.suppress(OSError, KeyError):
-                group = grp.getgrgid(folder.stat().st_gid).gr_name
-                lines.append(f"Only the user that runs styled and the members of the group {group} may look there.")
-                break
+        group = _group_of(Path(error.filename).absolute())
+        lines.append(f"Only the user that runs styled and the members of the group {group} may look there.")
     return lines
+
+
+def _group_of(path: Path) -> str:
+    """The group of the innermost folder around `path` that this user can see."""
+    group = 0
+    for folder in path.parents:
+        with contextlib.suppress(OSError):
+            group = folder.stat().st_gid
+            break
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)
 
 
 def _version(wanted: bool) -> None:

@@ -31,30 +31,34 @@ def load_model(config: Config) -> None:
 
 def become_owner(path: Path) -> str:
     """If root asks, go on as the user who owns the folders that the config.yaml at `path` names: that is the service,
-    whose rights and weights may be others. Returns the user's name, or "" if nothing changed."""
-    if os.getuid() != 0:
-        return ""
-    root = next((root for root in likely_roots(path) if root.is_dir()), None)
+    whose rights and weights may be others. Returns in words what the answer is worth; "" if the service itself asks."""
+    root = next((root for root in likely_roots(path) if os.access(root, os.X_OK) and root.is_dir()), None)
     if root is None:
         return ""
     status = next(folder for folder in (root / "work", root) if folder.is_dir()).stat()
-    if status.st_uid == 0:
+    if status.st_uid == os.getuid():
         return ""
-    from daemon.console import console as console  # while root may still read all of Python, wherever that is
-    from daemon.pictures import reading as reading
-
-    for cache in (root / "cache", SERVICE_ROOT / "cache"):
-        if cache.is_dir():
-            os.environ.setdefault("XDG_CACHE_HOME", str(cache))
     try:
         owner = pwd.getpwuid(status.st_uid)
     except KeyError:
-        name, group, groups, home = f"user {status.st_uid}", status.st_gid, [status.st_gid], "/"
-    else:
-        name, group, home = owner.pw_name, owner.pw_gid, owner.pw_dir
-        groups = os.getgrouplist(name, group)
-    os.environ["HOME"] = home
-    os.setgroups(groups)
-    os.setgid(group)
-    os.setuid(status.st_uid)
-    return name
+        owner = None
+    name = owner.pw_name if owner else f"user {status.st_uid}"
+    if os.getuid() != 0:
+        return f"Checked with your rights; the service here runs as {name}, whose rights may be others."
+    if status.st_uid == 0:
+        return ""
+    _become(status.st_uid, status.st_gid, owner)
+    for cache in (root / "cache", SERVICE_ROOT / "cache"):
+        if os.path.isdir(cache):
+            os.environ.setdefault("XDG_CACHE_HOME", str(cache))
+    return f"Checked as {name}, as whom the service here runs."
+
+
+def _become(user: int, group: int, owner: pwd.struct_passwd | None) -> None:
+    from daemon.console import console as console  # while root may still read all of Python, wherever that is
+    from daemon.pictures import reading as reading
+
+    os.environ["HOME"] = owner.pw_dir if owner else "/"
+    os.setgroups(os.getgrouplist(owner.pw_name, owner.pw_gid) if owner else [group])
+    os.setgid(owner.pw_gid if owner else group)
+    os.setuid(user)

@@ -77,8 +77,8 @@ def check(
     from daemon.service.preflight import check_all
 
     path = chosen(config)
-    if owner := become_owner(path):
-        complain(f"Checked as {owner}, as which the service runs here.")
+    if said := become_owner(path):
+        complain(said)
     settings = load(path)
     check_all(settings, lambda picture: probe(picture, settings.max_megapixels), load_model if deep else None)
     if quiet:

@@ -1,5 +1,6 @@
 """What every command says on the terminal, and which config.yaml it uses."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -45,7 +46,7 @@ def in_force(path: Path | None) -> "Config":
     """The settings by which a question is answered: of the config.yaml that `chosen` finds or, if the daemon did not
     take that file as it is now, of the daemon. Then say why the file was not taken.
 
-    Raises ConfigError if the file is wrong and no daemon has ever taken it.
+    Raises ConfigError if the file is wrong and no daemon has ever taken it, PermissionError to a stranger.
     """
     from daemon.cli.output import read_status
     from daemon.config.load import load
@@ -59,6 +60,8 @@ def in_force(path: Path | None) -> "Config":
     except ConfigError as error:
         problems = error.problems
         if (known := saved_for(file)) is None:
+            if not os.access(file, os.R_OK) and not os.access(file.absolute().parent, os.R_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file)) from None
             raise
         config = known
     if problems:

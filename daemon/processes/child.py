@@ -36,19 +36,22 @@ class Child:
         self._connection: Connection | None = None
 
     def start(self) -> None:
-        """Start the process, if it does not run, without waiting until it is ready."""
+        """Start the process, if it does not run, without waiting until it is ready. Raises WorkerDied."""
         if self.running:
             return
         self._is_up = False
-        ours, theirs = _spawn.Pipe()
-        self._connection = ours
-        self._process = _spawn.Process(
-            target=serve, args=(theirs, self._factory, self._arguments), name=self.name, daemon=True
-        )
-        resource_tracker.ensure_running()
-        with _ctrl_c_held():  # until the child ignores the signal
-            self._process.start()
-        theirs.close()
+        with contextlib.ExitStack() as unused:
+            try:
+                ours, theirs = _spawn.Pipe()
+                unused.callback(theirs.close)
+                arguments = theirs, self._factory, self._arguments
+                process = _spawn.Process(target=serve, args=arguments, name=self.name, daemon=True)
+                resource_tracker.ensure_running()
+                with _ctrl_c_held():  # until the child ignores the signal
+                    process.start()
+            except (OSError, ValueError) as error:  # no memory, no descriptor, no process is left
+                raise WorkerDied(f"the {self.name} cannot be started: {error}") from None
+        self._process, self._connection = process, ours
 
     @property
     def running(self) -> bool:

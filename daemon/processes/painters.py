@@ -146,9 +146,7 @@ class Painters:
             if child.ready_info.others:
                 child.name = f"painter {child.ready_info.device}"
             for device in child.ready_info.others:
-                another = self._painter(device, f"painter {device}")
-                another.start()
-                self.pool.add(another)
+                self.pool.add(self._painter(device, f"painter {device}"))
 
     def _painter(self, device: str, name: str = "painter") -> PainterChild:
         return PainterChild(name, self._resident, device, self._weights)

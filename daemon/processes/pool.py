@@ -92,12 +92,13 @@ class Pool(Generic[Kind]):
             return tuple(slot.child for slot in self._slots)
 
     def start(self) -> None:
-        """Start all children, so that they load side by side."""
+        """Start all children, so that they load side by side. The taker of one that does not start tries again."""
         for child in self.children:
-            child.start()
+            _start(child)
 
     def add(self, child: Kind) -> None:
-        """Let `child` join."""
+        """Let `child` join, and start it."""
+        _start(child)
         slot = _Slot(child)
         with self._changed:
             self._slots.append(slot)
@@ -253,6 +254,11 @@ class Pool(Generic[Kind]):
             log.warning("the %s works again", name, extra=about(Event.WORKER_RECOVERED, worker=name))
             self.trouble = ""
             slot.is_reported = False
+
+
+def _start(child: Member) -> None:
+    with contextlib.suppress(WorkerDied):  # its taker tries again, and reports the failure
+        child.start()
 
 
 def _sign_of_life(*report: object) -> None:

@@ -70,9 +70,7 @@ class Readers:
         """Have enough readers for so many painters, as far as the processor has cores."""
         wanted = min(2 + painters // PAINTERS_PER_READER, max(os.cpu_count() or 2, 2))
         while len(self.pool.children) < wanted:
-            reader = self._reader()
-            reader.start()
-            self.pool.add(reader)
+            self.pool.add(self._reader())
 
     def probe(self, file: Handle) -> tuple[str, int, int]:
         """(format, width, height) from the header alone."""

@@ -1,6 +1,7 @@
 """Pools of real child processes, really killed."""
 
 import contextlib
+import errno
 import os
 import signal
 import threading
@@ -190,5 +191,26 @@ def test_who_comes_after_a_child_that_was_killed_for_its_silence_gets_another() 
         assert not pool.children[0].running, "it is dead, and not dying"
     with pool.take() as child:
         assert child.call("ignores_ctrl_c")
+    pool.close()
+    pool.children[0].close()
+
+
+def test_a_child_for_which_the_system_has_no_room_is_said_to_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
+    refusals = iter(["Resource temporarily unavailable"] * 3)
+
+    def refuse() -> None:
+        for why in refusals:
+            raise BlockingIOError(errno.EAGAIN, why)
+
+    monkeypatch.setattr("daemon.processes.child.resource_tracker.ensure_running", refuse)
+    pool = Pool([Child("painter", Resident)])
+    pool.start()
+    with pool.take() as child:
+        assert child.call("ignores_ctrl_c")
+    assert "the painter cannot be started" in caplog.text
+    assert [vars(record)["event"] for record in caplog.records] == ["worker_failed", "worker_recovered"]
     pool.close()
     pool.children[0].close()
