@@ -11,6 +11,7 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
+MOST_LINES = 20  # about one scan
 ORPHAN_SECONDS = 60.0  # a person may drop a sidecar first, and then its photo
 
 
@@ -33,23 +34,30 @@ class InboxReporter:
             log.warning("%s is back", self._folder, extra=about(Event.INBOX_BACK))
         self._missing = missing
         found = {each.path: each.description for each in entries if each.kind in (Kind.NO_STYLE, Kind.TROUBLE)}
-        for path in found.keys() - self._reported.keys():
-            log.warning("%s: %s", escape(path), found[path], extra=about(Event.LEFT_ALONE, path=escape(path)))
+        new = found.keys() - self._reported.keys()
+        self._warn({path: f": {found[path]}" for path in new}, Event.LEFT_ALONE)
         self._reported = found
         self._report_orphans({each.path: each.why for each in entries if each.kind is Kind.ORPHAN}, now)
 
     def _report_orphans(self, orphans: Mapping[str, str], now: float) -> None:
         """Report a sidecar or a mask that waits for its photo for so long that it may have come too late."""
         self._orphans = {path: self._orphans.get(path, now) for path in orphans}
-        for path, since in self._orphans.items():
-            if now - since >= ORPHAN_SECONDS:
-                self._orphans[path] = math.inf
-                said = "%s %s, which is not here; if the photo was painted without it, drop both again"
-                log.warning(said, escape(path), orphans[path], extra=about(Event.LEFT_ALONE, path=escape(path)))
+        late = [path for path, since in self._orphans.items() if now - since >= ORPHAN_SECONDS]
+        self._orphans |= dict.fromkeys(late, math.inf)
+        said = "which is not here; if the photo was painted without it, drop both again"
+        self._warn({path: f" {orphans[path]}, {said}" for path in late}, Event.LEFT_ALONE)
 
     def report_blocked(self, blocked: Mapping[str, str]) -> None:
         """Report the photos that wait for a person. `blocked`: all of them, by path, with the reason."""
-        for path in blocked.keys() - self._blocked:
-            said = "%s waits: %s; the user that runs styled needs the right"
-            log.warning(said, escape(path), blocked[path], extra=about(Event.UNREADABLE, path=escape(path)))
+        new = blocked.keys() - self._blocked
+        right = "the user that runs styled needs the right"
+        self._warn({path: f" waits: {blocked[path]}; {right}" for path in new}, Event.UNREADABLE)
         self._blocked = set(blocked)
+
+    def _warn(self, said: Mapping[str, str], event: Event) -> None:
+        """A line for each path, and for most of very many one line: whoever may drop files fills no journal."""
+        for path in sorted(said)[:MOST_LINES]:
+            log.warning("%s%s", escape(path), said[path], extra=about(event, path=escape(path)))
+        if len(said) > MOST_LINES:
+            more = "%d more like these in %s; `styled check` names each"
+            log.warning(more, len(said) - MOST_LINES, self._folder, extra=about(event, path=self._folder))

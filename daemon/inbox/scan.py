@@ -108,11 +108,8 @@ class ScanEntry:
     @property
     def description(self) -> str:
         """What becomes of the entry, as the second half of a sentence."""
-        return (
-            self.why
-            if self.kind in (Kind.PHOTO, Kind.COMPANION, Kind.ORPHAN, Kind.TROUBLE)
-            else f"left alone: {self.why}"
-        )
+        is_alone = self.kind in (Kind.LEFT_ALONE, Kind.NO_STYLE, Kind.UNPAINTED)
+        return f"left alone: {self.why}" if is_alone else self.why
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.events import Event
-from daemon.inbox.reporting import InboxReporter
+from daemon.inbox.reporting import MOST_LINES, InboxReporter
 from daemon.inbox.scan import Kind, ScanEntry
 
 UNKNOWN = ScanEntry("/r/inbox/stary", Kind.NO_STYLE, "no style is called stary")
@@ -81,3 +81,10 @@ def test_a_companion_that_can_no_longer_count_is_said_once(reporter: InboxReport
     ((event, message),) = logged()
     assert event == Event.LEFT_ALONE
     assert message.startswith("/r/inbox/starry/a.jpg.yaml waits for a.jpg, which is not here;")
+
+
+def test_very_many_are_one_line(reporter: InboxReporter, logged: Logged) -> None:
+    reporter.report_scan([ScanEntry(f"/r/inbox/{n}", Kind.NO_STYLE, "no style") for n in range(5000)], "", 0)
+    lines = logged()
+    assert len(lines) == MOST_LINES + 1
+    assert lines[-1][1] == f"{5000 - MOST_LINES} more like these in /r/inbox; `styled check` names each"
