@@ -109,6 +109,7 @@ class Status:
     memory: dict[str, Memory] = field(default_factory=dict)  # of each device, as its painter last reported
     upcoming: list[str] = field(default_factory=list)  # the next photos
     growing: list[dict[str, Any]] = field(default_factory=list)  # photos that are not complete, with the reason
+    left: list[dict[str, str]] = field(default_factory=list)  # folders that are not painted, with the reason
     _latest: deque[FinishedPainting] = field(default_factory=lambda: deque(maxlen=LATEST))  # newest first
     _ends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))  # of paintings, monotonic
     _tasks: dict[str, JobStatus] = field(default_factory=dict)
@@ -130,10 +131,12 @@ class Status:
         with self._lock:
             self.device, self.trouble, self.waiting, self.paused = device, trouble, waiting, paused
 
-    def list_photos(self, upcoming: list[str], growing: list[dict[str, Any]]) -> None:
-        """Which photos come next and which are not complete; both as printable text."""
+    def list_photos(
+        self, upcoming: list[str], growing: list[dict[str, Any]], left: Sequence[dict[str, str]] = ()
+    ) -> None:
+        """Which photos come next, which are not complete, and what a person must see to; all as printable text."""
         with self._lock:
-            self.upcoming, self.growing = upcoming, growing
+            self.upcoming, self.growing, self.left = upcoming, growing, list(left)
 
     def reject(self, problems: Sequence[str]) -> None:
         """Why config.yaml as it was saved last was not taken; nothing if it was."""
@@ -228,6 +231,7 @@ class Status:
             "rejected": [escape(problem) for problem in self.rejected],
             "next": self.upcoming,
             "growing": self.growing,
+            "left": self.left,
             "counts": asdict(counts),
             "per_hour": self.per_hour(now),
         }

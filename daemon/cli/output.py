@@ -111,6 +111,7 @@ def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{total:,} waiting" + (f" ({by_style})" if by_style else "") + left
     for growing in found["growing"][:5]:
         yield f"  {growing['file']}: not complete yet: {growing['why']}"
+    yield from (f"  {left['file']}: {left['why']}" for left in found["left"][:5])
     yield f"{found['delivered']:,} painted, {found['failed']:,} failed since its start"
     counts = found["counts"]
     today = f"{counts['delivered_today']:,} painted, {counts['failed_today']:,} failed today"

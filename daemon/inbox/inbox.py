@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from daemon.inbox.queue import Growing, SettleQueue
-from daemon.inbox.scan import InboxPhoto
+from daemon.inbox.scan import InboxPhoto, ScanEntry
 from daemon.inbox.scan_thread import Health, ScanThread, Styles, Timing
 from daemon.inbox.stability import State, observe
 from daemon.text import escape
@@ -100,6 +100,11 @@ class Inbox:
         """The photos that cannot be taken yet, each with the reason."""
         with self._changed:
             return self._queue.growing(self._clock())
+
+    def left(self) -> list[ScanEntry]:
+        """The folders, and other entries, that a person must see to before anything in them is painted."""
+        with self._changed:
+            return list(self._scans.left)
 
     def trouble(self) -> str:
         """Why the inbox cannot be scanned, "" if it can."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from daemon.inbox.queue import SettleQueue
 from daemon.inbox.reporting import InboxReporter
-from daemon.inbox.scan import InboxScan, ScanEntry
+from daemon.inbox.scan import InboxScan, Kind, ScanEntry
 from daemon.inbox.stability import observe
 from daemon.inbox.watch import FolderWatch
 
@@ -65,6 +65,7 @@ class ScanThread:
     ) -> None:
         self.styles = styles
         self.missing = ""  # what is wrong with inbox/ itself
+        self.left: list[ScanEntry] = []  # what a person must see to
         self.closed = False
         self.failure: Exception | None = None
         self._folder = folder
@@ -140,6 +141,7 @@ class ScanThread:
                 if styles is self.styles:  # otherwise the next scan, already requested, fills the queue
                     self._queue.update((each.photo for each in entries if each.photo), self._clock())
                 self.missing = missing
+                self.left = [each for each in entries if each.kind in (Kind.NO_STYLE, Kind.TROUBLE)]
             self._look()
             with self._changed:
                 self._ended = self._clock()

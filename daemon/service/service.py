@@ -235,13 +235,15 @@ def take_root(folders: Folders, lock: Lock, styles: Iterable[str]) -> None:
         lock.acquire()
 
 
-def _photos(inbox: Inbox) -> tuple[list[str], list[dict[str, Any]]]:
-    """For the status: the photos that come next, and those that are not complete with the reason."""
+def _photos(inbox: Inbox) -> tuple[list[str], list[dict[str, Any]], list[dict[str, str]]]:
+    """For the status: the photos that come next, those that are not complete and the folders that are not painted, both
+    with the reason."""
     upcoming = [escape(photo.path) for photo in inbox.upcoming(LISTED)]
     growing = [
         {"file": escape(each.photo.path), "why": each.why, "seconds": each.seconds} for each in inbox.growing()[:LISTED]
     ]
-    return upcoming, growing
+    left = [{"file": escape(each.path), "why": each.description} for each in inbox.left()[:LISTED]]
+    return upcoming, growing, left
 
 
 def handle_signals(service: Service) -> None:

@@ -266,6 +266,17 @@ def test_an_unreadable_folder_is_said_once_and_scanned_when_it_may_be_read(
         assert take_next(inbox).name == "a.jpg"
 
 
+def test_photos_of_no_style_are_left_until_a_style_has_them(folder: Path) -> None:
+    put(folder / "old/a.jpg")
+    with running(folder, OFTEN) as inbox:
+        (left,) = inbox.left()
+        assert left.path == str(folder / "old")
+        assert "1 photo waits there; move it: mv" in left.why
+        inbox.configure(styles=[*STYLES, "old"], default_style="starry", settle_seconds=0.2)
+        assert take_next(inbox).style == "old"
+        assert inbox.left() == []
+
+
 # health
 
 
