@@ -206,6 +206,8 @@ class Folders:
                     with self.enter(folder) as other:
                         rename_new(work, name, other, name)
                         rename_new(other, name, work, name)
+                except FileNotFoundError:
+                    break  # `styled check` and a reload meet: each takes the other's probe for an old one
                 except OSError as error:
                     why = f"{error.strerror}; give rights to the user that runs styled"
                     problems.append(_unmovable(self.work, folder, DISKS if error.errno == errno.EXDEV else why))

@@ -1,6 +1,7 @@
 """The five folders: made, tried, and refused where they cannot work."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,23 @@ def test_the_folder_of_a_style_is_made_once_however_it_is_spelled(tmp_path: Path
     folders.prepare(["cafe\u0301"])
     folders.prepare(["caf\u00e9"])
     assert os.listdir(folders.inbox) == ["cafe\u0301"]
+
+
+def test_a_check_and_a_reload_at_the_same_time_hinder_neither(tmp_path: Path) -> None:
+    folders = [Folders(tmp_path) for _ in range(4)]
+    folders[0].prepare([])
+    found: list[object] = []
+
+    def look(each: Folders) -> None:
+        try:
+            found.extend(problem for _ in range(60) for problem in each.problems())
+        except Exception as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=look, args=(each,)) for each in folders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == []
+    assert not [*tmp_path.rglob(".styled-probe-*")]
