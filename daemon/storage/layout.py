@@ -66,7 +66,12 @@ class Folders:
         """Nobody but its owner writes in work/, whatever the umask and the rights of the root gave."""
         status = self.work.stat()
         if status.st_uid == os.geteuid() and status.st_mode & 0o022:
-            os.chmod(self.work, stat.S_IMODE(status.st_mode) & ~0o022)
+            mode = stat.S_IMODE(status.st_mode) & ~0o022
+            try:
+                os.chmod(self.work, mode)
+            except PermissionError:  # RestrictSUIDSGID= of systemd refuses the setgid bit, which work/ can do without
+                with contextlib.suppress(PermissionError):  # a disk that knows no modes
+                    os.chmod(self.work, mode & 0o777)
 
     def _prepare_style(self, style: str) -> None:
         """Make the style's folder in the inbox. Whoever may write there can be in the way, and stops nothing else."""

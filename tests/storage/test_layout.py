@@ -1,5 +1,6 @@
 """The five folders: made, tried, and refused where they cannot work."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -46,6 +47,22 @@ def test_nobody_but_the_daemon_writes_in_work(tmp_path: Path) -> None:
     (tmp_path / "work").chmod(0o2777)
     Folders(tmp_path).prepare([])
     assert oct((tmp_path / "work").stat().st_mode & 0o7777) == "0o2755"
+
+
+def test_a_sandbox_that_refuses_the_setgid_bit_stops_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the unit's RestrictSUIDSGID= does, where styled makes its folders below a root with that bit."""
+    real = os.chmod
+
+    def chmod(path: Path, mode: int) -> None:
+        if mode & 0o6000:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        real(path, mode)
+
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work").chmod(0o2775)
+    monkeypatch.setattr(os, "chmod", chmod)
+    Folders(tmp_path).prepare(["night"])
+    assert (tmp_path / "work").stat().st_mode & 0o022 == 0
 
 
 @pytest.mark.parametrize("kind", ["a file", "a link", "a probe"])

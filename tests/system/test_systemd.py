@@ -268,11 +268,11 @@ def test_several_inboxes_are_instances_of_the_template(installed: Box) -> None:
 
 def test_its_folders_may_lie_elsewhere_as_the_guide_says(installed: Box) -> None:
     guide = (REPOSITORY / "systemd/README.md").read_text().partition("## Another disk")[2].partition("\n## ")[0]
-    command = re.search(r"^sudo (install -d .*)$", guide, re.MULTILINE)
+    commands = re.findall(r"^sudo (install -d .*)$", guide, re.MULTILINE)
     drop_in = re.search(r"```ini\n(.*?)```", guide, re.DOTALL)
-    assert command is not None
+    assert len(commands) == 2
     assert drop_in is not None
-    installed.sh(f"systemctl stop styled; mkdir -p /srv/photos; {command[1]}")
+    installed.sh(f"systemctl stop styled; mkdir -p /srv/photos; cd /srv/photos; {'; '.join(commands)}")
     installed.put("/etc/systemd/system/styled.service.d/disk.conf", drop_in[1].encode())
     installed.put("/etc/styled/config.yaml", SETTINGS.replace(STATE, "/srv/photos/styled").encode())
     installed.sh("systemctl daemon-reload; systemctl start styled")
