@@ -35,7 +35,7 @@ def read_status(root: Path) -> dict[str, Any]:
     if not Lock(work / "lock").is_held():
         return {"root": str(root), "state": "not running"}
     found = Status().as_dict()  # of a daemon that has not said anything yet, or of an older one
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, TypeError):
         found |= json.loads((work / "status.json").read_text())
     return {"root": str(root), **found}
 
