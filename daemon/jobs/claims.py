@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from daemon.errors import JobError, PhotoLocked, SourceChanged, Unreadable
+from daemon.errors import JobError, PhotoLocked, RetryLater, SourceChanged, Unreadable
 from daemon.events import Event, about
 from daemon.filenames import MASK, SIDECAR
 from daemon.inbox.scan import InboxPhoto, Signature
@@ -166,9 +166,13 @@ class JobStore:
                 move(work, source, home, name + ending)
         return name
 
-    def spread(self, job: Job, signature: Signature, styles: Sequence[str]) -> None:
-        """Put a copy of the photo into the inbox of each style, and end this job. Raises SourceChanged and OSError;
-        then no copy is left."""
+    def spread(self, job: Job, signature: Signature, styles: Sequence[str], max_megapixels: float = math.inf) -> None:
+        """Put a copy of the photo into the inbox of each style, and end this job. Raises SourceChanged and OSError, and
+        before anything is copied RetryLater if the disk has no room, JobError as `open`; then no copy is left."""
+        _check_length(signature.size, max_megapixels)
+        free = self.folders.room()
+        if free is not None and free[0] < len(styles) * signature.size:
+            raise RetryLater(f"the disk has no room for {len(styles)} copies of {job}")
         made = copies(self.records, job, signature, styles)
         remove(self.records, job)
         for copy in made:

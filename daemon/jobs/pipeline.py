@@ -138,12 +138,13 @@ class Pipeline:
         SourceChanged if it is still being written."""
         try:
             sidecar = self._sidecar(job, config)
+            styles = styles_of(job, sidecar.style if sidecar else (), config.styles)
+            if styles:
+                self.status.stage(job.id, "going to its styles")
+                self.jobs.spread(job, signature, styles, config.max_megapixels)
         except JobError:
             return False  # `open` enters the photo in the journal and says the same
-        styles = styles_of(job, sidecar.style if sidecar else (), config.styles)
         if styles:
-            self.status.stage(job.id, "going to its styles")
-            self.jobs.spread(job, signature, styles)
             extra = about(Event.SPREAD, style=job.style, styles=styles)
             log.info("%s goes to %s", job, words(map(escape, styles), "and"), extra=extra)
         return bool(styles)

@@ -96,13 +96,16 @@ def _source(records: JobRecords, job: Job, name: str, signature: Signature | Non
 
 
 def _copy_file(source: Handle, target: Path) -> None:
-    """A durable copy with the source's time and rights."""
+    """A durable copy with the source's time and rights. Holes stay holes: a file of holes costs its owner nothing."""
     status = os.fstat(source.fd)
     with truncated_file(target, 0o666) as fd:
         offset = 0
         while block := os.pread(source.fd, BLOCK, offset):
-            write_all(fd, block)
+            if block.strip(b"\0"):
+                os.lseek(fd, offset, os.SEEK_SET)
+                write_all(fd, block)
             offset += len(block)
+        os.ftruncate(fd, offset)
         os.fchmod(fd, stat.S_IMODE(status.st_mode))
         os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.fsync(fd)

@@ -139,11 +139,9 @@ class JobThreads:
         free = self._folders.room()
         if free is None:
             return
-        several = photo.style == EVERY_STYLE
-        styles = [*config.styles] if several else [photo.style]
+        styles = [*config.styles] if photo.style == EVERY_STYLE else [photo.style]
         size = max(config.settings(style).long_side("cuda") or auto_size("cuda") for style in styles)
-        copies = len(styles) * photo.signature.size if several else 0
-        needed = SPARE + size**2 * BYTES_PER_PIXEL + copies
+        needed = SPARE + size**2 * BYTES_PER_PIXEL
         if free[0] < needed or not free[1]:
             left = f"{free[0] / 1e6:.1f} MB" if free[1] else "no file"
             root = escape(str(self._folders.root))
