@@ -11,7 +11,8 @@ import pytest
 from daemon.errors import JobError
 from daemon.pictures.writing import write
 from daemon.pictures.xmp import read_record
-from daemon.provenance import Provenance, libraries, thinned
+from daemon.provenance import Provenance, libraries, thinned, ways
+from daemon.transfer.steps import EvaluationRun
 from tests.support.records import a_record
 from tests.support.samples import jpeg
 
@@ -78,11 +79,24 @@ def test_a_record_that_anyone_wrote_is_refused_in_plain_words(spoilt: str) -> No
         Provenance.from_json(spoilt)
 
 
-@pytest.mark.parametrize(("name", "nothing"), [("pyramid", 1), ("recolor", None), ("margin", 0), ("finer", ())])
+@pytest.mark.parametrize(
+    ("name", "nothing"), [("pyramid", 1), ("recolor", None), ("margin", 0), ("finer", ()), ("precision", "full")]
+)
 def test_a_record_from_before_there_was_a_setting_is_read_as_without(name: str, nothing: Any) -> None:
     said = a_record().as_dict()
     assert said["recipe"].pop(name) != nothing
     assert Provenance.from_json(json.dumps(said)).recipe == dataclasses.replace(a_record().recipe, **{name: nothing})
+
+
+def test_a_run_from_before_there_was_half_precision_was_in_full_and_people_read_which_was_which() -> None:
+    half = EvaluationRun(2, None, True, 20, 7, half=True)
+    record = dataclasses.replace(a_record(), stretches=(half, dataclasses.replace(half, half=False)))
+    assert ways(record.stretches) == "scale 2: 7 whole, 20 pairs, in bfloat16, then 7 whole, 20 pairs"
+    said = record.as_dict()
+    assert Provenance.from_json(json.dumps(said)) == record
+    for run in said["stretches"]:
+        del run["half"]
+    assert [run.half for run in Provenance.from_json(json.dumps(said)).stretches] == [False, False]
 
 
 def test_a_record_with_settings_that_are_gone_is_read_and_names_them() -> None:

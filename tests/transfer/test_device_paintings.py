@@ -92,8 +92,9 @@ def test_a_painting_on_a_device_has_the_cpus_bits(how: Recipe) -> None:
 @pytest.mark.slow
 def test_so_has_a_painting_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "computes_in_half", lambda device: True)
-    (here, steps), (there, _) = (painted(where, short("fine"), (56, 64)) for where in (str(DEVICE), "cpu"))
-    assert [run.half for run in steps[-1].stretches] == [True, False]
+    how = replace(short("fine"), scales=((1.0, 10),))
+    (here, steps), (there, _) = (painted(where, how, (40, 48)) for where in (str(DEVICE), "cpu"))
+    assert [(run.half, run.evaluations) for run in steps[-1].stretches] == [(True, 2), (False, 8)]
     np.testing.assert_array_equal(here, there)
 
 
