@@ -57,7 +57,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "an unknown setting": (_config(CONFIG + "colour: blue\n"), 78, "colour: unknown setting"),
     "no weights": (_config(CONFIG.replace("weights: embedded", "weights: mine.pth")), 78, "weights: there is no file"),
     "weights to fetch": (_config(CONFIG.replace("weights: embedded", "weights: imagenet")), 78, "ImageNet weights are"),
-    "too shallow": (_config(CONFIG.replace("preset: draft", "preset: gatys")), 78, "styles.alpha: .*relu"),
+    "too shallow": (_config(CONFIG.replace("preset: draft", "preset: gatys")), 78, "styles.alpha and beta: .*relu"),
     "half a picture": (_picture(jpeg(400, 300, kind="PNG")[:9000]), 78, "styles.beta.picture: .*beta.png"),
     "half a JPEG": (_picture(jpeg(400, 300)[:4000]), 78, "styles.beta.picture: .*beta.png"),
     "no picture": (_picture(b"a letter"), 78, "styles.beta.picture: .*beta.png"),
