@@ -1,8 +1,9 @@
 """The three fates of a failure, the interruptions that are no picture's fault, and the exit codes.
 
 A picture that cannot be painted raises JobError: the picture goes to failed/ with its reason and the daemon carries
-on. Settings that cannot work raise ConfigError: exit 78; what may work later, StartLater: exit 1. Any other exception is
-a bug or a sick device: in a child, the process ends and is replaced; in the daemon, it ends one job. Used in every process; imports nothing of ours.
+on. Settings that cannot work raise ConfigError: exit 78; those that may work later, StartLater: exit 1. Any other
+exception is a bug or a sick device: in a child, the process ends and is replaced; in the daemon, it ends one job.
+Used in every process; imports nothing of ours.
 """
 
 from __future__ import annotations
