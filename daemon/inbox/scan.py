@@ -68,20 +68,33 @@ class InboxPhoto:
 
 
 class Neighbours(NamedTuple):
-    """The regular files of a folder, and two ways to find some of them."""
+    """The regular files of an open folder, and ways to find some of them."""
 
+    fd: int
     files: dict[str, os.DirEntry[str]]
     spelled: dict[str, str]  # by composed name, the names that are not composed
+    companions: dict[str, str]  # by name in small letters
     downloads: dict[str, str]  # by the name that a download will have
 
     @classmethod
-    def of(cls, files: dict[str, os.DirEntry[str]]) -> "Neighbours":
-        other = {composed(name): name for name in files if not name.isascii()}
-        return cls(files, other, {wanted: name for name in files if (wanted := unfinished(name))})
+    def of(cls, fd: int, files: dict[str, os.DirEntry[str]]) -> "Neighbours":
+        spelled = {composed(name): name for name in files if not name.isascii()}
+        companions = {_folded(name): name for name in files if name.lower().endswith((SIDECAR, MASK))}
+        return cls(fd, files, spelled, companions, {wanted: name for name in files if (wanted := unfinished(name))})
 
     def find(self, name: str) -> str:
         """The name of the file that people see as `name`, "" if there is none."""
         return name if name in self.files else self.spelled.get(composed(name), "")
+
+    def find_companion(self, name: str) -> str:
+        """The same for a sidecar or a mask; also one that differs by small and large letters, where the disk makes no
+        difference."""
+        own = self.find(name)
+        if not own and self.companions and (other := self.companions.get(_folded(name), "")):
+            with contextlib.suppress(OSError):
+                seen = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+                own = other if os.path.samestat(seen, self.files[other].stat(follow_symlinks=False)) else ""
+        return own
 
 
 class Kind(Enum):
@@ -152,12 +165,16 @@ class InboxScan:
                     files[entry.name] = entry
                 else:
                     yield _special(here, entry)
-        beside = Neighbours.of(files)
-        for name, entry in files.items():
-            if is_photo(name):
-                yield from self._photo(here, entry, beside)
-            else:
-                yield _other(here, name, beside)
+        beside = Neighbours.of(fd, files)
+        claimed: set[str] = set()
+        for name in filter(is_photo, files):
+            for photo in self._photo(here, files[name], beside):
+                if photo.photo and photo.photo.spelled:
+                    claimed.update(photo.photo.spelled)
+                yield photo
+        for name in files:
+            if not is_photo(name):
+                yield _other(here, name, beside, name in claimed)
         for name in folders:
             yield from self._folder(fd, here, name)
 
@@ -178,7 +195,7 @@ class InboxScan:
             return
         photo = InboxPhoto(style, here.below, entry.name, path, signature)
         names = (entry.name + SIDECAR, entry.name + MASK)
-        if found := [(name, own) for name in names if (own := beside.find(name))]:
+        if found := [(name, own) for name in names if (own := beside.find_companion(name))]:
             photo = _with_companions(photo, found, beside.files)
         if beside.downloads:
             photo = _with_download(photo, (entry.name, *names), beside)
@@ -260,7 +277,8 @@ def _with_download(photo: InboxPhoto, names: Sequence[str], beside: Neighbours) 
         if download := beside.downloads.get(name):
             with contextlib.suppress(OSError):
                 signature = Signature.of(beside.files[download].stat(follow_symlinks=False))
-                return replace(photo, download=download, download_signature=signature)
+                if signature[:2] != photo.signature[:2]:  # or the same file, whose old name has not gone yet
+                    return replace(photo, download=download, download_signature=signature)
     return photo
 
 
@@ -280,11 +298,17 @@ def _special(here: _Folder, entry: os.DirEntry[str]) -> ScanEntry:
     return ScanEntry(os.path.join(here.path, entry.name), Kind.LEFT_ALONE, f"{what}: never followed or opened")
 
 
-def _other(here: _Folder, name: str, beside: Neighbours) -> ScanEntry:
+def _folded(name: str) -> str:
+    return composed(name).casefold()
+
+
+def _other(here: _Folder, name: str, beside: Neighbours, is_claimed: bool) -> ScanEntry:
     path = os.path.join(here.path, name)
     if why := ignored_reason(name):
         return ScanEntry(path, Kind.LEFT_ALONE, why)
     if photo := companion_of(name):
+        if is_claimed:
+            return ScanEntry(path, Kind.COMPANION, f"goes with {escape(photo)}")
         if name not in (photo + SIDECAR, photo + MASK):
             ending = MASK if is_picture(name) else SIDECAR
             return ScanEntry(path, Kind.TROUBLE, f"cannot count: its ending must be {ending}, in lower case")

@@ -117,6 +117,20 @@ def test_where_the_disk_makes_no_difference_between_small_and_large_letters_a_st
     assert photos(inbox)["STARRY/a.jpg"].style == "starry"
 
 
+def test_where_the_disk_makes_no_difference_between_small_and_large_letters_companions_count(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("A.JPG", "A.jpg.YAML", "A.jpg.mask.png"):
+        put(inbox / "starry" / name)
+    assert photos(inbox)["starry/A.JPG"].companions == ()
+    assert scan(inbox)["starry/A.jpg.YAML"].kind is Kind.TROUBLE
+    real, there = os.stat, {name.lower(): name for name in os.listdir(inbox / "starry")}
+    monkeypatch.setattr(os, "stat", lambda path, **more: real(there.get(str(path).lower(), str(path)), **more))
+    photo = photos(inbox)["starry/A.JPG"]
+    assert (photo.companions, photo.spelled) == (("A.JPG.yaml", "A.JPG.mask.png"), ("A.jpg.YAML", "A.jpg.mask.png"))
+    assert scan(inbox)["starry/A.jpg.YAML"].why == "goes with A.jpg"
+
+
 def test_a_photo_beside_its_own_download_knows_it(inbox: Path) -> None:
     for name in ("a.jpg", "a.jpg.part", "b.jpg", "b.jpg.yaml.crdownload", "c.jpg", "d.jpg.part"):
         put(inbox / "starry" / name)
