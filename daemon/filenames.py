@@ -48,7 +48,9 @@ def composed(name: str) -> str:
 def unfinished(name: str) -> str:
     """The name that a file will have once its download is complete; "" if this is no unfinished download's name."""
     lower = name.lower()
-    return next((name[: -len(ending)] for ending in _TEMPORARY if lower.endswith(ending)), "")
+    if not lower.endswith(_TEMPORARY):
+        return ""
+    return next(name[: -len(ending)] for ending in _TEMPORARY if lower.endswith(ending))
 
 
 def ignored_reason(name: str) -> str:

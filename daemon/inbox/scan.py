@@ -167,13 +167,14 @@ class InboxScan:
                     yield _special(here, entry)
         beside = Neighbours.of(fd, files)
         claimed: set[str] = set()
-        for name in filter(is_photo, files):
+        photos = dict.fromkeys(filter(is_photo, files))
+        for name in photos:
             for photo in self._photo(here, files[name], beside):
                 if photo.photo and photo.photo.spelled:
                     claimed.update(photo.photo.spelled)
                 yield photo
         for name in files:
-            if not is_photo(name):
+            if name not in photos:
                 yield _other(here, name, beside, name in claimed)
         for name in folders:
             yield from self._folder(fd, here, name)
@@ -188,7 +189,7 @@ class InboxScan:
         except OSError as error:
             yield ScanEntry(path, Kind.TROUBLE, f"cannot be looked at: {error.strerror}")
             return
-        if len(os.fsencode(path)) > LONGEST_PATH:
+        if len(path) * 4 > LONGEST_PATH and len(os.fsencode(path)) > LONGEST_PATH:
             yield ScanEntry(
                 path, Kind.TROUBLE, f"its path is longer than {LONGEST_PATH} bytes; shorten some of its names"
             )
