@@ -19,11 +19,13 @@ from daemon.pictures.refusals import breaks_off, has_a_hole
 MOST_SCANS = 100  # of a progressive JPEG; usual ones have 10. Each takes the time of a whole decoding
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 END = b"\xff\xd9"
-HARMLESS = re.compile(r"progression sequence|SOS parameters|ICC")  # oddities by which no part of the picture is lost
-DAMAGE = re.compile(r"^Corrupt JPEG data|remature end")  # all else that is fatal, Pillow finds, too
+DAMAGE = re.compile(
+    r"^Corrupt JPEG data|remature end|progression sequence"
+)  # all else that is fatal, Pillow finds, too
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 FEW = 4  # bytes left over before the end, as some cameras leave them; a hole leaves hundreds
 AHEAD = 8  # bytes that the decoder may have read before it complains of the rest
+ROW = bytes(32)
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a header with size and components
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 MARKER = re.compile(rb"\xff[^\x00\xff]")
@@ -57,10 +59,14 @@ def _decoded(blob: bytes, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]
     not know, such as a rare subsampling of CMYK; Pillow may know it."""
     settings = {"colorspace": SPACES[mode], "min_width": size[0], "min_height": size[1]}
     try:
-        return _channels(simplejpeg.decode_jpeg(blob, **settings))
+        pixels = simplejpeg.decode_jpeg(blob, **settings)
     except ValueError as error:
         complaint = str(error)
-    if HARMLESS.search(complaint) or _is_padding(blob, complaint):
+    else:
+        if _holds_zeros(blob, at_end=True):
+            raise has_a_hole("JPEG")
+        return _channels(pixels)
+    if _is_padding(blob, complaint) and not _holds_zeros(blob, at_end=False):
         return _channels(simplejpeg.decode_jpeg(blob, **settings, strict=False))
     mended = _mended(blob)
     if mended != blob:
@@ -82,17 +88,59 @@ def _is_padding(blob: bytes, complaint: str) -> bool:
     end = next((start for marker, start, _ in _parts(blob) if marker == 0xD9), len(blob))
     fill = end - len(blob[:end].rstrip(b"\0\xff"))
     left = int(found[1])
-    return left <= FEW or left <= fill <= left + AHEAD
+    return fill <= left + AHEAD and (left <= FEW or left <= fill)
+
+
+def _holds_zeros(blob: bytes, at_end: bool) -> bool:
+    """Whether a row of zeros stands among pixels whose codes make no picture of zeros: a small hole may by chance bring
+    as many pixels as were lost, and then the decoder does not complain. `at_end`: also right before the end of a pass,
+    where zeros are fill if the decoder did not need them.
+
+    The first code of a Huffman table is all zeros. Where it ends a block, or a row of blocks, zeros are a flat area;
+    where it does not, zeros are one value again and again at all frequencies, which no picture has.
+    """
+    if ROW not in blob:
+        return False
+    first: dict[int, int] = {}  # what the first code of each table for AC means
+    is_progressive = False
+    for marker, start, end in _parts(blob):
+        part = blob[start:end]
+        if marker in FRAMES:
+            is_progressive = marker in PROGRESSIVE
+        elif marker == 0xC4:
+            first.update(_first_codes(part[4:]))
+        elif marker == 0xDA and len(part) >= 8 and blob.find(ROW, end) >= 0:
+            codes = {first.get(part[6 + 2 * i] & 15, 1) for i in range(min(part[4], 4)) if 6 + 2 * i < len(part)}
+            is_dc = is_progressive and part[-3] == 0  # of which zeros are a flat area, too
+            if is_dc or all(code & 15 == 0 and code < 0xF0 for code in codes):
+                continue
+            behind = BEHIND_A_SCAN.search(blob, end)
+            pixels = blob[end : behind.start() if behind else len(blob)]
+            if ROW in (pixels if at_end else pixels.rstrip(b"\0")):
+                return True
+    return False
+
+
+def _first_codes(tables: bytes) -> Iterator[tuple[int, int]]:
+    """(number, meaning of the first code) of each table for AC (ITU-T T.81, B.2.4.2)."""
+    place = 0
+    while place + 17 < len(tables):
+        if tables[place] >> 4 == 1:
+            yield tables[place] & 15, tables[place + 17]
+        place += 17 + sum(tables[place + 1 : place + 17])
 
 
 def _mended(blob: bytes) -> bytes:
     """`blob` with a header that the decoder knows, nothing between the parts of the header, and an end."""
-    out = [b"\xff\xd8"]
+    out, is_baseline = [b"\xff\xd8"], False
     for marker, start, end in _parts(blob):
-        if marker == 0xDA:
-            out.append(blob[start:])
-            break
         part = bytearray(blob[start:end])
+        if marker == 0xDA:
+            if is_baseline:
+                part[-3:] = b"\0\x3f\0"  # all frequencies, all bits: some cameras write something else, and mean this
+            out += [bytes(part), blob[end:]]
+            break
+        is_baseline |= marker in (0xC0, 0xC1)
         if marker == 0xE0 and part[4:9] == b"JFIF\0":
             part[9:10] = b"\1"  # the version: newer ones are read as version 1
         if marker == 0xEE and part[4:9] == b"Adobe" and len(part) > 15 and part[15] > 2:

@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +85,15 @@ def test_a_sector_of_another_picture_is_seen() -> None:
     assert not is_read(bytes(data))
 
 
+def odd_scan_header(data: bytes) -> bytes:
+    """A baseline JPEG's header says of its only scan that it has no frequencies."""
+    if b"\xff\xc2" in data[:2000]:
+        return data
+    scan = data.index(b"\xff\xda")
+    length = int.from_bytes(data[scan + 2 : scan + 4], "big")
+    return data[: scan + length - 1] + b"\0\0\0" + data[scan + length + 2 :]
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("JPEG")])
 def test_a_jpeg_that_is_only_odd_is_sound(kind: str) -> None:
     data = whole(kind)
@@ -97,6 +107,7 @@ def test_a_jpeg_that_is_only_odd_is_sound(kind: str) -> None:
         "zeros instead of the end marker": data[:-2] + ZEROS,
         "zeros in a block of metadata": data[:2] + fill + data[2:],
         "bytes between two blocks": data[:2] + fill + b"\0\0" + data[2:],
+        "a scan header of zeros, as some cameras write it": odd_scan_header(data),
         "a newer JFIF": data.replace(b"JFIF\0\1", b"JFIF\0\2"),
     }
     assert {name for name, file in odd.items() if not is_read(file)} == set()
@@ -182,3 +193,17 @@ def test_the_second_picture_of_a_jpeg_may_be_anything() -> None:
     picture = read(io.BytesIO(out.getvalue()), max_megapixels=1)
     assert abs(picture.pixels - np.asarray(busy()) / 255).mean() < 0.06
     assert is_read(out.getvalue()[:-200])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"subsampling": 2, "quality": 85}, {}, {"optimize": True, "quality": 90}, {"progressive": True, "quality": 85}],
+)
+@pytest.mark.parametrize("sector", [64, 512, 4096])
+def test_a_missing_sector_of_a_jpeg_is_seen_wherever_it_is(settings: dict[str, Any], sector: int) -> None:
+    data = encoded(busy(), "JPEG", **settings)
+    first = data.index(b"\xff\xda") + 14
+    for place in range(first, len(data) - sector - 2, len(data) // 12):
+        holed = bytearray(data)
+        holed[place : place + sector] = bytes(sector)
+        assert not is_read(bytes(holed)), place
