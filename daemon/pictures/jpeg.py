@@ -111,8 +111,9 @@ def _holds_zeros(blob: bytes, at_end: bool) -> bool:
             first.update(_first_codes(part[4:]))
         elif marker == 0xDA and len(part) >= 8 and blob.find(ROW, end) >= 0:
             codes = {first.get(part[6 + 2 * i] & 15, 1) for i in range(min(part[4], 4)) if 6 + 2 * i < len(part)}
-            is_dc = is_progressive and part[-3] == 0  # of which zeros are a flat area, too
-            if is_dc or all(code & 15 == 0 and code < 0xF0 for code in codes):
+            # Zeros of DC are a flat area, too; further bits of what is known are zeros in regular patterns.
+            says_nothing = is_progressive and (part[-3] == 0 or part[-1] >> 4 > 0)
+            if says_nothing or all(code & 15 == 0 and code < 0xF0 for code in codes):
                 continue
             behind = BEHIND_A_SCAN.search(blob, end)
             pixels = blob[end : behind.start() if behind else len(blob)]

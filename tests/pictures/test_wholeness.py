@@ -1,6 +1,7 @@
 """Whole or not whole: a sound file is never called broken, and a broken file is never painted in silence."""
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -203,7 +204,22 @@ def test_the_second_picture_of_a_jpeg_may_be_anything() -> None:
 def test_a_missing_sector_of_a_jpeg_is_seen_wherever_it_is(settings: dict[str, Any], sector: int) -> None:
     data = encoded(busy(), "JPEG", **settings)
     first = data.index(b"\xff\xda") + 14
-    for place in range(first, len(data) - sector - 2, len(data) // 12):
+    # The later passes of a progressive file bring further bits of what is there: a hole in them is hardly seen.
+    passes = [found.start() for found in re.finditer(b"\xff\xda", data)]
+    finer = [at for at in passes if data[at + 1 + int.from_bytes(data[at + 2 : at + 4], "big")] >> 4]
+    end = finer[0] if finer else len(data)
+    for place in range(first, end - sector - 2, len(data) // 12):
         holed = bytearray(data)
         holed[place : place + sector] = bytes(sector)
         assert not is_read(bytes(holed)), place
+
+
+@pytest.mark.slow
+def test_regular_patterns_are_sound_jpegs() -> None:
+    """Their codes come in rows, so that their files hold more zeros than those of photographs."""
+    columns = np.mgrid[0:400, 0:500][1]
+    for period in (0.7, 1.0, 2.0, 8.0, 30.0):
+        wave = (127 + 100 * np.sin(columns / period)).astype(np.uint8)
+        for settings in ({}, {"optimize": True}, {"progressive": True}, {"progressive": True, "subsampling": 2}):
+            for quality in (10, 75, 95):
+                assert is_read(encoded(Image.fromarray(wave).convert("RGB"), "JPEG", **settings, quality=quality))
