@@ -34,6 +34,8 @@ from .terms import OwnTerms, Term
 
 log = logging.getLogger("styled")
 
+CONVERGED = {"event": "converged"}
+
 
 class Stylizer:
     """VGG19 on a device, ready to paint. Use a Stylizer in one thread at a time.
@@ -221,9 +223,8 @@ class Stylizer:
         learnt: list[LBFGS],
         finish: Finish,
     ) -> Tensor:
-        """The best picture found with this level's evaluations; the first evaluation is of the start x.
-
-        `learnt` passes the optimiser on: an eased level puts its optimiser in, and the next level takes it out.
+        """The best picture found with this level's evaluations, the first of the start x. An eased level puts its
+        optimiser into `learnt`, and the next level takes it out.
         """
         last, done = account.levels[scale].evaluations, 0
         search, looks = Search(evaluate, self._device, learnt.pop() if learnt else None), Looks(self._device, last)
@@ -244,9 +245,8 @@ class Stylizer:
             account.count(scale, evaluate.plan)
             if looks.is_due(done):
                 loss = search.best_loss
-                if looks.stands_still(done, loss) and account.in_half(scale) <= done < last:
-                    event = {"event": "converged"}
-                    log.info("the picture has stopped changing after %d of %d evaluations", done, last, extra=event)
+                if looks.stands_still(done, loss) and done < last:
+                    log.info("the picture has stopped changing after %d of %d evaluations", done, last, extra=CONVERGED)
                     done = last
                 is_end = done == last and scale == len(account.levels) - 1
                 now = partial(_finished, finish, search, x, account.levels[scale].fraction)
