@@ -17,6 +17,7 @@ from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 from daemon.text import duration
 
+NOT_RUNNING = "not running"
 ALIKE = 12  # entries of a folder with the same fate that `check` lists one by one
 
 
@@ -30,10 +31,10 @@ def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def read_status(root: Path) -> dict[str, Any]:
-    """What the daemon that runs on `root` says of itself (see Status.as_dict); state "not running" if none runs."""
+    """What the daemon that runs on `root` says of itself (see Status.as_dict); state NOT_RUNNING if none runs."""
     work = Folders(root).work
     if not Lock(work / "lock").is_held():
-        return {"root": str(root), "state": "not running"}
+        return {"root": str(root), "state": NOT_RUNNING}
     found = Status().as_dict()  # of a daemon that has not said anything yet, or of an older one
     with contextlib.suppress(OSError, ValueError, TypeError):
         found |= json.loads((work / "status.json").read_text())
@@ -90,7 +91,7 @@ def comparison_lines(out: Path, same: bool, largest: int, differing: Sequence[st
 
 def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
     """What the daemon is doing; `found` is what `read_status` returned."""
-    if found["state"] == "not running":
+    if found["state"] == NOT_RUNNING:
         yield f"No daemon runs on {found['root']}. Start one with: styled run"
         return
     yield f"{found['state']} on {found['device'] or 'its device'} with {found['weights'] or 'its'} weights"

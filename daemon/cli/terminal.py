@@ -48,7 +48,7 @@ def in_force(path: Path | None) -> "Config":
 
     Raises ConfigError if the file is wrong and no daemon has ever taken it, PermissionError to a stranger.
     """
-    from daemon.cli.output import read_status
+    from daemon.cli.output import NOT_RUNNING, read_status
     from daemon.config.load import load
     from daemon.config.saved import saved_for
     from daemon.errors import ConfigError
@@ -56,14 +56,19 @@ def in_force(path: Path | None) -> "Config":
     file = chosen(path)
     try:
         config = load(file)
-        problems = tuple(read_status(config.root).get("rejected", ()))
+        status = read_status(config.root)
+        problems = tuple(status.get("rejected", ()))
+        known = saved_for(file) if status["state"] == NOT_RUNNING else None
+        if known and known.root != config.root and read_status(known.root)["state"] != NOT_RUNNING:
+            complain(f"{file} names another root by now; the daemon works on {known.root} until its next start.")
+            return known
     except ConfigError as error:
         problems = error.problems
-        if (known := saved_for(file)) is None:
+        if (last := saved_for(file)) is None:
             if not os.access(file, os.R_OK) and not os.access(file.absolute().parent, os.R_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file)) from None
             raise
-        config = known
+        config = last
     if problems:
         complain(f"{file} is not in force; this answer is by the settings that the daemon took before:")
         complain(*(f"  {problem}" for problem in problems))

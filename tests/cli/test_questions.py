@@ -55,6 +55,17 @@ def test_what_only_the_daemon_refuses_is_said_and_a_file_that_vanished_stops_no_
     assert "beta.png" in answer.stderr
 
 
+def test_a_daemon_answers_although_config_yaml_names_another_root_by_now(root: Path, start: Start) -> None:
+    daemon = start(fast=True).ready()
+    (root / "config.yaml").write_text(CONFIG.replace("root: .", "root: elsewhere"))
+    daemon.wait_for(Event.RESTART_NEEDED)
+    answer = styled("status", "--config", root / "config.yaml")
+    assert "watching on" in answer.stdout
+    assert f"the daemon works on {root} until its next start" in answer.stderr
+    assert daemon.stop() == 0
+    assert "No daemon runs on" in styled("status", "--config", root / "config.yaml").stdout
+
+
 def test_a_config_that_no_daemon_took_is_an_error_as_before(root: Path) -> None:
     Folders(root).prepare([])
     taken = Saved(root / "config.yaml", load(root / "config.yaml"))
