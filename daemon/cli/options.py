@@ -27,7 +27,7 @@ RECIPE_OPTIONS: Mapping[str, str] = MappingProxyType(
         "content_weight": "2: twice the photo's share.",
         "smoothness": "More: softer paint; 0: no smoothing.",
         "style_scale": "2: strokes twice as large.",
-        "seed": "Another number: other noise.",
+        "seed": "Another number: other strokes.",
         "start": "content, noise or style.",
         "keep_colors": "no, luminance or statistics.",
         "precision": "auto or full.",

@@ -180,7 +180,7 @@ class RecipeSettings(_Group):
     content_weight: _Times | None = None  # multiplies α, the photo's share
     smoothness: _Times | None = None  # multiplies the total variation's share
     style_scale: _Scale | None = None  # the style picture's long side over the painting's; more: larger strokes
-    seed: _Seed | None = None  # of the noise
+    seed: _Seed | None = None  # of the noise and the grain
     start: _Start | None = None
     keep_colors: _KeepColors | None = None  # how the photo's colours are kept
     precision: _Precision | None = None  # of the network's features

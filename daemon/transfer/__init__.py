@@ -29,12 +29,13 @@ painting's size adds a level, so that strokes keep their proportion to the pictu
 to the mean and covariance of the style's colours, by the linear map that moves colours least; the painting starts from
 this picture. The style is compared by centred Gram matrices and, apart from them, the means, at relu1_1, relu2_1 and
 relu3_1, each error relative to the energy of its target. The content is compared at relu2_1 and relu3_1. The loss also
-contains a little total variation. At the border, every convolution repeats the edge pixels instead of adding zeros, and
-the photograph is continued by its mirror image while it is painted, so that no border shows. With a black-and-white
-style the photograph is painted in luminance and then gets the tint of the style: cream paper stays cream, and there are
-no coloured fringes. A spot of colour in such a style (a red seal) is left out. From 1024 px on, `fine` paints at a
-smaller size first (512 to 1023 px), and each larger painting starts from the painting of half the size. `draft` does
-the same with fewer evaluations, most of them at a quarter and a half of the first size, and with less content.
+contains a little total variation. A little noise on the start gives flat areas strokes to begin with (`gatys`, too). At
+the border, every convolution repeats the edge pixels instead of adding zeros, and the photograph is continued by its
+mirror image while it is painted, so that no border shows. With a black-and-white style the photograph is painted in
+luminance and then gets the tint of the style: cream paper stays cream, and there are no coloured fringes. A spot of
+colour in such a style (a red seal) is left out. From 1024 px on, `fine` paints at a smaller size first (512 to 1023
+px), and each larger painting starts from the painting of half the size. `draft` does the same with fewer evaluations,
+most of them at a quarter and a half of the first size, and with less content.
 """
 
 import os

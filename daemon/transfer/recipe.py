@@ -42,6 +42,7 @@ class Recipe:
     finer: tuple[int, ...] = ()  # evaluations at each doubling of BASE; (): `scales` alone, whatever the size
     recolor: float | None = None  # the photo takes the style's colours first; the floor of colors.color_map
     achromatic: float = 0.0  # a black-and-white style is painted in luminance; `most` of colors.tint; 0: never
+    grain: float = 0.0  # standard deviation of the noise on a start from the photo: gives flat areas strokes to begin
     margin: int = 0  # px by which the photo is continued on each side while it is painted
     matched: bool = False  # the first scale starts in the style's spectrum: fewer evaluations to the same loss
     eased: float = 0.0  # share of the full size's evaluations that minimise an eased loss first (style_loss.Ease)
@@ -51,7 +52,7 @@ class Recipe:
     content_weight: float = 1.0
     smoothness: float = 1.0  # no effect in the preset `tutorial`, which has no total variation
     style_scale: float = 1.0  # size of the style picture, above 0; the caller scales, nothing in transfer/ reads this
-    seed: int = 0  # of the noise, 0 to 2⁶³ − 1
+    seed: int = 0  # of the noise and the grain, 0 to 2⁶³ − 1
     start: Start = "content"
     keep_colors: KeepColors = "no"
     precision: Precision = "auto"  # auto: first in bfloat16 where the device computes in it; see steps.MOST_HALF
@@ -66,7 +67,7 @@ class Recipe:
 # Chosen by eye among some 640 paintings of 24 pairs. Without total variation the deeper features of ImageNet leave
 # specks; with average pooling, smooth places show a grid. Other weights of layers and levels, more layers, and 100
 # evaluations change nothing that can be seen. Gram matrices paint paler. Without content at the smaller sizes, light
-# and shade of the photo break up.
+# and shade of the photo break up. Without grain, flat areas show rows of equal dots.
 _FINE: Final = Recipe(
     preset="fine",
     style_layers=tuple((name, 1 / 3) for name in ("relu1_1", "relu2_1", "relu3_1")),
@@ -85,6 +86,7 @@ _FINE: Final = Recipe(
     finer=(12, 8),
     recolor=0.05,
     achromatic=0.04,
+    grain=0.03,
     margin=8,
 )
 # With most evaluations at a quarter of the size, the strokes are laid in large, cheaply; less content than in `fine`,
@@ -124,6 +126,7 @@ _GATYS: Final = Recipe(
     scales=((0.25, 80), (0.5, 80), (1.0, 60)),  # the paper: the full size alone
     history=50,
     recolor=0.05,  # the paper starts from noise
+    grain=0.03,
     margin=8,
 )
 PRESETS: Final[Mapping[str, Recipe]] = MappingProxyType(

@@ -173,12 +173,15 @@ class Stylizer:
 
     def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
         """The start x at the coarsest scale, a new tensor of c's shape: an optimiser may overwrite it."""
+        noise = torch.Generator().manual_seed(recipe.seed)  # on the CPU, so that every device starts alike
         if recipe.start == "noise":
-            noise = torch.Generator().manual_seed(recipe.seed)  # on the CPU, so that every device starts alike
             return torch.rand(c.shape, generator=noise).to(c.device)
         if recipe.start == "style":
             heaviest = max(pictures, key=lambda picture: picture[1])[0]
             return at_size(tensor(heaviest, 1), c.shape[2:]).to(c.device, copy=True)
+        if recipe.grain:
+            grain = torch.randn(c.shape, generator=noise).mul_(recipe.grain)
+            return grain.to(c.device).add_(c).clamp_(0, 1)
         return c.clone()
 
     def _scaled(self, pictures: StylePictures, recipe: Recipe, level: Level) -> list[tuple[Tensor, float]]:
