@@ -21,13 +21,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from daemon import __version__
 from daemon.assets import STYLES
 from daemon.errors import JobError
+from daemon.text import weighted
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.recipe import PRESETS, Recipe
 from daemon.transfer.recipe import recipe as checked
+from daemon.transfer.recipe_check import SETTINGS
 from daemon.transfer.steps import EvaluationRun
 
 LIBRARIES = ("torch", "numpy", "pillow", "pillow-heif")  # whose versions decide about pixels
-SETTINGS = ("style_weight", "content_weight", "smoothness", "style_scale", "seed", "start", "keep_colors", "precision")
 CURVE = 60  # losses that a record keeps at most
 MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more
 # settings of `fine` up to 0.1's development that are gone, each with the value at which it did nothing
@@ -183,8 +184,8 @@ def summed(terms: Mapping[str, float]) -> Mapping[str, float]:
 def own_settings(recipe: Recipe) -> list[str]:
     """The preset, and each setting that differs from the preset's."""
     preset = PRESETS.get(recipe.preset)
-    own = [name for name in SETTINGS if getattr(recipe, name) != getattr(preset, name, None)]
-    return [recipe.preset, *(f"{name} {getattr(recipe, name)}" for name in own)]
+    own = {name: value for name in SETTINGS if (value := getattr(recipe, name)) != getattr(preset, name, None)}
+    return [recipe.preset, *(f"{n} {weighted(v) if isinstance(v, tuple) else v}" for n, v in own.items())]
 
 
 def thinned(losses: Sequence[float], most: int = CURVE) -> tuple[float, ...]:

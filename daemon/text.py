@@ -39,6 +39,12 @@ def words(choices: Iterable[str], conjunction: str = "or") -> str:
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 
+def weighted(pairs: Iterable[tuple[object, float]]) -> str:
+    """A sum for a person: "relu1_1 × 0.5 + relu3_1 × 0.5"."""
+    named = ((f"{name:g}" if isinstance(name, float) else escape(str(name)), weight) for name, weight in pairs)
+    return " + ".join(f"{name} × {weight:g}" for name, weight in named)
+
+
 def duration(seconds: float) -> str:
     """For a person: 3.2 s, 45 s, 1 min 05 s, 2 h 10 min, 3 d 4 h."""
     if seconds < 60:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from daemon.assets import STYLES
 from daemon.config.checks import style_picture
-from daemon.config.models import Config, Defaults, RecipeSettings, Settings, StylePicture, merged
+from daemon.config.models import Config, Defaults, RecipeSettings, StylePicture, merged
+from daemon.config.settings import Settings
 from daemon.errors import OptionError
 from daemon.filenames import FILM, OUTPUT_EXTENSIONS, OutputFormat, extension, is_picture
 from daemon.text import escape, meant, words

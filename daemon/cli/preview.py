@@ -8,13 +8,15 @@ from pathlib import Path
 
 from daemon.cli.paint import paint, read_photo, stylizer
 from daemon.cli.paint_plan import ChosenStyle
-from daemon.config.models import Config, Defaults, merged
+from daemon.config.models import Config, Defaults, RecipeSettings, merged
 from daemon.config.yaml_text import style_line
 from daemon.console.bars import bars
 from daemon.errors import JobError
 from daemon.pictures.sheets import Tile, grid, sheet, tile
-from daemon.provenance import SETTINGS, picture_name
+from daemon.provenance import picture_name
 from daemon.storage.files import write_atomically
+from daemon.transfer.recipe import Recipe
+from daemon.transfer.recipe_check import LAYERS_OF, SETTINGS
 
 SIZE = 200  # px, the long side of each small painting, unless a person says otherwise
 
@@ -34,22 +36,31 @@ class Look:
 
 def looks(styles: Sequence[ChosenStyle], strengths: Sequence[float], config: Config | None) -> list[Look]:
     """Every style in every strength, by which its own style_weight is multiplied."""
-    base = merged(config.recipe if config else Defaults()).recipe
+    base = config.recipe if config else Defaults()
     found = []
     for style in styles:
         for strength in strengths:
             recipe = style.settings.recipe
             recipe = dataclasses.replace(recipe, style_weight=recipe.style_weight * strength)
-            own = {name: getattr(recipe, name) for name in ("preset", *SETTINGS)}
-            different = {name: value for name, value in own.items() if value != getattr(base, name)}
             pictures = [
                 (name if (name := picture_name(each.file)).startswith("builtin:") else str(each.file), each.weight)
                 for each in style.pictures
             ]
             name = style.name if strength == 1 else f"{style.name}-{strength:g}"
             changed = dataclasses.replace(style, settings=dataclasses.replace(style.settings, recipe=recipe))
-            found.append(Look(changed, strength, style_line(name, pictures, different)))
+            found.append(Look(changed, strength, style_line(name, pictures, _own(recipe, base))))
     return found
+
+
+def _own(recipe: Recipe, base: Defaults) -> dict[str, object]:
+    """The settings that a style needs in config.yaml for this recipe, if `base` is the recipe of all styles."""
+    own: dict[str, object] = {} if recipe.preset == base.preset else {"preset": recipe.preset}
+    inherited = merged(base, RecipeSettings(preset=recipe.preset)).recipe
+    for name in SETTINGS:
+        value = getattr(recipe, name)
+        if value != getattr(inherited, name) or (name == "scales" and recipe.finer != inherited.finer):
+            own[name] = dict(value) if name in LAYERS_OF else value
+    return own
 
 
 def preview(photo: Path, wanted: Sequence[Look], machine: Config, out: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from daemon.config.models import Config
-from daemon.text import escape
+from daemon.text import escape, weighted
 
 
 def describe_changes(old: Config, new: Config) -> list[str]:
@@ -38,5 +38,5 @@ def _read_out(value: object) -> str:
     if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
         return escape(" ".join(value)) or "none"
     if isinstance(value, tuple):
-        return " + ".join(f"{escape(str(picture.file))} × {picture.weight:g}" for picture in value)
+        return weighted(each if isinstance(each, tuple) else (each.file, each.weight) for each in value)
     return f"{value:.15g}" if isinstance(value, float) else escape(str(value))

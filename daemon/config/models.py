@@ -6,7 +6,6 @@ a word and never a boolean, and a style may be called 1889 or on.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,10 +22,12 @@ from pydantic import (
 )
 
 from daemon.config.checks import absolute, file_flaw, style_picture
-from daemon.config.print_size import PrintSize, print_size
+from daemon.config.pairs import Layers, Scales
+from daemon.config.print_size import print_size
+from daemon.config.settings import Settings
 from daemon.filenames import EVERY_STYLE
 from daemon.text import meant, quoted, words
-from daemon.transfer.recipe import PRESETS, KeepColors, Precision, Recipe, Start, recipe
+from daemon.transfer.recipe import PRESETS, KeepColors, Precision, Start, recipe
 from daemon.transfer.recipe_check import CHOICES
 
 NEED_RESTART = ("root", "device", "cluster", "trust_network", "weights", "gallery", "metrics")
@@ -172,7 +173,8 @@ class _Group(BaseModel):
 
 
 class RecipeSettings(_Group):
-    """Settings for all styles, per style and per photo. None: the next wider place decides, the preset last."""
+    """Settings for all styles, per style and per photo, which are options of commands, too. None: the next wider
+    place decides, the preset last."""
 
     preset: _Preset | None = None
     size: _Size | None = None  # px, the painting's long side
@@ -186,7 +188,15 @@ class RecipeSettings(_Group):
     precision: _Precision | None = None  # of the network's features
 
 
-class Defaults(RecipeSettings):
+class WrittenRecipe(RecipeSettings):
+    """RecipeSettings, and those that only a file can have."""
+
+    style_layers: Layers | None = None  # of VGG19, by which the style is compared, with their weights
+    content_layers: Layers | None = None  # likewise, the photo
+    scales: Scales | None = None  # (share of the size, evaluations), coarse to fine
+
+
+class Defaults(WrittenRecipe):
     """The recipe of every style. A setting that stays None is the preset's (see transfer/recipe.py)."""
 
     preset: _Preset = "fine"
@@ -200,13 +210,13 @@ class StylePicture(_Group):
     weight: _Share = 1.0  # relative to the weights of the other pictures
 
 
-class Sidecar(RecipeSettings):
+class Sidecar(WrittenRecipe):
     """The settings of one photo, and the styles that it is painted in instead of its folder's."""
 
     style: _Names = ()
 
 
-class Style(RecipeSettings):
+class Style(WrittenRecipe):
     """A style: `picture`, or several `pictures` that blend, and any recipe setting."""
 
     picture: _File | None = None
@@ -247,38 +257,11 @@ def _gallery(value: object) -> object:
     return {"page": value} if isinstance(value, str) else value
 
 
-def auto_size(device: str) -> int:
-    """`size: auto` in pixels: the longest side that a photo is reduced to on this device ("cpu", "cuda:0" …)."""
-    return 512 if device == "cpu" else 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What one picture is painted with: its style's settings and its own, merged."""
-
-    size: int | str  # px, the long side; auto; original; or a print
-    recipe: Recipe
-
-    @property
-    def print(self) -> PrintSize | None:
-        """The print that the painting is made for; None if the size is given in pixels."""
-        return print_size(self.size) if isinstance(self.size, str) else None
-
-    def long_side(self, device: str) -> int | None:
-        """The long side in pixels that the photo is scaled to on this device; None: the photo keeps its size. Of a
-        print the longest that it can be: see PrintSize.long_side."""
-        if isinstance(self.size, int):
-            return self.size
-        if self.print is not None:
-            return self.print.long
-        return auto_size(device) if self.size == "auto" else None
-
-
 def merged(*places: RecipeSettings) -> Settings:
     """`places` from the widest, which must set preset and size, to the narrowest; the narrowest wins."""
     chosen: dict[str, Any] = {}
     for place in places:
-        chosen |= place.model_dump(include=set(RecipeSettings.model_fields), exclude_none=True)
+        chosen |= place.model_dump(include=set(WrittenRecipe.model_fields), exclude_none=True)
     preset, size = chosen.pop("preset"), chosen.pop("size")
     return Settings(size, recipe(preset, **chosen))
 

@@ -9,7 +9,8 @@ from enum import Enum
 
 from cachetools import LRUCache
 
-from daemon.config.models import Config, auto_size
+from daemon.config.models import Config
+from daemon.config.settings import auto_size
 from daemon.errors import JobError, PainterDied
 from daemon.inbox.scan import Signature
 from daemon.processes.painters import Painters

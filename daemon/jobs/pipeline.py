@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.config.load import load_sidecar
-from daemon.config.models import Config, Settings, Sidecar
+from daemon.config.models import Config, Sidecar
+from daemon.config.settings import Settings
 from daemon.errors import (
     ConfigError,
     JobError,

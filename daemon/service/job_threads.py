@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 
 from daemon.config.live import LiveConfig
-from daemon.config.models import Config, auto_size
+from daemon.config.models import Config
+from daemon.config.settings import auto_size
 from daemon.errors import ConfigError, PhotoLocked, RetryLater, ServicePaused, ShuttingDown
 from daemon.events import Event, about
 from daemon.filenames import EVERY_STYLE

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from .errors import RecipeError
 from .network.layers import LAYERS
-from .recipe_check import SETTINGS, problems_of, problems_of_the_algorithm
+from .recipe_check import LAYERS_OF, SETTINGS, as_pairs, problems_of, problems_of_the_algorithm
 
 Start = Literal["content", "noise", "style"]
 KeepColors = Literal["no", "luminance", "statistics"]
@@ -140,14 +140,18 @@ PRESETS: Final[Mapping[str, Recipe]] = MappingProxyType(
 
 
 def recipe(preset: str = "fine", **settings: Any) -> Recipe:
-    """The preset of this name with a user's settings (the fields from `style_weight` on).
+    """The preset of this name with a user's settings: the fields from `style_weight` on, `style_layers`,
+    `content_layers` and `scales`. Layers may be a mapping. Scales hold for every size: the preset's `finer` is dropped.
 
     Raises RecipeError if the preset is unknown or a setting is unknown or out of range; the message names them all.
     """
     if preset not in PRESETS:
         raise RecipeError(f"preset: {preset!r} is not one of {', '.join(PRESETS)}")
+    settings |= {name: as_pairs(settings[name]) for name in (*LAYERS_OF, "scales") if name in settings}
     if problems := problems_of(settings):
         raise RecipeError("; ".join(problems))
+    if "scales" in settings:
+        settings["finer"] = ()
     return dataclasses.replace(PRESETS[preset], **settings)
 
 
@@ -160,10 +164,19 @@ def require(recipe: Recipe, deepest: str) -> None:
     """Raises RecipeError if this recipe needs a layer below `deepest`, at which the weights end."""
     wanted = deepest_layer(recipe)
     if LAYERS.index(wanted) > LAYERS.index(deepest):
+        own = [name for name in LAYERS_OF if wanted in dict(getattr(recipe, name)) and _is_own(recipe, name)]
+        setting, way_out = f"preset: {recipe.preset}", "set `preset: fine`"
+        if own:
+            setting, way_out = own[0], f"name layers in {own[0]} that come before"
         raise RecipeError(
-            f"preset: {recipe.preset} needs layer {wanted}, but these weights end at {deepest}. "
-            "Run `styled weights` and set `weights: imagenet`, or set `preset: fine`."
+            f"{setting} needs layer {wanted}, but these weights end at {deepest}. "
+            f"Run `styled weights` and set `weights: imagenet`, or {way_out}."
         )
+
+
+def _is_own(recipe: Recipe, name: str) -> bool:
+    """Whether the user, and not the preset, set this field."""
+    return bool(getattr(recipe, name) != getattr(PRESETS.get(recipe.preset), name, None))
 
 
 def smallest_side(layer: str) -> int:

@@ -1,6 +1,7 @@
 """What is wrong with a recipe. Pure Python."""
 
 import math
+import reprlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,7 +16,11 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 FACTORS: Final = ("style_weight", "content_weight", "smoothness", "style_scale")
-SETTINGS: Final = (*CHOICES, *FACTORS, "seed")  # what a user sets
+LAYERS_OF: Final = ("style_layers", "content_layers")
+SETTINGS: Final = (*FACTORS, "seed", *CHOICES, *LAYERS_OF, "scales")  # what a user sets
+MOST_WEIGHT: Final = 1e6
+LEAST_SHARE: Final = 0.01  # of the full size
+MOST_SCALES, MOST_EVALUATIONS = 10, 10_000  # scales of a recipe, evaluations of a scale
 ALTERNATIVES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"pooling": ("average", "max"), "border": ("zeros", "edge"), "statistic": ("gram", "covariance")}
 )
@@ -29,23 +34,69 @@ def problems_of(settings: Mapping[str, Any]) -> list[str]:
 def problems_of_the_algorithm(recipe: Any) -> list[str]:
     """What is wrong with the fields of a Recipe that only a programmer sets."""
     problems = []
-    for name in ("style_layers", "content_layers"):
-        layers = getattr(recipe, name)
-        is_pairs = isinstance(layers, tuple) and all(isinstance(each, tuple) and len(each) == 2 for each in layers)
-        if not is_pairs or not layers or not all(each in LAYERS and _is_number(w) for each, w in layers):
-            problems.append(f"{name}: {layers!r} is not ((layer, weight), …) of layers such as {LAYERS[1]}")
     for name, choices in ALTERNATIVES.items():
         if getattr(recipe, name) not in choices:
             problems.append(f"{name}: {getattr(recipe, name)!r} is not one of {', '.join(choices)}")
     for name in ("alpha", "beta", "tv", "achromatic", "margin", "eased", "history"):
         if not _is_number(getattr(recipe, name)):
             problems.append(f"{name}: {getattr(recipe, name)!r} is not a number of at least 0")
-    scales = recipe.scales
-    if not scales or not all(_is_number(share) and 0 < share <= 1 and _is_count(count) for share, count in scales):
-        problems.append(f"scales: {scales!r} is not ((fraction up to 1, evaluations), …)")
     if not _is_count(recipe.pyramid):
         problems.append(f"pyramid: {recipe.pyramid!r} is not a whole number of at least 1")
     return problems
+
+
+def as_pairs(value: Any) -> Any:
+    """{a: 1, b: 2} or [[a, 1], [b, 2]] as ((a, 1), (b, 2)); anything else as it is."""
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    if isinstance(value, list | tuple):
+        return tuple(tuple(each) if isinstance(each, list) else each for each in value)
+    return value
+
+
+def layers_problem(layers: Any) -> str:
+    """Why these pairs of layer and weight cannot be the layers of a recipe; "" if they can."""
+    if not _are_pairs(layers):
+        return "write layers with their weights, such as {relu1_1: 0.5, relu3_1: 0.5}"
+    names = [name for name, _ in layers]
+    for name, weight in layers:
+        if name not in LAYERS:
+            known = "1_1, 1_2, 2_1, 2_2, 3_1 to 3_4, 4_1 to 4_4 or 5_1 to 5_4"
+            return f"{_short(name)} is no layer of VGG19; write conv or relu with {known}, or pool1 to pool5"
+        if not _is_number(weight) or weight > MOST_WEIGHT:
+            return f"{_short(weight)} cannot be the weight of {name}; write a number from 0 to {MOST_WEIGHT:.0f}"
+        if names.count(name) > 1:
+            return f"{name} is there twice; keep one"
+    return "" if any(weight for _, weight in layers) else "every weight is 0; give at least one layer more than 0"
+
+
+def scales_problem(scales: Any) -> str:
+    """Why these pairs of share and evaluations cannot be the scales of a recipe; "" if they can."""
+    if not _are_pairs(scales) or len(scales) > MOST_SCALES:
+        right = "shares of the size with their evaluations, such as [[0.5, 40], [1, 100]]"
+        return f"write {right}, at most {MOST_SCALES} of them"
+    before = 0.0
+    for share, count in scales:
+        if not _is_number(share) or not LEAST_SHARE <= share <= 1:
+            return f"{_short(share)} cannot be a share of the size; write a number from {LEAST_SHARE} to 1"
+        if not _is_count(count) or count > MOST_EVALUATIONS:
+            right = f"a whole number from 1 to {MOST_EVALUATIONS}"
+            return f"{_short(count)} cannot be the evaluations at the share {share:g}; write {right}"
+        if share <= before:
+            return f"the share {share:g} follows {before:g}; write the shares from the smallest to the largest"
+        before = share
+    return "" if before == 1 else f"the last share is {before:g}; end with the full size, such as [1, 100]"
+
+
+def _are_pairs(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(e, tuple) and len(e) == 2 for e in value)
+
+
+def _short(value: Any) -> str:
+    """What somebody wrote, in a few words, however long it is."""
+    if isinstance(value, list | tuple | Mapping):
+        return "a list or a group"
+    return "nothing" if value is None else reprlib.repr(value)
 
 
 def _is_number(value: Any) -> bool:
@@ -53,7 +104,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _problem(name: str, value: Any) -> str | None:
@@ -61,6 +112,9 @@ def _problem(name: str, value: Any) -> str | None:
     if name in CHOICES:
         choices = CHOICES[name]
         return None if value in choices else f"{name}: {value!r} is not one of {', '.join(choices)}"
+    if name in LAYERS_OF or name == "scales":
+        problem = scales_problem(value) if name == "scales" else layers_problem(value)
+        return f"{name}: {problem}" if problem else None
     if name == "seed":
         whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
         return None if whole else f"seed: {value!r} is not a whole number from 0 to 2⁶³ − 1"

@@ -46,6 +46,21 @@ def test_the_line_makes_the_same_look(root: Path) -> None:
     assert read_provenance(root / "out.png").recipe == look.style.settings.recipe
 
 
+def test_the_line_holds_layers_and_scales_that_are_the_styles_own_and_not_those_of_its_preset(root: Path) -> None:
+    own = "content_layers: {relu1_2: 1}, scales: [[.5, 3], [1, 2]]"
+    text = (root / "config.yaml").read_text()
+    (root / "config.yaml").write_text(
+        f"{text}  gamma: {{picture: alpha.png, {own}}}\n  fine: {{picture: beta.png, preset: fine}}\n"
+    )
+    config = load(root / "config.yaml")
+    given = RecipeSettings()
+    gamma, fine = looks(choose_styles(["gamma", "fine"], config, given), [2.0], config)
+    assert fine.line.endswith("beta.png, preset: fine, style_weight: 2}")
+    assert gamma.line.endswith("content_layers: {relu1_2: 1.0}, scales: [[0.5, 3], [1.0, 2]]}")
+    (root / "config.yaml").write_text(f"{text}  {gamma.line}\n")
+    assert load(root / "config.yaml").settings("gamma-2").recipe == gamma.style.settings.recipe
+
+
 @pytest.mark.parametrize("strengths", ["", "a", "1,,2", "-1", "nan"])
 def test_strengths_are_numbers(root: Path, strengths: str) -> None:
     (root / "photo.jpg").write_bytes(jpeg(60, 40))

@@ -62,6 +62,26 @@ def test_a_delivered_painting_is_painted_again_bit_for_bit(root: Path, start: Ca
     )
 
 
+def test_a_painting_with_layers_and_scales_of_its_own_is_painted_again_bit_for_bit(root: Path) -> None:
+    """They stand in config.yaml, the painting's record keeps them, and `styled info` says them."""
+    own = "style_layers: {relu1_1: .5, relu2_1: 1}, content_layers: {relu1_2: 1}, scales: [[.5, 3], [1, 2]]"
+    text = (root / "config.yaml").read_text()
+    (root / "config.yaml").write_text(text.replace("alpha.png}", f"alpha.png, {own}}}"))
+    (root / "photo.jpg").write_bytes(jpeg(96, 64))
+    done = styled("paint", "photo.jpg", "-s", "alpha", "-o", "first.png", "--size", "96", cwd=root)
+    assert done.returncode == 0, done.stderr
+    record = read_provenance(root / "first.png")
+    assert (record.recipe.style_layers, record.recipe.finer) == ((("relu1_1", 0.5), ("relu2_1", 1.0)), ())
+    assert set(record.terms) == {"style relu1_1", "style relu2_1", "content relu1_2", "total variation"}
+    assert [(run.scale, run.evaluations) for run in record.stretches] == [(1, 3), (2, 2)]
+    said = styled("info", root / "first.png").stdout
+    assert "style_layers relu1_1 × 0.5 + relu2_1 × 1" in said
+    assert "scales 0.5 × 3 + 1 × 2" in said
+    (root / "config.yaml").write_text(text)
+    again = styled("repaint", "first.png", "photo.jpg", "-o", "again.png", cwd=root)
+    assert "the same painting, bit for bit" in again.stdout, again.stderr
+
+
 @pytest.mark.slow
 def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where memory is short when it is painted, and not when it is painted again."""

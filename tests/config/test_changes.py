@@ -14,7 +14,7 @@ root: other
 device: cpu
 settle_seconds: 2.5
 output: {location: yes}
-recipe: {size: 1024, seed: 3}
+recipe: {size: 1024, seed: 3, style_layers: {relu1_1: .5, relu2_1: 1}, scales: [[.5, 9], [1, 2]]}
 default_style: night
 styles:
   night: {pictures: [{file: night.jpg, weight: 2}, {file: day.png}]}
@@ -29,6 +29,8 @@ styles:
         "output.location: no → yes",
         "recipe.size: 512 → 1024",
         "recipe.seed: not set → 3",
+        "recipe.style_layers: not set → relu1_1 × 0.5 + relu2_1 × 1",
+        "recipe.scales: not set → 0.5 × 9 + 1 × 2",
         f"styles.night.picture: {folder}/night.jpg → not set",
         f"styles.night.pictures: not set → {folder}/night.jpg × 2 + {folder}/day.png × 1",
         "styles.day: added",

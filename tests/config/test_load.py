@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.config.load import find, from_options, load, load_sidecar
-from daemon.config.models import Config, Output, RecipeSettings
+from daemon.config.models import Config, Output, RecipeSettings, WrittenRecipe
 from daemon.errors import LONGEST_REASON, ConfigError, JobError, OptionError
 from tests.support.configs import STYLES, problems, write
 
@@ -129,7 +129,7 @@ default_style: none
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 
 
-names = st.sampled_from([*Config.model_fields, *RecipeSettings.model_fields, "picture", "pictures", "file", "<<"])
+names = st.sampled_from([*Config.model_fields, *WrittenRecipe.model_fields, "picture", "pictures", "file", "<<"])
 
 
 trees = st.recursive(
@@ -207,7 +207,8 @@ def test_a_wrong_sidecar_fails_its_photo_with_every_problem() -> None:
         "The settings in a\\n.jpg.yaml cannot be used: size: 'big' cannot be used; write auto, original, the long "
         "side in pixels from 16 to 100000, or a print such as 30x20cm@300dpi | picture: unknown setting; known here "
         "are preset, size, style_weight, "
-        "content_weight, smoothness, style_scale, seed, start, keep_colors, precision and style."
+        "content_weight, smoothness, style_scale, seed, start, keep_colors, precision, style_layers, "
+        "content_layers, scales and style."
     )
     assert caught.value.advice == "Correct the settings in that file, or remove the file, and try again."
     with pytest.raises(JobError, match="is larger than 64 KiB, too large for a file of settings"):

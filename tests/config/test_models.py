@@ -113,6 +113,21 @@ styles: {night: {picture: night.jpg, size: 128, style_weight: 1}, day: {picture:
     assert day.recipe.beta == PRESETS["tutorial"].beta
 
 
+def test_layers_and_scales_can_be_set_for_all_for_a_style_and_for_a_photo(folder: Path) -> None:
+    text = """
+recipe: {style_layers: {relu1_1: .5, relu3_1: 0.50}, content_layers: {relu2_1: 1}, scales: [[0.5, 40], [1, 100]]}
+styles: {night: {picture: night.jpg}, day: {picture: day.png, style_layers: {conv2_2: 2}, scales: [[1, 7]]}}
+"""
+    config = load(write(folder, text))
+    night, day = config.settings("night").recipe, config.settings("day").recipe
+    assert night.style_layers == (("relu1_1", 0.5), ("relu3_1", 0.5))
+    assert night.scales == ((0.5, 40), (1.0, 100))
+    assert (day.style_layers, day.content_layers) == ((("conv2_2", 2.0),), (("relu2_1", 1.0),))
+    assert (day.scales, day.finer) == (((1.0, 7),), ())
+    photo = config.settings("day", load_sidecar(b"content_layers: {relu3_1: 1}\n", "a.jpg.yaml", ())).recipe
+    assert (photo.style_layers, photo.content_layers) == (day.style_layers, (("relu3_1", 1.0),))
+
+
 def test_a_configuration_cannot_be_changed_and_can_be_pickled(folder: Path) -> None:
     config = load(write(folder, STYLES))
     with pytest.raises(ValueError, match="frozen"):
@@ -152,6 +167,23 @@ REFUSED = {
     "recipe: {seed: -1}": ("recipe.seed: '-1' cannot be used; write a whole number from 0 to 9223372036854775807"),
     "recipe: {start: photo}": "recipe.start: 'photo' cannot be used; write content, noise or style",
     "recipe: {keep_colors: true}": ("recipe.keep_colors: 'true' cannot be used; write no, luminance or statistics"),
+    "recipe: {style_layers: {relu9_1: 1}}": (
+        "recipe.style_layers: 'relu9_1' is no layer of VGG19; write conv or relu with 1_1, 1_2, 2_1, 2_2, 3_1 to 3_4, "
+        "4_1 to 4_4 or 5_1 to 5_4, or pool1 to pool5"
+    ),
+    "recipe: {content_layers: {relu1_1: much}}": (
+        "recipe.content_layers: 'much' cannot be the weight of relu1_1; write a number from 0 to 1000000"
+    ),
+    "recipe: {content_layers: {relu1_1: }}": (
+        "recipe.content_layers: nothing cannot be the weight of relu1_1; write a number from 0 to 1000000"
+    ),
+    "recipe: {content_layers: relu1_1}": (
+        "recipe.content_layers: write layers with their weights, such as {relu1_1: 0.5, relu3_1: 0.5}"
+    ),
+    "recipe: {scales: [[0.5, 40]]}": "recipe.scales: the last share is 0.5; end with the full size, such as [1, 100]",
+    "recipe: {scales: [[1, 2.5]]}": (
+        "recipe.scales: 2.5 cannot be the evaluations at the share 1; write a whole number from 1 to 10000"
+    ),
     "recipe: {styleweight: 2}": "recipe.styleweight: unknown setting; did you mean style_weight?",
     "output: {jpeg: 2}": "output.jpeg: unknown setting; known here are format, quality, film and location",
     "Recipe: {}": "Recipe: unknown setting; did you mean recipe?",

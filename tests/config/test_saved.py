@@ -18,7 +18,7 @@ output: {format: webp, location: yes}
 hooks: {on_failed: [mail, a-password]}
 recipe: {preset: draft, size: 30x20cm@300dpi, keep_colors: no, style_weight: 2}
 styles:
-  alpha: {picture: alpha.png, size: 48}
+  alpha: {picture: alpha.png, size: 48, style_layers: {relu1_1: 0.5, pool1: 1}, scales: [[0.5, 40], [1, 9]]}
   on: {pictures: [{file: alpha.png, weight: 2}, {file: "builtin:ink"}], start: noise, seed: 7}
 """
 

@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"assets", "transfer.recipe", "transfer.recipe_check"},
     "storage": set(),
     "inbox": set(),
-    "provenance": {"assets", "transfer.recipe", "transfer.steps", "transfer.network.layers"},
+    "provenance": {"assets", *NO_TORCH - {"transfer.errors"}},
     "status": {"previews", "storage.files", "transfer.steps"},
     "processes": {"config", "storage.files", "previews", "provenance", "pictures", "transfer"},
     "jobs": {

@@ -24,6 +24,14 @@ def test_every_problem_is_named_at_once(root: Path) -> None:
     assert names == ["styles.alpha and beta", "styles.beta.picture", "cluster"]
 
 
+def test_layers_that_the_weights_do_not_reach_are_named_with_their_styles(root: Path) -> None:
+    text = CONFIG.replace("preset: draft", "preset: draft, content_layers: {relu4_2: 1}")
+    assert text != CONFIG
+    (root / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"^styles.alpha and beta: content_layers needs layer relu4_2, but"):
+        check_all(load(root / "config.yaml"), lambda path: None)
+
+
 def test_nine_styles_with_the_same_flaw_are_one_message(root: Path) -> None:
     more = "".join(f"  style{number}: {{picture: alpha.png}}\n" for number in range(7))
     (root / "config.yaml").write_text(CONFIG.replace("preset: draft", "preset: gatys") + more)

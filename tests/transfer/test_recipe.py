@@ -46,6 +46,8 @@ def test_every_wrong_setting_is_named_at_once() -> None:
         recipe("fine", style_weight=-1, start="sketch", seed=1.5, smoothness=float("nan"), style_scale=0, brush=1)
     for name in ("style_weight", "start", "seed", "smoothness", "style_scale", "brush: no such setting"):
         assert name in str(caught.value)
+    with pytest.raises(RecipeError, match=r"style_layers: .*; content_layers: .*; scales: "):
+        recipe("fine", style_layers={}, content_layers=3, scales=[])
     with pytest.raises(RecipeError, match="'finest' is not one of fine, tutorial, gatys, draft"):
         recipe("finest")
 
@@ -56,6 +58,49 @@ def test_weights_that_are_not_deep_enough_are_refused_with_the_way_out() -> None
     with pytest.raises(RecipeError, match=r"preset: gatys needs layer relu5_1.*end at relu3_1.*`styled weights`"):
         require(recipe("gatys"), "relu3_1")
     assert deepest_layer(recipe("fine")) == "relu3_1"
+
+
+def test_layers_of_ones_own_that_are_too_deep_are_named_with_their_setting() -> None:
+    with pytest.raises(RecipeError, match=r"^content_layers needs layer relu4_2.*or name layers in content_layers"):
+        require(recipe("fine", content_layers={"relu4_2": 1}), "relu3_1")
+    require(recipe("gatys", style_layers={"relu1_1": 1}, content_layers={"relu2_1": 1}), "relu3_1")
+    with pytest.raises(RecipeError, match=r"^preset: gatys needs layer relu4_2"):
+        require(recipe("gatys", style_layers={"relu1_1": 1}), "relu3_1")
+
+
+def test_layers_and_scales_replace_those_of_the_preset() -> None:
+    own = recipe("fine", style_layers={"relu1_1": 0.5, "conv3_1": 0}, content_layers=[["relu2_1", 1]], scales=[[1, 9]])
+    assert own.style_layers == (("relu1_1", 0.5), ("conv3_1", 0))
+    assert own.content_layers == (("relu2_1", 1),)
+    assert [level.evaluations for level in levels(own, 2048, 2048)] == [9], "no doublings of the preset's"
+    assert len(levels(recipe("fine"), 2048, 2048)) == 3
+    own = recipe("draft", scales=((0.5, 40), (1.0, 100)))
+    assert [level[1:4] for level in levels(own, 600, 800)] == [(300, 400, 40), (600, 800, 100)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("style_layers", {"relu9_1": 1}, "'relu9_1' is no layer of VGG19; write conv or relu with 1_1"),
+        ("style_layers", {"relu1_1": -1}, "-1 cannot be the weight of relu1_1; write a number from 0 to 1000000"),
+        ("style_layers", {"relu1_1": float("nan")}, "nan cannot be the weight"),
+        ("style_layers", {"relu1_1": 1e7}, "10000000.0 cannot be the weight"),
+        ("content_layers", {"relu1_1": 0, "relu2_1": 0}, "every weight is 0"),
+        ("content_layers", [["relu1_1", 1], ["relu1_1", 2]], "relu1_1 is there twice"),
+        ("content_layers", ["relu1_1"], "write layers with their weights"),
+        ("scales", [[0.5, 10]], "the last share is 0.5; end with the full size"),
+        ("scales", [[0.5, 10], [0.5, 10], [1, 10]], "the share 0.5 follows 0.5"),
+        ("scales", [[0, 10], [1, 10]], "0 cannot be a share"),
+        ("scales", [[1, 0.5]], "0.5 cannot be the evaluations at the share 1"),
+        ("scales", [[1, 10_001]], "10001 cannot be the evaluations"),
+        ("scales", [[0.01 * n, 1] for n in range(1, 12)], "write shares of the size"),
+        ("scales", 100, "write shares of the size with their evaluations"),
+    ],
+)
+def test_wrong_layers_and_scales_are_told_in_plain_words(field: str, value: object, said: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe("fine", **{field: value})
+    assert f"{field}: {said}" in str(caught.value)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
