@@ -191,19 +191,23 @@ def print_row(row: dict[str, Any]) -> None:
     )
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m tests.benchmarks.robustness", description=__doc__)
+    options.add_argument("--json", action="store_true")
+    options.add_argument("--size", type=int, default=512, help="long side in pixels, at most")
+    options.add_argument("--tile", type=int, default=128, help="side of a tile in pixels")
+    options.add_argument("--preset", default="fine")
+    options.add_argument("--device", default="auto")
+    options.add_argument("--weights", default="embedded")
+    options.add_argument("--threads", type=int)
+    options.add_argument("--keep", type=Path, metavar="FOLDER", help="write the paintings there")
+    options.add_argument("--photo", action="append", help="only these")
+    options.add_argument("--style", action="append", help="only these")
+    return options
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.robustness", description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--size", type=int, default=512, help="long side in pixels, at most")
-    parser.add_argument("--tile", type=int, default=128, help="side of a tile in pixels")
-    parser.add_argument("--preset", default="fine")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--weights", default="embedded")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the paintings there")
-    parser.add_argument("--photo", action="append", help="only these")
-    parser.add_argument("--style", action="append", help="only these")
-    given = parser.parse_args(arguments)
+    given = parser().parse_args(arguments)
     result = run(given)
     if given.json:
         print(json.dumps(result, indent=2))

@@ -1,6 +1,6 @@
 """Awkward photos come out as paintings, whole and in tiles; and the benchmark of fifty would see it if not."""
 
-import argparse
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,12 +24,27 @@ def test_fifty_combinations_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize("photo", ["16 x 16", "3000 x 200", "transparent", "very dark", "very bright", "one colour"])
-def test_an_awkward_photo_comes_out_as_a_painting(photo: str, capsys: pytest.CaptureFixture[str]) -> None:
-    given = argparse.Namespace(
-        device="cpu", weights="embedded", threads=1, preset="draft", size=72, tile=32, photo=[photo], json=True
-    )
-    given.style = ["starry"]
+def test_an_awkward_photo_comes_out_as_a_painting(
+    photo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = [
+        "--json",
+        "--preset",
+        "draft",
+        "--size",
+        "72",
+        "--tile",
+        "32",
+        "--threads",
+        "1",
+        "--device",
+        "cpu",
+        "--style",
+        "starry",
+    ]
+    given = robustness.parser().parse_args([*small, "--photo", photo, "--keep", str(tmp_path)])
     (row,) = robustness.run(given)["rows"]
+    assert (tmp_path / f"{photo}, starry.png").exists()
     assert not row["wrong"], row
     robustness.print_row(row)
     said = capsys.readouterr().out
