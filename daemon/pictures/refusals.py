@@ -165,9 +165,9 @@ def _refusal(file: BinaryIO, error: Exception) -> JobError:
         return _not_a_picture(head)
     if isinstance(error, EOFError) or BREAKS_OFF.search(str(error)) or _is_short(file, ours):
         return breaks_off(ours)
-    if LIMIT.search(str(error)):
-        said = " ".join(str(error).split())[:200]
-        return JobError(f"The {ours} picture goes beyond a limit of its decoder, which says: {said}", EXPORT)
+    if LIMIT.search(str(error)) and not isinstance(error, RecursionError):  # its parts refer to one another in a circle
+        said = " ".join(str(error).split())[:200].rstrip(".")
+        return JobError(f"The {ours} picture goes beyond a limit of its decoder, which says: {said}.", EXPORT)
     if UNSUPPORTED.search(str(error)):
         return JobError(f"It is a kind of {ours} that cannot be read.", EXPORT)
     if isinstance(error, UnidentifiedImageError):

@@ -19,8 +19,8 @@ FACTORS: Final = ("style_weight", "content_weight", "smoothness", "style_scale")
 LAYERS_OF: Final = ("style_layers", "content_layers")
 SETTINGS: Final = (*FACTORS, "seed", *CHOICES, *LAYERS_OF, "scales")  # what a user sets
 MOST_WEIGHT: Final = 1e6
-LEAST_SHARE: Final = 0.01  # of the full size
-MOST_SCALES, MOST_EVALUATIONS = 10, 10_000  # scales of a recipe, evaluations of a scale
+LEAST_SHARE: Final = 0.001  # of the full size
+MOST_SCALES, MOST_EVALUATIONS = 50, 10_000  # scales of a recipe (old records have many), evaluations of a scale
 ALTERNATIVES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"pooling": ("average", "max"), "border": ("zeros", "edge"), "statistic": ("gram", "covariance")}
 )

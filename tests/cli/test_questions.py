@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from daemon.cli.output import read_status
 from daemon.config.load import load
 from daemon.config.saved import Saved, as_text
 from daemon.events import Event
 from daemon.storage.layout import Folders
 from tests.support.commands import styled
-from tests.support.daemon import Start
+from tests.support.daemon import Start, wait_until
 from tests.support.samples import CONFIG, jpeg
 
 WRONG = {
@@ -43,7 +44,7 @@ def test_what_only_the_daemon_refuses_is_said_and_a_file_that_vanished_stops_no_
     daemon = start(fast=True).ready()
     (root / "cut.jpg").write_bytes(jpeg()[:200])
     (root / "config.yaml").write_text(CONFIG + "  cut: {picture: cut.jpg}\n")
-    daemon.wait_for(Event.SETTINGS_REJECTED)
+    wait_until(lambda: read_status(root).get("rejected"))
     answer = styled("styles", "--config", root / "config.yaml")
     assert "styles.cut.picture" in answer.stderr
     assert "cut" not in answer.stdout

@@ -93,7 +93,7 @@ def test_layers_and_scales_replace_those_of_the_preset() -> None:
         ("scales", [[0, 10], [1, 10]], "0 cannot be a share"),
         ("scales", [[1, 0.5]], "0.5 cannot be the evaluations at the share 1"),
         ("scales", [[1, 10_001]], "10001 cannot be the evaluations"),
-        ("scales", [[0.01 * n, 1] for n in range(1, 12)], "write shares of the size"),
+        ("scales", [[0.01 * n, 1] for n in range(1, 52)], "write shares of the size"),
         ("scales", 100, "write shares of the size with their evaluations"),
     ],
 )
