@@ -82,8 +82,10 @@ def evaluations_in_half(plan: Sequence[Level], scale: int) -> int:
     """How many evaluations, the first at plan[scale] (scale from 0), bfloat16 computes where the device has it.
 
     The last scale ends in float32, so that the loss ends as low as if all were float32: within 0.4 % (`fine`) and
-    1 % (`tutorial`), measured at 80 to 128 px.
+    1 % (`tutorial`), measured at 80 to 128 px. Where the last scale is too short for this (`draft`), all is float32.
     """
+    if plan[-1].evaluations < LEAST_FULL:
+        return 0
     count = plan[scale].evaluations
     return count if scale < len(plan) - 1 else max(0, min(MOST_HALF, count - LEAST_FULL))
 

@@ -23,7 +23,7 @@ SETTINGS = CONFIG.replace("root: .", f"root: {STATE}")
 SLOW = "preset: fine\nsize: 112\n"  # a sidecar: some ten seconds, in which to interfere
 SHARED = "/opt/styled/share/styled/systemd"  # where a wheel puts the folder systemd/ in its environment
 # what a test machine may lower: how long the daemon may be silent
-DROP_IN = "[Service]\nWatchdogSec=8\nTimeoutAbortSec=2\n"
+DROP_IN = "[Service]\nWatchdogSec=8\nTimeoutAbortSec=20\n"
 numbers = itertools.count(1)
 
 

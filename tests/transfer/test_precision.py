@@ -100,11 +100,15 @@ def test_statistics_of_features_in_bfloat16_are_summed_in_float32(of: Callable[[
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
 
 
+def test_a_painting_whose_last_scale_is_too_short_to_mend_it_has_no_half_precision() -> None:
+    found = levels(recipe("draft"), 400, 512)
+    assert [evaluations_in_half(found, scale) for scale in range(len(found))] == [0, 0, 0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 7))
-@pytest.mark.parametrize("preset", ["fine", "draft"])
-def test_the_loss_ends_within_one_per_cent(stylizer: Stylizer, preset: str, seed: int) -> None:
+def test_the_loss_ends_within_one_per_cent(stylizer: Stylizer, seed: int) -> None:
     (_, half), (_, full) = (
-        painted(stylizer, recipe(preset, precision=precision), seed=seed) for precision in ("auto", "full")
+        painted(stylizer, recipe("fine", precision=precision), seed=seed) for precision in ("auto", "full")
     )
     assert half.loss <= 1.01 * full.loss
