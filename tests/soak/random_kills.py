@@ -79,7 +79,7 @@ class Soak:
             found[hashlib.sha256(path.read_bytes()).hexdigest()] += 1
         outbox = self.root / "outbox"
         paintings = [str(path.relative_to(outbox)) for path in outbox.rglob("*.jpg") if ".gallery" not in path.parts]
-        own = {"lock", "status.json", "journal", "version", "tally.json"}
+        own = {"clock", "gallery.jsonl", "journal", "lock", "settings.json", "status.json", "tally.json", "version"}
         behind = [path for path in (self.root / "work").iterdir() if path.name not in own]
         behind += [path for path in self.root.rglob(".*") if path.is_file()]
         behind += list((self.root / "inbox").rglob("*.jpg"))
@@ -199,6 +199,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=7200, help="of killing, at most")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     options = parser.parse_args()
+    if options.pictures < 2 * options.kills:
+        parser.error("--pictures: name at least twice as many as kills, or nothing is in hand when a kill is due")
     print(f"seed {options.seed}", flush=True)
     root = Path(tempfile.mkdtemp(prefix="styled-soak-"))
     soak = Soak(root, options.pictures)
