@@ -154,6 +154,7 @@ def test_imagenet_weights_that_are_missing_stop_the_start_and_name_the_command(
     assert [*root.glob("inbox/**/photo.jpg")], "put back"
 
 
+@pytest.mark.slow
 def test_weights_from_a_file_that_is_another_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "mine.pth").write_bytes(b"half of it")

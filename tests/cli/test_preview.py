@@ -69,6 +69,7 @@ def test_strengths_are_numbers(root: Path, strengths: str) -> None:
     assert "such as 0.5,1,2" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_pictures_of_the_styles_are_a_png_with_names_and_replace_nothing_unasked(root: Path) -> None:
     arguments = ("styles", "--config", root / "config.yaml", "--sheet")
     done = styled(*arguments, root / "sheet.png")

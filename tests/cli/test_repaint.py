@@ -62,6 +62,7 @@ def test_a_delivered_painting_is_painted_again_bit_for_bit(root: Path, start: Ca
     )
 
 
+@pytest.mark.slow
 def test_a_painting_with_layers_and_scales_of_its_own_is_painted_again_bit_for_bit(root: Path) -> None:
     """They stand in config.yaml, the painting's record keeps them, and `styled info` says them."""
     own = "style_layers: {relu1_1: .5, relu2_1: 1}, content_layers: {relu1_2: 1}, scales: [[.5, 3], [1, 2]]"

@@ -203,6 +203,7 @@ def test_a_disk_that_takes_no_page_ends_nothing(
     wait_until(gallery.files.page.is_file)
 
 
+@pytest.mark.slow
 def test_nothing_is_written_or_removed_through_what_lies_in_the_way(
     folders: Folders, begin: Callable[[], Gallery], tmp_path: Path
 ) -> None:

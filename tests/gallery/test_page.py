@@ -146,7 +146,7 @@ def test_everything_works_by_keyboard(page: tuple[Browser, str]) -> None:
     )  # as before
     browser.run("document.querySelectorAll('#styles input')[0].focus()")
     browser.press("ArrowRight", 39)
-    assert browser.run("document.querySelector('#count').textContent") == "4 of 8 paintings"
+    browser.wait_for("document.querySelector('#count').textContent === '4 of 8 paintings'")
 
 
 # What axe-core's serious rules come to on a page like this; names and contrast are computed, not declared.

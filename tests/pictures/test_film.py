@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from daemon.pictures.film import LARGEST, LAST_MS, film
@@ -25,6 +26,7 @@ def test_one_frame_is_a_film_too() -> None:
     assert film([(4, 3, b"\0" * 36)], painting)[:4] == b"RIFF"
 
 
+@pytest.mark.slow
 def test_its_size_is_bounded_whatever_it_shows() -> None:
     random = np.random.default_rng(0)
     frames = [(384, 384, random.integers(0, 256, 384 * 384 * 3, np.uint8).tobytes()) for _ in range(41)]

@@ -131,6 +131,7 @@ class TakenOver(Resident):
         vars(child_process)["send_answer"] = lie
 
 
+@pytest.mark.slow
 def test_a_child_that_sends_a_pickle_is_ended() -> None:
     child = Child("reader", TakenOver)
     with pytest.raises(WorkerDied):

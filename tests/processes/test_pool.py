@@ -160,6 +160,7 @@ def test_a_failure_and_its_end_are_logged_once_each(
     assert not pool.trouble
 
 
+@pytest.mark.slow
 def test_a_child_that_hangs_at_its_start_is_said_to_and_tried_again_with_more_patience(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

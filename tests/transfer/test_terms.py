@@ -32,6 +32,7 @@ def painted(recipe: object = RECIPE, **own: Term) -> tuple["np.typing.NDArray[np
     return stylizer.paint(PHOTO, STYLE, recipe, steps.append), steps  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_runs() -> None:
     lines = (terms.__doc__ or "").splitlines()
     code = textwrap.dedent("\n".join(line for line in lines if not line or line.startswith("    ")))
