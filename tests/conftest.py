@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.storage.layout import Folders
 from tests.support.daemon import Daemon, Start
 from tests.support.samples import CONFIG, jpeg
 
@@ -24,6 +25,15 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "beta.png").write_bytes(jpeg(40, 60, seed=2, kind="PNG"))
     (tmp_path / "config.yaml").write_text(CONFIG)
     return tmp_path
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    """A root with the style alpha, and the outbox folder that its first delivery makes."""
+    folders = Folders(tmp_path)
+    folders.prepare(["alpha"])
+    (folders.outbox / "alpha").mkdir()
+    return folders
 
 
 @pytest.fixture

@@ -109,14 +109,12 @@ class JobThreads:
             if photo.style in config.inbox_folders:  # or a reload removed the style a moment ago
                 self._check_room(photo, config)
                 self._pipeline.run(photo, config)
-        except PhotoLocked:
+        except (PhotoLocked, ShuttingDown, ConfigError):
             raise
         except (RetryLater, OSError) as error:
             if why := self._stops_every_photo(error):
                 return self.backoff.failed(ALL, why)
             return self.backoff.failed(folder, _in_words(error))
-        except (ShuttingDown, ConfigError):
-            raise
         except Exception as bug:  # it met this job alone: the others go on
             log.exception("%s", escape(photo.path), extra=about(Event.JOB_BROKE))
             return self.backoff.failed(folder, broken_down(bug))

@@ -52,14 +52,6 @@ def readers() -> Iterator[Readers]:
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> Folders:
-    folders = Folders(tmp_path)
-    folders.prepare(["alpha"])
-    (folders.outbox / "alpha").mkdir()
-    return folders
-
-
-@pytest.fixture
 def begin(folders: Folders, readers: Readers) -> Iterator[Callable[[], Gallery]]:
     started: list[Gallery] = []
 

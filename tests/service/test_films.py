@@ -14,14 +14,6 @@ from tests.support.daemon import Daemon
 from tests.support.samples import CONFIG, jpeg
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> Folders:
-    folders = Folders(tmp_path)
-    folders.prepare(["alpha"])
-    (folders.outbox / "alpha").mkdir()
-    return folders
-
-
 def test_a_film_gets_its_paintings_name_once(folders: Folders) -> None:
     painting = folders.outbox / "alpha/photo.jpg"
     assert put_beside(folders, "1", painting, b"film")

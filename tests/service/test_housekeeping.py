@@ -50,6 +50,17 @@ def after(root: Path, days: float) -> SeenTime:
     return clock
 
 
+def after_a_leap(root: Path) -> Path:
+    """A day after old.jpg was delivered, the machine's clock has leapt by ten years. Returns the file of seen time."""
+    Folders(root).prepare(["alpha"])
+    delivered(root, "old.jpg")
+    clock = root / "work/clock"
+    after(root, 1).save()
+    facts = json.loads(clock.read_text())
+    clock.write_text(json.dumps(facts | {"wall": facts["wall"] - 3650 * DAY}))
+    return clock
+
+
 def test_by_default_everything_is_kept_for_ever(full: Path) -> None:
     before = everything(full)
     assert sweep(Folders(full), settings(full), after(full, 1e6)) == 0
@@ -118,12 +129,7 @@ def test_the_daemon_sweeps_by_the_days_that_it_saw_and_not_by_the_clock(
     root: Path, start: Callable[..., Daemon]
 ) -> None:
     settings(root, keep_done_days=0.01)
-    Folders(root).prepare(["alpha"])
-    delivered(root, "old.jpg")
-    clock = root / "work/clock"
-    after(root, 1).save()
-    facts = json.loads(clock.read_text())
-    clock.write_text(json.dumps(facts | {"wall": facts["wall"] - 3650 * DAY}))  # the clock has leapt by ten years
+    clock = after_a_leap(root)
     daemon = start(fast=True).ready()
     daemon.wait_for(Event.EXPIRED)
     daemon.wait_for(Event.CLOCK_LEAPT)
@@ -137,12 +143,7 @@ def test_the_daemon_sweeps_by_the_days_that_it_saw_and_not_by_the_clock(
 
 def test_a_leap_of_the_clock_removes_nothing(root: Path, start: Callable[..., Daemon]) -> None:
     settings(root, keep_done_days=30)
-    Folders(root).prepare(["alpha"])
-    delivered(root, "old.jpg")
-    clock = root / "work/clock"
-    after(root, 1).save()
-    facts = json.loads(clock.read_text())
-    clock.write_text(json.dumps(facts | {"wall": facts["wall"] - 3650 * DAY}))
+    after_a_leap(root)
     daemon = start(fast=True).ready()
     daemon.wait_for(Event.CLOCK_LEAPT)
     assert "3650 d" in daemon.text()

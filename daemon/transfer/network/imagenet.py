@@ -6,10 +6,12 @@ visible. The full SHA-256 is not published, so these digits are checked on arriv
 is written beside the file and checked at each load.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -42,17 +44,12 @@ def fetch(
             return describe("imagenet", folder)
         except WeightsError:
             pass  # damaged since then: fetch again
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with _storing_in(folder):
         # Without a name where the system allows: a crash leaves no 548 MB behind.
         with tempfile.TemporaryFile(dir=folder) as file:
             download(url or URL, file, progress, timeout)
             tensors = convolutions(file, url or URL)
         _store(folder / IMAGENET_FILE, tensors)
-    except DownloadError as error:
-        raise WeightsError(str(error)) from error
-    except OSError as error:
-        raise WeightsError(f"The weights cannot be stored in {folder}: {error.strerror or error}") from error
     return describe("imagenet", folder)
 
 
@@ -76,12 +73,21 @@ def take(path: Path, cache: Path | None = None, name: str = IMAGENET_SOURCE) -> 
             tensors = convolutions(file, str(path))
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    with _storing_in(folder):
+        _store(folder / IMAGENET_FILE, tensors)
+    return describe("imagenet", folder)
+
+
+@contextlib.contextmanager
+def _storing_in(folder: Path) -> Iterator[None]:
+    """Make the folder. Raises WeightsError if that, or what is done there, fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _store(folder / IMAGENET_FILE, tensors)
+        yield
+    except DownloadError as error:
+        raise WeightsError(str(error)) from error
     except OSError as error:
         raise WeightsError(f"The weights cannot be stored in {folder}: {error.strerror or error}") from error
-    return describe("imagenet", folder)
 
 
 def _store(path: Path, tensors: dict[str, Tensor]) -> None:
