@@ -17,6 +17,7 @@ from daemon.filenames import EVERY_STYLE, SIDECAR
 from daemon.inbox.scan import Signature
 from daemon.jobs.record import Job, JobRecords, Outcome, new_id
 from daemon.storage.files import BLOCK, Handle, truncated_file, write_all
+from daemon.storage.folder import Folder
 
 
 def styles_of(job: Job, named: Sequence[str], styles: Iterable[str]) -> list[str]:
@@ -86,11 +87,11 @@ def _copy(records: JobRecords, job: Job, signature: Signature, style: str) -> Jo
 def _source(records: JobRecords, job: Job, name: str, signature: Signature | None) -> Handle:
     """A file of the job, open for reading. Raises SourceChanged if it is no file, or not the file of this signature."""
     try:
-        handle = Handle.open(records.photo(job).with_name(name), os.O_RDONLY | os.O_NONBLOCK)
+        with Folder.open(records.directory(job)) as work:
+            handle = work.file(name)
     except OSError:
         raise SourceChanged from None
-    status = os.fstat(handle.fd)
-    if not stat.S_ISREG(status.st_mode) or (signature is not None and Signature.of(status) != signature):
+    if signature is not None and Signature.of(os.fstat(handle.fd)) != signature:
         raise SourceChanged
     return handle
 
