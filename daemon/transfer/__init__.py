@@ -8,8 +8,8 @@
     painting = Stylizer(device="cpu", weights="embedded").paint(photo, style, PRESETS["draft"])
     assert painting.shape == photo.shape
 
-A loss or a network of your own: see terms.py. A picture of Pillow is taken as it is; a painting becomes one by
-`Image.fromarray((painting * 255).round().astype("uint8"))`.
+A loss of your own: see terms.py. A network of your own in place of VGG19: see network/own.py. A picture of Pillow is
+taken as it is; a painting becomes one by `Image.fromarray((painting * 255).round().astype("uint8"))`.
 
 Paints in painter processes. Imports `daemon.assets` and nothing else of the daemon. Importing this package does not
 import torch; using `Stylizer` or `every_device` does. Read `losses.total` first: it is the whole loss as a sum.
@@ -42,6 +42,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .errors import DeviceError, RecipeError, TooLargeError, WeightsError
+from .network.layers import Layer
 from .network.weights import Weights
 from .recipe import PRESETS, Recipe, deepest_layer, require
 from .steps import Step
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRESETS",
     "DeviceError",
+    "Layer",
     "Recipe",
     "RecipeError",
     "Step",

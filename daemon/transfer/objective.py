@@ -4,16 +4,17 @@
 a picture that fits into memory, and no step waits for the device.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from . import losses, tiles
 from .network.kernels import fitting
-from .network.vgg import VGG, Backward
+from .network.layers import cut
+from .network.own import Add, Extractor
 from .pyramid import add_adjoint, content_weights, level_weights, pyramid
-from .recipe import Recipe, deepest_layer
+from .recipe import Recipe, compared
 from .style_loss import Statistics, StyleLoss
 from .tiles import Tile
 
@@ -26,7 +27,7 @@ class Objective:
 
     def __init__(
         self,
-        vgg: VGG,
+        vgg: Extractor,
         recipe: Recipe,
         c: Tensor,
         A: Sequence[Statistics],
@@ -82,11 +83,11 @@ class Objective:
 class Content:
     """α L_content at one level: the weight of each content layer, and the content's features P in each tile."""
 
-    def __init__(self, vgg: VGG, recipe: Recipe, c: Tensor, side: int | None, keep: bool, alpha: float) -> None:
+    def __init__(self, vgg: Extractor, recipe: Recipe, c: Tensor, side: int | None, keep: bool, alpha: float) -> None:
         self._vgg, self._recipe, self._c = vgg, recipe, c
         self.shape = c.shape[2:]
         self._layers = [name for name, _ in recipe.content_layers]
-        self._tiles = tiles.grid(c.shape[-2], c.shape[-1], side, deepest_layer(recipe))
+        self._tiles = tiles.grid(c.shape[-2], c.shape[-1], side, cut(vgg.layers, compared(recipe)))
         self._kept: list[dict[str, Tensor]] = []
         measured: tiles.Measured = {}
         for number in range(len(self._tiles)):
@@ -115,12 +116,12 @@ class Level:
     """
 
     def __init__(
-        self, vgg: VGG, recipe: Recipe, style: StyleLoss, content: Content, tv: float, side: int | None
+        self, vgg: Extractor, recipe: Recipe, style: StyleLoss, content: Content, tv: float, side: int | None
     ) -> None:
         self._vgg, self._recipe, self._style, self._content, self._tv = vgg, recipe, style, content, tv
         self._height, self._width = content.shape
         self._side = side
-        self._tiles = tiles.grid(self._height, self._width, side, deepest_layer(recipe))
+        self._tiles = tiles.grid(self._height, self._width, side, cut(vgg.layers, compared(recipe)))
         self._layers = list(dict.fromkeys([*(name for name, _ in recipe.style_layers), *content.weights]))
 
     @property
@@ -164,11 +165,11 @@ class Level:
 
     def _pixels(self, layer: str) -> int:
         """The number of pixels of the whole picture in a layer, over which statistics are averaged."""
-        step = tiles.stride(layer)
+        step = self._vgg.layers[layer].stride
         return (self._height // step) * (self._width // step)
 
     def _local(
-        self, F: dict[str, Tensor], back: Backward, G: Statistics, dG: Statistics, number: int
+        self, F: dict[str, Tensor], back: Callable[[Add], Tensor], G: Statistics, dG: Statistics, number: int
     ) -> tuple[Tensor, Tensor]:
         """A tile's share of α L_content, and of the gradient of everything but the total variation.
 
@@ -176,7 +177,7 @@ class Level:
         """
         tile = self._tiles[number]
         P = self._content.features(number)
-        cores = {name: tile.core(F[name], tiles.stride(name)) for name in P}
+        cores = {name: tile.core(F[name], self._vgg.layers[name].stride) for name in P}
         L = summed([self._content_term(k, cores[k], P[k]) for k in P])
 
         def add(name: str, g: Tensor | None) -> Tensor | None:
@@ -184,7 +185,7 @@ class Level:
                 return g
             whole = F.pop(name)
             g = torch.zeros_like(whole) if g is None else g
-            core, here = (tile.core(v, tiles.stride(name)) for v in (whole, g))
+            core, here = (tile.core(v, self._vgg.layers[name].stride) for v in (whole, g))
             if name in dG:
                 add_product(here, core, *losses.slope(G[name].mean, dG[name], self._pixels(name)))
             if name in P:

@@ -5,7 +5,7 @@ or the gradient. Tiles only cost time, so they are tried first; fewer pairs cost
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from .memory import is_shortage
-from .network.layers import LAYERS, WIDTHS
+from .network.layers import LAYERS, VGG19, Cut, Layer, cut
 from .objective import Objective
 from .optimizers.capture import is_capturing
 from .optimizers.lbfgs import Evaluate
-from .recipe import Recipe, deepest_layer
+from .recipe import Recipe, compared, deepest_layer
 from .steps import Level
 from .terms import OwnTerms
-from .tiles import grid, margin, stride
+from .tiles import grid
 
 log = logging.getLogger("styled")
 
@@ -30,6 +30,7 @@ FLOAT = 4  # bytes
 FIXED = 400 << 20  # bytes, for buffers of the libraries
 TRANSIENT = 3  # copies of the largest layer that an evaluation holds beside the features for the way back
 PIXELS = 8  # pictures, likewise
+OWN = 4  # copies of each layer of a network of the caller's, likewise: a guess
 PYRAMID = 0.27  # pictures of the full size: the gradient of the next smaller level, and buffers of the low-pass
 REACH = 2**31 - 1  # values of a tensor that the index of a GPU's kernel can reach
 SHARE = 0.8  # part of the free memory that plans may use
@@ -48,13 +49,15 @@ class Plan(NamedTuple):
         return where if self.keep else f"{where}, with the photo's features recomputed each time"
 
 
-def plans(recipe: Recipe, level: Level) -> list[Plan]:
-    """Every way to paint this level, the best first."""
+def plans(recipe: Recipe, level: Level, layers: Mapping[str, Layer] = VGG19) -> list[Plan]:
+    """Every way to paint this level with a network of these layers, the best first; whole only if they have no halo."""
+    halo = cut(layers, compared(recipe)).halo
     most = max(2, min(recipe.history, level.evaluations))
     histories = [h for h in (most, most // 2, most // 4, 5, 2) if 2 <= h <= most]
-    sides = [side for side in SIDES if side < max(level.height, level.width)]
-    cheap = [side for side in sides if side >= CHEAP * margin(deepest_layer(recipe))]
-    whole = [(None, True)] if level.height * level.width * WIDTHS[0] <= REACH else []
+    sides = [side for side in SIDES if side < max(level.height, level.width)] if halo is not None else []
+    cheap = [side for side in sides if side >= CHEAP * (halo or 0)]
+    largest = max(layer.maps / layer.stride**2 for layer in layers.values())
+    whole = [(None, True)] if level.height * level.width * largest <= REACH or not sides else []
     ways = [*whole, *((side, True) for side in cheap), *((side, False) for side in cheap)]
     last = [
         Plan(side, keep, 0) for keep in (True, False) for side in (*(way[0] for way in whole), *sides) if keep or side
@@ -62,13 +65,16 @@ def plans(recipe: Recipe, level: Level) -> list[Plan]:
     return [Plan(side, keep, h) for h in dict.fromkeys(histories) for side, keep in ways] + last
 
 
-def fitting(recipe: Recipe, level: Level, free: int) -> Iterator[Plan]:
+def fitting(recipe: Recipe, level: Level, free: int, layers: Mapping[str, Layer] = VGG19) -> Iterator[Plan]:
     """The best plan that fits into `free` bytes, then plans that need less, in case memory runs out after all.
 
-    If no plan fits, the plan that needs least is tried: the figure of the system may be wrong.
+    If no plan fits, the plan that needs least is tried: the figure of the system may be wrong. Raises MemoryError if
+    that plan would be the whole picture, of a network without tiles.
     """
-    every = [(plan, needed(plan, recipe, level)) for plan in plans(recipe, level)]
+    every = [(plan, needed(plan, recipe, level, layers)) for plan in plans(recipe, level, layers)]
     last = min(need for _, need in every)
+    if last > free and cut(layers, compared(recipe)).halo is None:
+        raise MemoryError
     room = max(free * SHARE, last)
     for plan, need in every:
         if need <= room:
@@ -76,19 +82,19 @@ def fitting(recipe: Recipe, level: Level, free: int) -> Iterator[Plan]:
             room = need - 1
 
 
-def needed(plan: Plan, recipe: Recipe, level: Level) -> int:
+def needed(plan: Plan, recipe: Recipe, level: Level, layers: Mapping[str, Layer] = VGG19) -> int:
     """Bytes that a level needs beyond the photo and the start, which are on the device already."""
     pixels = level.height * level.width
-    largest = _largest(level.height, level.width, plan.side, deepest_layer(recipe))
-    kept = sum(size(name) for name, _ in recipe.content_layers) if plan.keep else 0.0
+    largest = _largest(level.height, level.width, plan.side, cut(layers, compared(recipe)))
+    kept = sum(size(layers[name]) for name, _ in recipe.content_layers) if plan.keep else 0.0
     pictures = vectors(plan.history) + (PYRAMID if recipe.pyramid > 1 else 0)
-    return FIXED + round(pixels * (3 * FLOAT * pictures + kept) + largest * activations(recipe))
+    return FIXED + round(pixels * (3 * FLOAT * pictures + kept) + largest * activations(recipe, layers))
 
 
 @lru_cache(len(SIDES) + 1)
-def _largest(height: int, width: int, side: int | None, deepest: str) -> int:
+def _largest(height: int, width: int, side: int | None, by: Cut) -> int:
     """Pixels of the largest tile with its margin."""
-    tiles = grid(height, width, side, deepest)
+    tiles = grid(height, width, side, by)
     return max((t.rows.high - t.rows.low) * (t.columns.high - t.columns.low) for t in tiles)
 
 
@@ -100,19 +106,21 @@ def vectors(history: int) -> int:
     return 22 + 2 * history if history else 4
 
 
-def size(layer: str) -> float:
+def size(layer: Layer) -> float:
     """Bytes of a layer's features for each pixel of the picture."""
-    return FLOAT * WIDTHS[int(layer[4]) - 1] / stride(layer) ** 2
+    return FLOAT * layer.maps / layer.stride**2
 
 
-def activations(recipe: Recipe) -> float:
+def activations(recipe: Recipe, layers: Mapping[str, Layer] = VGG19) -> float:
     """Bytes per pixel that one evaluation holds at most: features for the way back, and temporary copies."""
-    total = PIXELS * 3 * FLOAT + TRANSIENT * size(LAYERS[0])
+    if layers is not VGG19:
+        return PIXELS * 3 * FLOAT + OWN * sum(size(layer) for layer in layers.values())
+    total = PIXELS * 3 * FLOAT + TRANSIENT * size(VGG19[LAYERS[0]])
     for name in LAYERS[: LAYERS.index(deepest_layer(recipe)) + 1]:
         if name.startswith("conv"):
-            total += size(name)  # of the convolution, or of ReLU in its place
+            total += size(VGG19[name])  # of the convolution, or of ReLU in its place
         if name.startswith("pool") and recipe.pooling == "max":
-            total += 3 * size(name)  # the maxima and their places as int64
+            total += 3 * size(VGG19[name])  # the maxima and their places as int64
     return total
 
 

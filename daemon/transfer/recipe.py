@@ -1,7 +1,7 @@
 """How to paint: the recipe, the presets, and which of VGG19's layers they need. Pure Python."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -60,7 +60,10 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raises RecipeError, which names every field that cannot be."""
         settings = {name: getattr(self, name) for name in SETTINGS}
-        if problems := [*problems_of(settings), *problems_of_the_algorithm(self)]:
+        if problems := [
+            *problems_of(settings, None),
+            *problems_of_the_algorithm(self),
+        ]:  # a network may have other layers
             raise RecipeError("; ".join(problems))
 
 
@@ -160,8 +163,14 @@ def deepest_layer(recipe: Recipe) -> str:
     return max((name for name, _ in recipe.style_layers + recipe.content_layers), key=LAYERS.index)
 
 
+def compared(recipe: Recipe) -> list[str]:
+    """The layers that this recipe compares, each once."""
+    return list(dict.fromkeys(name for name, _ in recipe.style_layers + recipe.content_layers))
+
+
 def require(recipe: Recipe, deepest: str) -> None:
-    """Raises RecipeError if this recipe needs a layer below `deepest`, at which the weights end."""
+    """Raises RecipeError if this recipe needs a layer below `deepest`, at which the weights end, or none of VGG19's."""
+    require_layers(recipe, LAYERS)
     wanted = deepest_layer(recipe)
     if LAYERS.index(wanted) > LAYERS.index(deepest):
         own = [name for name in LAYERS_OF if wanted in dict(getattr(recipe, name)) and _is_own(recipe, name)]
@@ -174,12 +183,12 @@ def require(recipe: Recipe, deepest: str) -> None:
         )
 
 
+def require_layers(recipe: Recipe, layers: Collection[str]) -> None:
+    """Raises RecipeError if this recipe names a layer that is not one of a network's `layers`."""
+    if problems := problems_of({name: getattr(recipe, name) for name in LAYERS_OF}, layers):
+        raise RecipeError("; ".join(problems))
+
+
 def _is_own(recipe: Recipe, name: str) -> bool:
     """Whether the user, and not the preset, set this field."""
     return bool(getattr(recipe, name) != getattr(PRESETS.get(recipe.preset), name, None))
-
-
-def smallest_side(layer: str) -> int:
-    """px, the shortest side of a picture of which this layer still has a pixel; at least 8."""
-    pools: int = sum(name.startswith("pool") for name in LAYERS[: LAYERS.index(layer) + 1])
-    return max(8, 1 << pools)

@@ -2,7 +2,7 @@
 
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,9 +26,9 @@ ALTERNATIVES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 
-def problems_of(settings: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a user's settings, each with its name; []: nothing."""
-    return [problem for name, value in settings.items() if (problem := _problem(name, value))]
+def problems_of(settings: Mapping[str, Any], layers: Collection[str] | None = LAYERS) -> list[str]:
+    """What is wrong with a user's settings, each with its name; []: nothing. `layers`: see layers_problem."""
+    return [problem for name, value in settings.items() if (problem := _problem(name, value, layers))]
 
 
 def problems_of_the_algorithm(recipe: Any) -> list[str]:
@@ -54,20 +54,25 @@ def as_pairs(value: Any) -> Any:
     return value
 
 
-def layers_problem(layers: Any) -> str:
-    """Why these pairs of layer and weight cannot be the layers of a recipe; "" if they can."""
-    if not _are_pairs(layers):
+def layers_problem(pairs: Any, layers: Collection[str] | None = LAYERS) -> str:
+    """Why these pairs of layer and weight cannot be the layers of a recipe; "" if they can.
+
+    `layers`: of the network; None: of whatever network.
+    """
+    if not _are_pairs(pairs):
         return "write layers with their weights, such as {relu1_1: 0.5, relu3_1: 0.5}"
-    names = [name for name, _ in layers]
-    for name, weight in layers:
-        if name not in LAYERS:
+    names = [name for name, _ in pairs]
+    for name, weight in pairs:
+        if not isinstance(name, str) or (layers is not None and name not in layers):
+            if layers not in (None, LAYERS):
+                return f"{_short(name)} is no layer of this network; its layers are {', '.join(layers)}"
             known = "1_1, 1_2, 2_1, 2_2, 3_1 to 3_4, 4_1 to 4_4 or 5_1 to 5_4"
             return f"{_short(name)} is no layer of VGG19; write conv or relu with {known}, or pool1 to pool5"
         if not _is_number(weight) or weight > MOST_WEIGHT:
             return f"{_short(weight)} cannot be the weight of {name}; write a number from 0 to {MOST_WEIGHT:.0f}"
         if names.count(name) > 1:
             return f"{name} is there twice; keep one"
-    return "" if any(weight for _, weight in layers) else "every weight is 0; give at least one layer more than 0"
+    return "" if any(weight for _, weight in pairs) else "every weight is 0; give at least one layer more than 0"
 
 
 def scales_problem(scales: Any) -> str:
@@ -107,13 +112,13 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _problem(name: str, value: Any) -> str | None:
+def _problem(name: str, value: Any, layers: Collection[str] | None) -> str | None:
     """What is wrong with a setting; None: nothing."""
     if name in CHOICES:
         choices = CHOICES[name]
         return None if value in choices else f"{name}: {value!r} is not one of {', '.join(choices)}"
     if name in LAYERS_OF or name == "scales":
-        problem = scales_problem(value) if name == "scales" else layers_problem(value)
+        problem = scales_problem(value) if name == "scales" else layers_problem(value, layers)
         return f"{name}: {problem}" if problem else None
     if name == "seed":
         whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63

@@ -17,6 +17,8 @@ from .errors import TooLargeError
 from .finish import Finish
 from .looks import Looks
 from .memory import free_memory, is_shortage, keep_freed_memory, trim_memory
+from .network.layers import cut
+from .network.own import Extractor, Network, OwnNetwork
 from .network.vgg import VGG
 from .network.weights import load
 from .objective import Objective
@@ -25,7 +27,7 @@ from .optimizers.lbfgs import LBFGS, Evaluate
 from .plan import FallbackObjective, Plan, fitting
 from .progress import OnStep, PaintingProgress
 from .pyramid import level_weights
-from .recipe import PRESETS, Recipe, deepest_layer, require, smallest_side
+from .recipe import PRESETS, Recipe, compared, require, require_layers
 from .search import Search
 from .spectrum_start import start_from_style_spectrum
 from .steps import EvaluationRun, Level, levels
@@ -40,7 +42,8 @@ CONVERGED = {"event": "converged"}
 class Stylizer:
     """VGG19 on a device, ready to paint. Use a Stylizer in one thread at a time.
 
-    `device` says where the Stylizer paints ("cuda:0"); `weights` is the record of its weights.
+    `device` says where the Stylizer paints ("cuda:0"); `weights` is the record of VGG19's weights, which a
+    Stylizer with the caller's own network has not.
     """
 
     def __init__(
@@ -49,15 +52,17 @@ class Stylizer:
         weights: str | Path = "auto",
         threads: int | None = None,
         terms: Mapping[str, Term] | None = None,
+        network: Network | None = None,
     ) -> None:
         """Choose the device and load the weights.
 
         `device`: auto, cpu, cuda, cuda:N or mps; auto takes the best device that works. `weights`: auto, embedded,
         imagenet, or the path of a .safetensors or .pth file; see `network.weights.load`. `threads`: CPU threads, at
         least 1; None: torch's choice. `terms`: of a loss of your own, by name, added to the recipe's; see terms.py.
+        `network`: of your own, in place of VGG19 and its weights; see network/own.py.
 
         Raises DeviceError if the device is not on this machine or does not work, and WeightsError if the weights are
-        missing, damaged or not VGG19's.
+        missing, damaged or not VGG19's; ValueError if `network` does not say where its layers lie.
         """
         self._device = find_device(device)
         self.device, self._name = str(self._device), device_name(self._device)
@@ -65,8 +70,12 @@ class Stylizer:
             self.threads = threads
         if self._device.type == "cpu":
             keep_freed_memory()
-        self.weights, tensors = load(weights)
-        self._vgg = VGG(tensors, self._device)
+        self._vgg: Extractor
+        if network is None:
+            self.weights, tensors = load(weights)
+            self._vgg = VGG(tensors, self._device)
+        else:
+            self._vgg = OwnNetwork(network, self._device)
         self._targets = Targets(self._device)
         self._terms = dict(terms or {})
         warm_up(self._device)
@@ -111,7 +120,7 @@ class Stylizer:
         Raises RecipeError if the recipe needs deeper weights, TooLargeError if memory does not suffice even in the
         smallest tiles, and ValueError if `content` or `style` is not a picture or the style's weights are unusable.
         """
-        require(recipe, self.weights.deepest)
+        self._require(recipe)
         photo, pictures = picture(content, "content"), weighted(style)
         if recipe.keep_colors == "statistics":
             pictures = [(colors.statistics(picture, photo), weight) for picture, weight in pictures]
@@ -122,8 +131,13 @@ class Stylizer:
             if not is_shortage(error):
                 raise
             height, width = photo.shape[:2]
-            where = f"than {self._name} has free, even in the smallest tiles"
-            raise TooLargeError(f"{width} × {height} pixels need more memory {where}.") from None
+            has_tiles = cut(self._vgg.layers, compared(recipe)).halo is not None
+            tiles = (
+                ", even in the smallest tiles." if has_tiles else ". This network has no tiles: paint a smaller size."
+            )
+            raise TooLargeError(
+                f"{width} × {height} pixels need more memory than {self._name} has free{tiles}"
+            ) from None
         finally:
             trim_memory()
 
@@ -132,14 +146,25 @@ class Stylizer:
 
         Without the margin and the grey of `Recipe.margin` and `achromatic`. Raises as `paint`, except TooLargeError.
         """
-        require(recipe, self.weights.deepest)
+        self._require(recipe)
         photo, pictures = picture(content, "content"), weighted(style)
-        c = tensor(photo, smallest_side(deepest_layer(recipe))).to(self._device)
+        c = tensor(photo, self._least(recipe)).to(self._device)
         with torch.no_grad():
             if recipe.recolor is not None:
                 c = recolored(c, colors.color_map(photo, pictures, recipe.recolor))
             levels = len(level_weights(recipe, c.shape[2:]))
             return Objective(self._vgg, recipe, c, self._targets.get(self._vgg, Style(pictures), recipe, 1.0, levels))
+
+    def _require(self, recipe: Recipe) -> None:
+        """Raises RecipeError if the network has not every layer of the recipe."""
+        if isinstance(self._vgg, VGG):
+            require(recipe, self.weights.deepest)
+        else:
+            require_layers(recipe, self._vgg.layers)
+
+    def _least(self, recipe: Recipe) -> int:
+        """px, the shortest side of a picture in which every layer of the recipe has a feature."""
+        return cut(self._vgg.layers, compared(recipe)).step
 
     def _painted(
         self, photo: Picture, pictures: StylePictures, recipe: Recipe, on_step: OnStep, before: Sequence[EvaluationRun]
@@ -150,8 +175,8 @@ class Stylizer:
         if tint:
             photo, pictures = colors.grey(photo), [(colors.grey(picture), weight) for picture, weight in pictures]
         color = None if recipe.recolor is None else colors.color_map(photo, pictures, recipe.recolor)
-        full = tensor(canvas(photo, recipe), smallest_side(deepest_layer(recipe)))
-        half = recipe.precision == "auto" and computes_in_half(self._device)
+        full = tensor(canvas(photo, recipe), self._least(recipe))
+        half = recipe.precision == "auto" and isinstance(self._vgg, VGG) and computes_in_half(self._device)
         account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before, half)
         c = x = torch.empty(0)
         style = Style(pictures)
@@ -186,7 +211,7 @@ class Stylizer:
 
     def _scaled(self, pictures: StylePictures, recipe: Recipe, level: Level) -> list[tuple[Tensor, float]]:
         """(picture (1, 3, h, w), weight) of the style pictures at a level's scale, on the device."""
-        least = smallest_side(deepest_layer(recipe))
+        least = self._least(recipe)
         return [(scaled(picture, level.fraction, least).to(self._device), weight) for picture, weight in pictures]
 
     def _affordable(
@@ -208,12 +233,12 @@ class Stylizer:
         def objective(plan: Plan) -> Evaluate:
             count = len(level_weights(recipe, c.shape[2:]))
             A = self._targets.get(self._vgg, style, recipe, level.fraction, count, plan.side)
-            vgg = self._vgg.half if plan.half else self._vgg
+            vgg = self._vgg.half if plan.half and isinstance(self._vgg, VGG) else self._vgg
             own = Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)
             return OwnTerms(own, self._terms, c, grey=grey) if self._terms else own
 
         trim_memory()
-        fit = fitting(recipe, level, free_memory(self._device) + held)
+        fit = fitting(recipe, level, free_memory(self._device) + held, self._vgg.layers)
         half = account.in_half(scale) > 0
         return FallbackObjective(objective, chain(account.plans(scale), (p._replace(half=half) for p in fit)))
 

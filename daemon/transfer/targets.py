@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import losses, tiles
-from .network.vgg import VGG
+from .network.layers import cut
+from .network.own import Extractor
 from .pyramid import pyramid
-from .recipe import Recipe, deepest_layer, smallest_side
+from .recipe import Recipe, compared
 from .style_loss import Statistics
 
 Picture = NDArray[np.float32]  # (H, W, 3) in [0, 1] sRGB
@@ -48,14 +49,14 @@ class Targets:
         self.computed = 0  # targets computed since the start
 
     def get(
-        self, vgg: VGG, style: Style, recipe: Recipe, fraction: float, levels: int, side: int | None = None
+        self, vgg: Extractor, style: Style, recipe: Recipe, fraction: float, levels: int, side: int | None = None
     ) -> list[Statistics]:
         """The target at each of `levels` levels of the pyramid, the largest first, averaged by the pictures' weights.
 
         `fraction`: of the size at which the pictures come, above 0, at most 1. `side`: px of a tile; None: whole.
         """
         layers = tuple(name for name, _ in recipe.style_layers)
-        least = smallest_side(deepest_layer(recipe))
+        least = cut(vgg.layers, compared(recipe)).step
         look = recipe.pooling, recipe.border, recipe.statistic
         key = (style.key, layers, look, fraction, levels, least, side)
         if key not in self._kept:
@@ -68,7 +69,7 @@ class Targets:
 
     def _computed(
         self,
-        vgg: VGG,
+        vgg: Extractor,
         pictures: StylePictures,
         recipe: Recipe,
         fraction: float,
@@ -84,9 +85,9 @@ class Targets:
         return [{k: losses.blend([(A[k], weight) for A, weight in level]) for k in level[0][0]} for level in found]
 
 
-def by_level(vgg: VGG, s: Tensor, recipe: Recipe, levels: int, side: int | None = None) -> list[Statistics]:
+def by_level(vgg: Extractor, s: Tensor, recipe: Recipe, levels: int, side: int | None = None) -> list[Statistics]:
     """The statistics at each level of the pyramid of a style picture s (1, 3, h, w), the largest level first."""
-    least = smallest_side(deepest_layer(recipe))
+    least = cut(vgg.layers, compared(recipe)).step
     return [tiles.statistics(vgg, padded(level, least), recipe, side) for level in pyramid(s, levels)]
 
 

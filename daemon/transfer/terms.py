@@ -1,4 +1,4 @@
-"""Terms of a loss of your own, beside or instead of the recipe's: another loss, or another network.
+"""Terms of a loss of your own, beside or instead of the recipe's. A network in place of VGG19: see network/own.py.
 
 A term is a function of the photo that returns a function of the painting. The first is called once for each scale with
 c (1, 3, H, W), the photo in [0, 1] with the recipe's margin around it, on the Stylizer's device. The second is called

@@ -5,7 +5,6 @@ counts once. The grid is aligned to the pooling, so that every pooled pixel lies
 """
 
 from collections.abc import Collection, Mapping
-from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from . import losses
 from .losses import Moments
-from .network.layers import LAYERS
-from .network.vgg import VGG
-from .recipe import Recipe, deepest_layer, smallest_side
+from .network.layers import Cut, cut
+from .network.own import Extractor
+from .recipe import Recipe, compared
 from .style_loss import Statistics
 
 Measured = Mapping[str, tuple[Moments, int]]  # (moments, number of their pixels), by layer
@@ -43,7 +42,7 @@ class Tile(NamedTuple):
     def core(self, F: Tensor, stride: int = 1, beyond: tuple[int, int] = (0, 0)) -> Tensor:
         """The core of features F (…, h, w) of the tile's cut, a view.
 
-        `stride`: see the function. `beyond`: rows below and columns to the right of the core to include.
+        `stride`: the layer's. `beyond`: rows below and columns to the right of the core to include.
         """
         (top, bottom), (left, right) = (
             ((side.start - side.low) // stride, (side.stop - side.low) // stride + more)
@@ -52,42 +51,23 @@ class Tile(NamedTuple):
         return F[..., top:bottom, left:right]
 
 
-@cache
-def stride(layer: str) -> int:
-    """px of the picture from a pixel of a layer to the next: 1, 2, 4, …"""
-    return 1 << sum(name.startswith("pool") for name in LAYERS[: LAYERS.index(layer) + 1])
-
-
-@cache
-def margin(layer: str) -> int:
-    """px along the edge of a cut in which features of this layer or above differ from the whole picture's."""
-    wide = 0  # in pixels of the layer
-    for name in LAYERS[: LAYERS.index(layer) + 1]:
-        wide = -(-wide // 2) if name.startswith("pool") else wide + name.startswith("conv")
-    return wide * stride(layer)
-
-
-def grid(height: int, width: int, side: int | None, deepest: str) -> list[Tile]:
-    """The tiles of a picture of height × width px, each of about `side` px; None: one tile, the whole picture.
-
-    `deepest`: the deepest layer that is computed.
-    """
-    rows, columns = (_spans(length, side or length, deepest) for length in (height, width))
+def grid(height: int, width: int, side: int | None, by: Cut) -> list[Tile]:
+    """The tiles of a picture of height × width px, each of about `side` px; None: one tile, the whole picture."""
+    rows, columns = (_spans(length, side or length, by.step, by.halo or 0) for length in (height, width))
     return [Tile(r, c) for r in rows for c in columns]
 
 
-def _spans(length: int, side: int, deepest: str) -> list[Span]:
-    step, edge = smallest_side(deepest), margin(deepest)
+def _spans(length: int, side: int, step: int, edge: int) -> list[Span]:
     blocks = length // step  # the rest goes to the last tile: alone it might hold no feature
     count = min(max(1, -(-length // side)), blocks)
     cuts = [step * (blocks * i // count) for i in range(count)] + [length]
     return [Span(a, b, max(0, a - edge), min(length, b + edge)) for a, b in pairwise(cuts)]
 
 
-def features(vgg: VGG, cut: Tensor, tile: Tile, layers: Collection[str], recipe: Recipe) -> dict[str, Tensor]:
+def features(vgg: Extractor, cut: Tensor, tile: Tile, layers: Collection[str], recipe: Recipe) -> dict[str, Tensor]:
     """{layer: F (1, N, h, w)} of a tile's core, from the tile's cut (1, 3, H, W) of the picture."""
     found = vgg.features(cut, layers, recipe.pooling, recipe.border)
-    return {name: tile.core(F, stride(name)) for name, F in found.items()}
+    return {name: tile.core(F, vgg.layers[name].stride) for name, F in found.items()}
 
 
 def measured(F: Mapping[str, Tensor], statistic: str) -> Measured:
@@ -101,14 +81,14 @@ def moments(found: Measured) -> Statistics:
     return {name: pair for name, (pair, _) in found.items()}
 
 
-def statistics(vgg: VGG, x: Tensor, recipe: Recipe, side: int | None) -> Statistics:
+def statistics(vgg: Extractor, x: Tensor, recipe: Recipe, side: int | None) -> Statistics:
     """The statistics that the recipe's style loss compares, of a picture x (1, 3, H, W), on x's device.
 
     `side`: px of a tile; None: the whole picture at once.
     """
     layers = [name for name, _ in recipe.style_layers]
     total: Measured = {}
-    for tile in grid(x.shape[-2], x.shape[-1], side, deepest_layer(recipe)):
+    for tile in grid(x.shape[-2], x.shape[-1], side, cut(vgg.layers, compared(recipe))):
         found = features(vgg, tile.cut(x), tile, layers, recipe)
         total = pooled(total, measured(found, recipe.statistic))
     return moments(total)

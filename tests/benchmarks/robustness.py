@@ -23,8 +23,9 @@ from daemon.errors import DegeneratePainting
 from daemon.pictures.reading import read
 from daemon.processes.painting_check import check
 from daemon.transfer import Stylizer, stylizer
+from daemon.transfer.network.layers import VGG19, cut
 from daemon.transfer.plan import Plan
-from daemon.transfer.recipe import Recipe, deepest_layer, recipe
+from daemon.transfer.recipe import Recipe, compared, recipe
 from daemon.transfer.steps import Level
 from daemon.transfer.tiles import grid
 from tests.benchmarks import machine
@@ -106,7 +107,7 @@ def beyond_inner_frames(painting: Picture, photo: Picture) -> tuple[float, float
 def in_tiles(side: int) -> AbstractContextManager[Any]:
     """However much memory there is."""
 
-    def fitting(how: Recipe, level: Level, free: int) -> Iterator[Plan]:
+    def fitting(how: Recipe, level: Level, free: int, layers: object) -> Iterator[Plan]:
         yield Plan(side, True, max(2, min(how.history, level.evaluations)))
 
     return mock.patch.object(stylizer, "fitting", fitting)
@@ -132,7 +133,7 @@ def _jumps(painting: Picture, cuts: tuple[Sequence[int], Sequence[int]]) -> floa
 
 def cuts_of(shape: Sequence[int], side: int, how: Recipe) -> tuple[list[int], list[int]]:
     """Rows and columns at which a tile begins, but for the first."""
-    tiles = grid(shape[0], shape[1], side, deepest_layer(how))
+    tiles = grid(shape[0], shape[1], side, cut(VGG19, compared(how)))
     rows, columns = {tile.rows.start for tile in tiles}, {tile.columns.start for tile in tiles}
     return sorted(rows - {0}), sorted(columns - {0})
 

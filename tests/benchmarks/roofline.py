@@ -14,14 +14,13 @@ import torch
 import torch.nn.functional as nn_f
 
 from daemon.transfer import Stylizer
-from daemon.transfer.network.layers import LAYERS, WIDTHS
+from daemon.transfer.network.layers import LAYERS, VGG19
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
 from daemon.transfer.pyramid import level_weights
 from daemon.transfer.recipe import Recipe, deepest_layer, recipe
 from daemon.transfer.targets import by_level
-from daemon.transfer.tiles import stride
 from tests.benchmarks import machine
 
 RATE_SIDE, RATE_RUNS = 256, 25
@@ -31,7 +30,7 @@ def flops(how: Recipe, height: int, width: int) -> float:
     """Of one evaluation: convolutions and Gram matrices, forward and backward by the picture, not the weights."""
     total, before = 0.0, 3
     for name in LAYERS[: LAYERS.index(deepest_layer(how)) + 1]:
-        pixels, channels = height * width / stride(name) ** 2, WIDTHS[int(name[4]) - 1]
+        pixels, channels = height * width / VGG19[name].stride ** 2, VGG19[name].maps
         if name.startswith("conv"):
             total += 2 * 2 * 9 * before * channels * pixels
             before = channels
@@ -45,7 +44,7 @@ def least_bytes(how: Recipe, height: int, width: int, size: int) -> float:
     total = 0.0
     for name in LAYERS[: LAYERS.index(deepest_layer(how)) + 1]:
         if not name.startswith("relu"):  # which costs nothing where it is done with the convolution
-            total += 4 * size * WIDTHS[int(name[4]) - 1] * height * width / stride(name) ** 2
+            total += 4 * size * VGG19[name].maps * height * width / VGG19[name].stride ** 2
     return total
 
 

@@ -8,6 +8,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from daemon.transfer import losses
 from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.network.own import Extractor
 from daemon.transfer.network.vgg import VGG
 from daemon.transfer.network.weights import load
 from daemon.transfer.objective import Objective
@@ -42,7 +43,7 @@ def network(recipe: Recipe, dtype: torch.dtype = torch.float32) -> VGG:
     return VGG({name: weight.to(dtype) for name, weight in tensors.items()}, CPU)
 
 
-def targets(vgg: VGG, s: Tensor, recipe: Recipe, c: Tensor) -> list[Statistics]:
+def targets(vgg: Extractor, s: Tensor, recipe: Recipe, c: Tensor) -> list[Statistics]:
     """The style's statistics at each level of the pyramid that a painting of c's shape has."""
     return by_level(vgg, s, recipe, len(level_weights(recipe, c.shape[2:])))
 

@@ -141,7 +141,7 @@ def test_the_daemon_reads_recipes_weights_and_steps_without_torch() -> None:
         *(("style_weight", -1), ("content_weight", float("nan")), ("seed", 1.5), ("start", "sketch")),
         *(("keep_colors", True), ("style_scale", 0), ("smoothness", "1"), ("pooling", "min"), ("border", "mirror")),
         *(("statistic", "mean"), ("alpha", -1.0), ("beta", float("inf")), ("tv", None), ("history", -1)),
-        *(("style_layers", ()), ("style_layers", (("relu9_1", 1.0),)), ("content_layers", "relu2_1")),
+        *(("style_layers", ()), ("style_layers", ((9, 1.0),)), ("content_layers", "relu2_1")),
         *(("content_layers", (("relu2_1", -1.0),)), ("scales", ()), ("scales", ((2.0, 10),)), ("scales", ((1.0, 0),))),
         *(("pyramid", 0), ("margin", -8)),
     ],

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from daemon.transfer import tiles
-from daemon.transfer.network.layers import LAYERS
+from daemon.transfer.network.layers import LAYERS, VGG19, cut
 from daemon.transfer.network.vgg import VGG
-from daemon.transfer.recipe import PRESETS, smallest_side
+from daemon.transfer.recipe import PRESETS
 from tests.support.objectives import objective, random_weights
 from tests.support.scenes import scene, tensor
 
@@ -61,7 +61,7 @@ def test_in_float64_only_rounding_is_left_and_fp32_is_near_it(preset: str, pooli
 @pytest.mark.parametrize("layer", ["conv1_1", "relu2_2", "pool2", "relu3_1", "pool4", "relu5_1"])
 def test_the_margin_is_as_wide_as_a_feature_sees_and_no_wider(layer: str) -> None:
     """One pixel changed just inside it is seen in the core's first feature, one just outside never."""
-    wide, step = tiles.margin(layer), tiles.stride(layer)
+    wide, step = VGG19[layer].halo or 0, VGG19[layer].stride
     vgg = VGG({name: weight.abs().double() for name, weight in random_weights().items()}, CPU)
     x = torch.rand(1, 3, step, 2 * wide + 2 * step, dtype=torch.float64)
 
@@ -76,17 +76,20 @@ def test_the_margin_is_as_wide_as_a_feature_sees_and_no_wider(layer: str) -> Non
 
 def test_cores_cover_the_picture_once_and_lie_on_the_pooling_grid() -> None:
     for deepest in ("relu1_1", "relu3_1", "relu5_1"):
-        least = smallest_side(deepest)
+        by = cut(VGG19, [deepest])
+        least = by.step
         for height, width, side in [(least, 333, 50), (97, 64, 1), (200, 121, None), (130, 128, 128)]:
             found = torch.zeros(height, width, dtype=torch.int)
-            for tile in tiles.grid(height, width, side, deepest):
+            for tile in tiles.grid(height, width, side, by):
                 view = tile.core(tile.cut(found))
                 assert min(view.shape) >= least
-                assert all(span.start % least == 0 and span.low % tiles.stride(deepest) == 0 for span in tile)
+                assert all(span.start % least == 0 and span.low % VGG19[deepest].stride == 0 for span in tile)
                 view += 1
             assert bool((found == 1).all())
 
 
 def test_strides_are_the_features_own() -> None:
     found = VGG(random_weights(), CPU).features(torch.rand(1, 3, 64, 64), LAYERS, "max")
-    assert {name: 64 // F.shape[-1] for name, F in found.items()} == {name: tiles.stride(name) for name in LAYERS}
+    assert {name: 64 // F.shape[-1] for name, F in found.items()} == {
+        name: layer.stride for name, layer in VGG19.items()
+    }

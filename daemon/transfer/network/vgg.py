@@ -4,25 +4,24 @@ import copy
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from . import operations
-from .layers import LAYERS
+from .layers import LAYERS, VGG19, Border, Layer, Pooling
 from .operations import Back, Convolution, Forward
 from .winograd import Convolution as WinogradConvolution
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1], as torchvision's weights expect
 IMAGENET_STD = (0.229, 0.224, 0.225)
-Pooling = Literal["average", "max"]
-Border = Literal["zeros", "edge"]
 Network = list[tuple[str, Forward]]  # the layers from the picture down, by name
 
 
 class VGG:
     """A set of weights on a device; a recipe chooses only layers, pooling and border."""
+
+    layers: Mapping[str, Layer] = VGG19
 
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
         """`tensors`: torchvision's `features.N.weight|bias`, down to any layer, in the type to compute in."""
