@@ -24,9 +24,10 @@ class Search:
         self._half = evaluate.plan.half
 
     @property
-    def best_loss(self) -> float:
+    def best_loss(self) -> Tensor:
+        """() on the device; the next step overwrites its memory."""
         assert self.optimizer is not None
-        return float(self.optimizer.best_loss)
+        return self.optimizer.best_loss
 
     def best(self, x: Tensor) -> Tensor:
         """The best picture (1, 3, H, W) so far; x before the first step."""

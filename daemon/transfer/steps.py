@@ -60,7 +60,8 @@ class Step(NamedTuple):
     memory: Memory | None = None
     stretches: tuple[EvaluationRun, ...] = ()  # all evaluations so far, oldest first
     terms: tuple[tuple[str, float], ...] = ()  # with the last step: (name, value) of the terms that add up to the loss
-    picture: "Callable[[], Picture] | None" = None  # the painting as it is now, at its scale's size; in `on_step` only
+    # The painting as it is now, at its scale's size; in `on_step` only. On a GPU some evaluations later than `loss`.
+    picture: "Callable[[], Picture] | None" = None
     frame: Frame | None = None  # a small copy of the picture, if a film is made
 
 

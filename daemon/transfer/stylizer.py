@@ -1,6 +1,5 @@
 """The resident painter: network and style targets stay on the device, and each painting brings only a new photo."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -33,10 +32,6 @@ from .spectrum_start import start_from_style_spectrum
 from .steps import EvaluationRun, Level, levels
 from .targets import Picture, Style, StylePictures, Targets, at_size, scaled, tensor
 from .terms import OwnTerms, Term
-
-log = logging.getLogger("styled")
-
-CONVERGED = {"event": "converged"}
 
 
 class Stylizer:
@@ -254,9 +249,10 @@ class Stylizer:
         """The best picture found with this level's evaluations, the first of the start x. An eased level puts its
         optimiser into `learnt`, and the next level takes it out.
         """
-        last, done = account.levels[scale].evaluations, 0
-        search, looks = Search(evaluate, self._device, learnt.pop() if learnt else None), Looks(self._device, last)
-        while done < last:
+        level, done = account.levels[scale], 0
+        search = Search(evaluate, self._device, learnt.pop() if learnt else None)
+        looks = Looks(self._device, level.evaluations)
+        while not looks.ended:
             if done and done == account.in_half(scale):
                 evaluate.in_full()
                 looks.forget()
@@ -271,15 +267,11 @@ class Stylizer:
                 continue  # a new optimiser only evaluated a known point: no progress
             done += 1
             account.count(scale, evaluate.plan)
-            if looks.is_due(done):
-                loss = search.best_loss
-                if looks.stands_still(done, loss) and done < last:
-                    log.info("the picture has stopped changing after %d of %d evaluations", done, last, extra=CONVERGED)
-                    done = last
-                is_end = done == last and scale == len(account.levels) - 1
-                now = partial(_finished, finish, search, x, account.levels[scale].fraction)
-                account.tell(scale, done, loss, evaluate.terms(search.best(x)) if is_end else {}, now)
-        if account.levels[scale].eased and isinstance(search.optimizer, LBFGS):
+            for count, loss in looks.after(done, search.best_loss):
+                is_end = count == level.evaluations and scale == len(account.levels) - 1
+                now = partial(_finished, finish, search, x, level.fraction)
+                account.tell(scale, count, loss, evaluate.terms(search.best(x)) if is_end else {}, now)
+        if level.eased and isinstance(search.optimizer, LBFGS):
             learnt.append(search.optimizer)
         return search.best(x)
 

@@ -95,6 +95,9 @@ class Pretend(TorchDispatchMode):
         self.launches: Counter[str] = Counter()
         self.peak = self.held = 0
         self._alive: dict[int, Any] = {}
+        self.launched = 0  # kernels since the start
+        self.copies: list[tuple[Tensor, Tensor]] = []  # to pinned memory, behind the last event: (from, to)
+        self._pinned: dict[int, Tensor] = {}  # by address
 
     def __enter__(self) -> "Pretend":
         torch._C._set_only_lift_cpu_tensors(True)  # or torch.tensor(…, device=…) would bypass the mode
@@ -111,6 +114,15 @@ class Pretend(TorchDispatchMode):
         self.launches.clear()
         self.peak = self.held
 
+    def pinned(self) -> Tensor:
+        """A float () on the host. A copy to it that does not block arrives when the host waits for an event behind."""
+        made = torch.full((), torch.nan)
+        self._pinned[made.data_ptr()] = made
+        return made
+
+    def event(self) -> "Event":
+        return Event(self)
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         name = func._schema.name.partition("::")[2]
@@ -121,6 +133,9 @@ class Pretend(TorchDispatchMode):
         to_host = bool(here) and wanted is not None and not to_device
         if not here and not to_device:
             return func(*args, **kwargs)
+        if name == "copy_" and here == [args[1]] and args[2:] == (True,) and args[0].data_ptr() in self._pinned:
+            self.copies.append((here[0].inner.clone(), args[0]))
+            return args[0]
         self._check(name, func, args, tensors, here, to_host)
         if name == "_local_scalar_dense" and not self._values:
             return 0.5
@@ -134,7 +149,9 @@ class Pretend(TorchDispatchMode):
             return out
         if name not in VIEWS:
             has_bias = name == "convolution" and args[2] is not None  # whose addition is a launch of its own
-            self.launches[name] += (LAUNCHES[name] or 1) + has_bias
+            count = (LAUNCHES[name] or 1) + has_bias
+            self.launches[name] += count
+            self.launched += count
         wrapped = tree_map(lambda v: self._outside(v) if isinstance(v, Tensor) else v, out)
         aliasing = any(each.alias_info for each in (*func._schema.returns, *func._schema.arguments))
         if not aliasing or not here:
@@ -184,6 +201,23 @@ class Pretend(TorchDispatchMode):
         self._alive[key] = weakref.ref(storage, freed)
         self.held += size
         self.peak = max(self.peak, self.held)
+
+
+class Event:
+    """An event of the device. Whoever waits for an event behind which nothing was launched lets the device idle."""
+
+    def __init__(self, pretend: Pretend) -> None:
+        self._pretend = pretend
+
+    def record(self) -> None:
+        self._copies, self._pretend.copies = self._pretend.copies, []
+        self._launched = self._pretend.launched
+
+    def synchronize(self) -> None:
+        if self._launched == self._pretend.launched:
+            self._pretend.waits["event", line()] += 1
+        for source, to in self._copies:
+            to.copy_(source)
 
 
 def line() -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from daemon.transfer import Stylizer, devices, losses
+from daemon.transfer import Stylizer, devices, looks, losses
 from daemon.transfer import stylizer as module
 from daemon.transfer.network import kernels, operations
 from daemon.transfer.network.vgg import VGG
@@ -39,12 +39,20 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(losses, "copies", lambda device: False)
     monkeypatch.setattr("daemon.transfer.optimizers.lbfgs.on_host", lambda v: False)
     monkeypatch.setattr(devices, "_there", lambda: [str(DEVICE), "cpu"])
+    monkeypatch.setattr(looks, "reads_later", lambda device: device.type == DEVICE.type)
 
 
 def painted(device: str, how: Recipe, shape: tuple[int, int], float64: bool = True) -> tuple[Picture, list[Step]]:
+    return watched(device, how, shape, Pretend(float64=float64))
+
+
+def watched(device: str, how: Recipe, shape: tuple[int, int], pretend: Pretend) -> tuple[Picture, list[Step]]:
+    """The painting, and its steps."""
     steps: list[Step] = []
     style = [(scene(44, 48, 1), 2.0), (scene(50, 40, 2), 1.0)]
-    with Pretend(float64=float64):
+    with pytest.MonkeyPatch.context() as patch, pretend:
+        patch.setattr(looks, "pinned", pretend.pinned)
+        patch.setattr(looks, "event", pretend.event)
         stylizer = Stylizer(device=device, weights="embedded")
         if how.preset == "gatys":  # it needs deeper layers than the embedded weights have
             stylizer._vgg = VGG(random_weights(), torch.device(device))
@@ -87,6 +95,22 @@ def test_a_painting_on_a_device_has_the_cpus_bits(how: Recipe) -> None:
     np.testing.assert_array_equal(here, there)
     assert steps[-1].loss == cpu[-1].loss
     assert steps[-1].terms == cpu[-1].terms
+
+
+@pytest.mark.parametrize("preset", ["fine", "tutorial"])
+def test_no_look_at_the_loss_lets_the_device_idle_and_each_has_the_loss_of_its_step(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But the first of a scale, which tells the time of an evaluation, and the last, after which nothing is left."""
+    monkeypatch.setattr(looks, "STEPS_PER_LOOK", 3)
+    how, pretend = replace(short(preset), scales=((0.8, 8), (1.0, 9)), eased=0.0), Pretend()
+    here, steps = watched(str(DEVICE), how, (40, 48), pretend)
+    there, every = painted("cpu", how, (40, 48))
+    np.testing.assert_array_equal(here, there)
+    assert [step.step for step in steps] == [1, 3, 6, 8, 8 + 1, 8 + 3, 8 + 6, 8 + 9]
+    assert [step.loss for step in steps] == [every[step.step - 1].loss for step in steps]
+    assert pretend.waits.total() > 4, "or this test would tell nothing"
+    assert {reason: n for (reason, where), n in pretend.waits.items() if "looks.py" in where} == {"event": 4}
 
 
 @pytest.mark.slow
