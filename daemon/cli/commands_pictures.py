@@ -23,7 +23,9 @@ def paint(
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="White is painted, black stays a photograph.")] = None,
     film: Annotated[bool, typer.Option("--film", help="Also write OUT.film.webp, which shows the way.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace paintings that exist.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace paintings that exist, without asking.")
+    ] = False,
     config: ConfigOption = None,
     **settings: str | None,
 ) -> None:
@@ -70,7 +72,7 @@ def preview(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The sheet, a PNG; by default PHOTO-preview.png here.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet, without asking.")] = False,
     config: ConfigOption = None,
     **settings: str | None,
 ) -> None:
@@ -84,12 +86,13 @@ def preview(
     from daemon.config.load import from_options
 
     sheet = out or Path(f"{photo.stem}-preview.png")
-    check_target(sheet, [photo], overwrite=overwrite, endings=(".png",))
     found = nearest(config)
     given = {"size": str(SIZE)} | {name: text for name, text in settings.items() if text is not None}
     machine, own = workplace(from_options(given), found)
     chosen_styles = choose_styles(named([styles]) if styles else all_styles(found), found, own)
     wanted = looks(chosen_styles, _numbers(strengths), found)
+    inputs = [photo, *(picture.file for each in chosen_styles for picture in each.pictures)]
+    check_target(sheet, inputs, overwrite=overwrite, endings=(".png",))
     paint_sheet(photo, wanted, machine, sheet)
     say([str(sheet), "Each look, large: a line below `styles:` in config.yaml", *(f"  {look.line}" for look in wanted)])
 
@@ -121,7 +124,7 @@ def repaint(
     source: Annotated[Path, typer.Argument(help="The photograph that it was made from.", dir_okay=False, exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the new painting goes; with the same ending.")],
     style: Annotated[list[Path] | None, typer.Option(help="Where a style picture is now; can be repeated.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, without asking.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Make a painting again from its record.
@@ -141,7 +144,7 @@ def styles(
     photo: Annotated[
         Path | None, typer.Option(help="Show this photograph in each style instead.", dir_okay=False, exists=True)
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet, without asking.")] = False,
 ) -> None:
     """List the styles: their pictures, their settings, their folders."""
     from daemon.cli.output import style_lines
@@ -160,7 +163,7 @@ def styles(
         show_styles(settings, sheet)
         say([f"Their pictures: {sheet}"])
     elif sheet is not None and photo is not None:
-        preview(photo=photo, out=sheet, overwrite=overwrite, config=config)
+        preview(photo=photo, out=sheet, overwrite=True, config=config)  # as `check_target` found
 
 
 def weights(

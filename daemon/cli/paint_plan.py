@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.assets import STYLES
+from daemon.cli.terminal import agrees
 from daemon.config.checks import style_picture
 from daemon.config.models import Config, Defaults, RecipeSettings, StylePicture, merged
 from daemon.config.settings import Settings
@@ -129,9 +130,9 @@ def plan(
     missing = [f"there is no file {photo}" for photo in (*photos, *([mask] if mask else [])) if not photo.is_file()]
     outs = [each.out for each in paintings]
     outs += [film_of(each) for each in outs] if film else []
-    problems = [*missing, *_refused(outs, inputs, overwrite=overwrite, make=folder)]
-    if problems:
+    if problems := [*missing, *_refused(outs, inputs, make=folder)]:
         raise OptionError(problems)
+    _ask_to_replace(outs, overwrite)
     return paintings
 
 
@@ -149,15 +150,27 @@ def check_target(out: Path, inputs: Iterable[Path], *, overwrite: bool, endings:
     """Raises OptionError if a picture cannot be stored as `out`, or would replace one of `inputs`."""
     if extension(out.name) not in endings:
         raise OptionError([f"{out} does not end in {words(endings)}; choose a name with such an ending"])
-    if problems := list(_refused([out], inputs, overwrite=overwrite, make=False)):
+    if problems := list(_refused([out], inputs, make=False)):
         raise OptionError(problems)
+    _ask_to_replace([out], overwrite)
 
 
-def _refused(outs: Sequence[Path], inputs: Iterable[Path], *, overwrite: bool, make: bool) -> Iterator[str]:
+def _ask_to_replace(outs: Sequence[Path], overwrite: bool) -> None:
+    """Raises OptionError if a file of `outs` exists, unless `overwrite` or a person at the terminal says to replace."""
+    taken = [out for out in outs if os.path.lexists(out)]
+    if not taken or overwrite:
+        return
+    names = [str(path) for path in taken[:MOST_NAMED]]
+    more = [f"{len(taken) - MOST_NAMED} more"] if len(taken) > MOST_NAMED else []
+    said = f"{words([*names, *more], 'and')} {'exists' if len(taken) == 1 else 'exist'} already"
+    if not agrees(f"{said}. Replace {'this file' if len(taken) == 1 else 'these files'}?"):
+        raise OptionError([f"{said}; choose another name, or add --overwrite"])
+
+
+def _refused(outs: Sequence[Path], inputs: Iterable[Path], *, make: bool) -> Iterator[str]:
     """Why the paintings cannot be stored; nothing is yielded if they can. `make`: their folder is made if missing."""
     seen: set[Path] = set()
     kept = {status: path for path in inputs if (status := _identity(path))}
-    taken = []
     for out in outs:
         if extension(out.name) not in KINDS:
             yield f"{out} does not end in .png, .jpg or .webp; choose a name with such an ending"
@@ -168,14 +181,7 @@ def _refused(outs: Sequence[Path], inputs: Iterable[Path], *, overwrite: bool, m
             yield f"two paintings would be called {out}; rename a photograph, or paint the two one after the other"
         elif out.is_dir():
             yield f"{out} is a folder; choose another name"
-        elif os.path.lexists(out) and not overwrite:
-            taken.append(out)
         seen.add(out)
-    if taken:
-        names = [str(path) for path in taken[:MOST_NAMED]]
-        more = [f"{len(taken) - MOST_NAMED} more"] if len(taken) > MOST_NAMED else []
-        verb = "exists" if len(taken) == 1 else "exist"
-        yield f"{words([*names, *more], 'and')} {verb} already; choose another name, or add --overwrite"
     for folder in dict.fromkeys(out.parent for out in outs):
         if why := _unwritable(folder.parent if make and not os.path.lexists(folder) else folder):
             yield why

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from daemon.text import duration, one_line
 
 if TYPE_CHECKING:
@@ -27,6 +29,13 @@ def complain(*lines: str) -> None:
     from daemon.console.console import complain
 
     complain(*lines)
+
+
+def agrees(question: str) -> bool:
+    """Whether a person says yes; no without a person at a terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return typer.confirm(one_line(question), err=True)
 
 
 def chosen(path: Path | None) -> Path:

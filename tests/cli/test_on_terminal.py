@@ -46,3 +46,31 @@ def test_every_command_is_summed_up_in_a_line_of_80_columns() -> None:
     shown = OnTerminal([*STYLED, "--help"], columns=80, environment={"COLUMNS": "80"})
     assert shown.end() == 0
     assert "..." not in shown.text.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("key", "code"), [("y", 0), ("n", 2), ("\n", 2), ("\x03", 1)], ids=["yes", "no", "enter", "^C"]
+)
+def test_a_file_that_exists_is_replaced_only_after_a_yes(root: Path, key: str, code: int) -> None:
+    sheet = root / "sheet.png"
+    sheet.write_bytes(b"mine")
+    command = [*STYLED, "styles", "--config", root / "config.yaml", "--sheet", sheet]
+    shown = OnTerminal(command, columns=300, environment={})
+    shown.wait_for("sheet.png exists already. Replace this file? [y/N]")
+    shown.press(key if key in "\n\x03" else f"{key}\n")
+    assert shown.end() == code, shown.text
+    assert (sheet.read_bytes() == b"mine") == (code != 0)
+    assert "Traceback" not in shown.text
+
+
+def test_several_paintings_are_asked_for_once(root: Path) -> None:
+    (root / "a.jpg").write_bytes(jpeg(90, 60))
+    (root / "out").mkdir()
+    for style in ("alpha", "beta"):
+        (root / f"out/a-{style}.jpg").write_bytes(b"mine")
+    command = [*STYLED, "paint", root / "a.jpg", "-s", "alpha,beta", "-o", root / "out", *QUICK]
+    shown = OnTerminal([*command, "--config", root / "config.yaml"], columns=300, environment={})
+    shown.wait_for("a-beta.jpg exist already. Replace these files? [y/N]")
+    shown.press("y\n")
+    assert shown.end() == 0, shown.text
+    assert all((root / f"out/a-{style}.jpg").read_bytes() != b"mine" for style in ("alpha", "beta"))

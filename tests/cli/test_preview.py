@@ -89,6 +89,13 @@ def test_the_pictures_of_the_styles_are_a_png_with_names_and_replace_nothing_una
     assert styled(*arguments, root / "sheet.png", "--overwrite").returncode == 0
 
 
+def test_a_sheet_never_replaces_a_style_picture(root: Path) -> None:
+    (root / "photo.jpg").write_bytes(jpeg(60, 40))
+    done = styled("preview", "photo.jpg", "-s", "alpha.png", "-o", "alpha.png", "--overwrite", cwd=root)
+    assert done.returncode == 2
+    assert "alpha.png is needed to paint" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_photograph_in_each_style(root: Path) -> None:
     (root / "photo.jpg").write_bytes(jpeg(60, 40))
