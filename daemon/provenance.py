@@ -21,6 +21,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from daemon import __version__
 from daemon.assets import STYLES
 from daemon.errors import JobError
+from daemon.filenames import OutputFormat
 from daemon.text import weighted
 from daemon.transfer.network.layers import LAYERS
 from daemon.transfer.recipe import PRESETS, Recipe
@@ -30,6 +31,7 @@ from daemon.transfer.steps import EvaluationRun
 
 LIBRARIES = ("torch", "numpy", "pillow", "pillow-heif")  # whose versions decide about pixels
 CURVE = 60  # losses that a record keeps at most
+MOST_DPI = 65_535  # that JPEG holds
 MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more
 # settings of `fine` up to 0.1's development that are gone, each with the value at which it did nothing
 GONE: Mapping[str, float] = MappingProxyType({"palette": 0.0, "contours": 0.0, "chroma": 1.0})
@@ -37,6 +39,7 @@ NEWEST_RECIPE = {  # settings that older records lack, each with the value at wh
     name: getattr(PRESETS["tutorial"], name)
     for name in ("pyramid", "content_levels", "finer", "recolor", "achromatic", "grain", "margin")
 } | {"precision": "full"}
+LATER = ("dpi",)  # fields that older records lack
 NEWER = "Another version of styled painted it, or its record was changed. Use the version that the record names."
 
 
@@ -73,7 +76,7 @@ class Provenance:
     pictures: tuple[StyleSource, ...]
     recipe: Recipe
     size: tuple[int, int]  # width, height of the painting
-    format: str  # png, jpeg, webp
+    format: OutputFormat
     quality: int
     weights: str  # embedded, imagenet or a file's name
     weights_sha256: str
@@ -86,6 +89,7 @@ class Provenance:
     stretches: tuple[EvaluationRun, ...]  # computed whole or in tiles, which decides the last bits
     curve: tuple[float, ...]  # the losses of some of the steps, evenly chosen
     seconds: float  # of painting only
+    dpi: int | None = None  # pixels per inch of a print
     mask_sha256: str = ""  # of the mask that protects a part of the photo; "": no mask
     painted: str = dataclasses.field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     version: str = __version__
@@ -106,7 +110,7 @@ class Provenance:
         try:
             found = json.loads(text)
             names = {field.name for field in dataclasses.fields(cls)} - {"gone"}  # a later version may add
-            fields = {name: found[name] for name in names}
+            fields = {name: found[name] for name in names if name in found or name not in LATER}
             recipe = fields["recipe"]
             fields["gone"] = tuple(name for name, nothing in GONE.items() if recipe.get(name, nothing) != nothing)
             fields["recipe"] = NEWEST_RECIPE | {name: value for name, value in recipe.items() if name not in GONE}
@@ -152,6 +156,8 @@ def _check_ranges(record: Provenance) -> None:
         counts += [run.scale, run.history, run.evaluations, (run.side or 1) if run.side != 0 else -1]
     if not all(0 <= count <= MOST_EVALUATIONS for count in counts):
         raise ValueError("scales, history or stretches out of range")
+    if record.dpi is not None and not 1 <= record.dpi <= MOST_DPI:
+        raise ValueError("dpi out of range")
     if min(record.size) < 1:
         raise ValueError("the size is not positive")
     checked(**{name: getattr(recipe, name) for name in SETTINGS})  # the rules for users' settings

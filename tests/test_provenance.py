@@ -62,6 +62,9 @@ def test_a_picture_without_a_record_has_none(kind: str) -> None:
                 {"recipe": {**a_record().as_dict()["recipe"], "seed": float("inf")}},
                 {"recipe": {**a_record().as_dict()["recipe"], "pooling": "none"}},
                 {"size": [0, 10]},
+                {"dpi": 0},
+                {"dpi": 10**6},
+                {"format": "gif"},
                 {"steps": float("inf")},
                 {"recipe": {**a_record().as_dict()["recipe"], "style_scale": 0}},
                 {"pictures": [{"file": "x"}]},
@@ -113,3 +116,9 @@ def test_a_curve_keeps_its_ends() -> None:
     curve = thinned([float(n) for n in range(1000, 0, -1)])
     assert (len(curve), curve[0], curve[-1]) == (60, 1000.0, 1.0)
     assert thinned([1.0, 0.123456]) == (1.0, 0.1235)
+
+
+def test_a_record_from_before_prints_has_no_pixels_per_inch() -> None:
+    old = {name: value for name, value in a_record().as_dict().items() if name != "dpi"}
+    assert Provenance.from_json(json.dumps(old)) == a_record()
+    assert Provenance.from_json(a_record(dpi=300).to_json()).dpi == 300

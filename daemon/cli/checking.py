@@ -18,7 +18,7 @@ def probe(path: Path, max_megapixels: float) -> None:
     from daemon.pictures.reading import read
 
     with path.open("rb") as file:
-        read(file, max_megapixels=max_megapixels, size=PROBE_SIDE)
+        read(file, max_megapixels=max_megapixels, size=PROBE_SIDE, name=path.name)
 
 
 def load_model(config: Config) -> None:

@@ -65,7 +65,10 @@ def info_lines(record: Provenance) -> Iterator[str]:
         ("style", record.style),
         *(("", f"{p.name} × {p.weight:g}  (SHA-256 {p.sha256})") for p in record.pictures),
         ("recipe", ", ".join(own_settings(record.recipe))),
-        ("size", f"{record.size[0]} x {record.size[1]}, {record.format}"),
+        (
+            "size",
+            f"{record.size[0]} x {record.size[1]}, {record.format}" + (f", {record.dpi} dpi" if record.dpi else ""),
+        ),
         ("weights", f"{record.weights}  (SHA-256 {record.weights_sha256})"),
         ("steps", f"{record.steps}; {ways(record.stretches)}"),
         ("loss", f"{record.loss:.6g} = {terms}" if terms else f"{record.loss:.6g}"),

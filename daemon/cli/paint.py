@@ -15,7 +15,7 @@ from daemon.cli.paint_plan import ChosenStyle, PlannedPainting, film_of
 from daemon.config.models import Config
 from daemon.console.bars import Bars, bars
 from daemon.errors import ConfigError, JobError, OptionError
-from daemon.filenames import OutputFormat, output_format
+from daemon.filenames import output_format
 from daemon.jobs.safe_retry import paint_with_safe_retry
 from daemon.jobs.trace import PaintResult, StepLog
 from daemon.pictures import writing
@@ -25,7 +25,7 @@ from daemon.pictures.probing import probe
 from daemon.pictures.reading import Picture, read
 from daemon.processes.painters import PainterInfo
 from daemon.processes.painting_check import check
-from daemon.provenance import StyleSource, picture_name
+from daemon.provenance import Provenance, StyleSource, picture_name
 from daemon.storage.files import sha256, write_atomically
 from daemon.transfer import DeviceError, RecipeError, TooLargeError, WeightsError
 from daemon.transfer.recipe import Recipe, require
@@ -107,10 +107,16 @@ def _paint_one(
     result = paint_with_safe_retry(attempt, style.settings.recipe, photo.name)
     if mask is not None:
         result = with_mask(result, content, mask)
-    source = {"source": photo.name, "source_sha256": digest, "style": style.name}
-    record = result.provenance(**source, size=(width, height), kind=planned.kind, quality=output.quality)
-    dpi = paper.dpi if paper else None
-    write(planned.out, result.painting, content, planned.kind, output.quality, record.to_json(), dpi)
+    record = result.provenance(
+        source=photo.name,
+        source_sha256=digest,
+        style=style.name,
+        size=(width, height),
+        kind=planned.kind,
+        quality=output.quality,
+        dpi=paper.dpi if paper else None,
+    )
+    write(planned.out, result.painting, content, record)
     if result.frames:
         write_atomically(film_of(planned.out), make_film(result.frames, result.painting), durable=False)
     return result.seconds
@@ -130,7 +136,7 @@ def with_mask(result: PaintResult[Pixels], content: Picture, mask: Path) -> Pain
     """The result with the photo where the mask is black. Raises JobError if the mask is no picture."""
     try:
         with mask.open("rb") as file:
-            blend = masked(result.painting, content.pixels, file, max_megapixels=MAX_MEGAPIXELS)
+            blend = masked(result.painting, content.pixels, file, max_megapixels=MAX_MEGAPIXELS, name=mask.name)
             return dataclasses.replace(result, painting=blend, mask_sha256=sha256(file.fileno()))
     except OSError as error:
         raise JobError(f"{mask}: {error.strerror}.", "Check the name and the rights.") from None
@@ -151,8 +157,9 @@ def read_photo(photo: Path, size: int | None, *, enlarge: bool = True, location:
     try:
         with photo.open("rb") as file:
             digest = sha256(file.fileno())
-            limit = MAX_MEGAPIXELS
-            return read(file, max_megapixels=limit, size=size, enlarge=enlarge, location=location), digest
+            limit, name = MAX_MEGAPIXELS, photo.name
+            picture = read(file, max_megapixels=limit, size=size, enlarge=enlarge, location=location, name=name)
+            return picture, digest
     except OSError as error:
         raise JobError(f"{error.filename}: {error.strerror}.", "Check the name and the rights.") from None
 
@@ -179,7 +186,8 @@ def paint(
         for path, weight in style:
             with path.open("rb") as file:
                 sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
-                mixed.append((read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side).pixels, weight))
+                pixels = read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side, name=path.name).pixels
+                mixed.append((pixels, weight))
         steps = StepLog()
 
         from daemon.transfer.film import Film  # loads torch, as `stylizer` has
@@ -202,21 +210,20 @@ def paint(
     return steps.result(pixels, recipe, PainterInfo.of(stylizer), stylizer.threads, sources)
 
 
-def write(
-    out: Path, result: Pixels, content: Picture, kind: OutputFormat, quality: int, record: str, dpi: int | None = None
-) -> None:
-    """Write the painting to `out`, whole or not at all. Raises JobError if the disk or the rights do not allow it."""
+def write(out: Path, result: Pixels, content: Picture, record: Provenance) -> None:
+    """Write the painting to `out` as `record` says, whole or not at all. Raises JobError if the disk or the rights do
+    not allow it."""
     temporary, file = out.with_name(f".{secrets.token_hex(6)}.tmp"), io.BytesIO()
     try:
         writing.write(
             file,
             result,
             content.alpha,
-            format=kind,
-            quality=quality,
-            dpi=dpi,
+            format=record.format,
+            quality=record.quality,
+            dpi=record.dpi,
             metadata=content.metadata,
-            record=record,
+            record=record.to_json(),
         )
         write_atomically(out, file.getbuffer(), durable=True, temporary=temporary)
     except OSError as error:

@@ -71,8 +71,9 @@ def repaint(
         size=was.size,
         kind=was.format,
         quality=was.quality,
+        dpi=was.dpi,
     )
-    write(out, result.painting, content, kind, was.quality, now.to_json())
+    write(out, result.painting, content, now)
     return _compared(painting, out, was, now)
 
 
@@ -146,4 +147,4 @@ def _compared(painting: Path, out: Path, was: Provenance, now: Provenance) -> Co
 
 def _pixels(path: Path) -> "np.typing.NDArray[np.float32]":
     with path.open("rb") as file:
-        return read(file, max_megapixels=MAX_MEGAPIXELS).pixels
+        return read(file, max_megapixels=MAX_MEGAPIXELS, name=path.name).pixels

@@ -179,6 +179,7 @@ class Pipeline:
             size=long_side,
             enlarge=not is_auto,
             location=context.config.output.location,
+            name=context.job.place,
         )
 
     def paint(self, context: JobContext, content: Photo) -> PaintResult[SharedArray]:
@@ -208,7 +209,7 @@ class Pipeline:
         mask = self.jobs.companion(job, MASK, config.max_megapixels)
         if mask is None:
             return result
-        masked = self.readers.masked(result.painting, content.pixels, mask, config.max_megapixels)
+        masked = self.readers.masked(result.painting, content.pixels, mask, config.max_megapixels, f"{job.place}{MASK}")
         return dataclasses.replace(result, painting=masked, mask_sha256=sha256(mask.fd))
 
     def deliver(
@@ -226,6 +227,7 @@ class Pipeline:
             size=content.size,
             kind=kind,
             quality=output.quality,
+            dpi=context.settings.print.dpi if context.settings.print else None,
         )
         thumbnails = self.readers.store(
             result.painting,
@@ -234,7 +236,7 @@ class Pipeline:
             self.jobs.records.made(job),
             format=kind,
             quality=output.quality,
-            dpi=context.settings.print.dpi if context.settings.print else None,
+            dpi=record.dpi,
             metadata=content.metadata,
             record=record.to_json(),
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from daemon.filenames import OutputFormat
 from daemon.processes.painters import PainterInfo
 from daemon.provenance import Provenance, StyleSource, thinned
 from daemon.transfer.recipe import Recipe
@@ -31,10 +32,18 @@ class PaintResult(Generic[Pixels]):
     frames: tuple[Frame, ...] = ()  # of its film
 
     def provenance(
-        self, *, source: str, source_sha256: str, style: str, size: tuple[int, int], kind: str, quality: int
+        self,
+        *,
+        source: str,
+        source_sha256: str,
+        style: str,
+        size: tuple[int, int],
+        kind: OutputFormat,
+        quality: int,
+        dpi: int | None = None,
     ) -> Provenance:
-        """The record of the painting. `source`: the photo's name; `size`: (width, height) in pixels; `kind`: of file,
-        png, jpeg or webp."""
+        """The record of the painting. `source`: the photo's name; `size`: (width, height) in pixels; `kind`: of file;
+        `dpi`: pixels per inch of a print."""
         last = self.last
         return Provenance(
             source=source,
@@ -45,6 +54,7 @@ class PaintResult(Generic[Pixels]):
             size=size,
             format=kind,
             quality=quality,
+            dpi=dpi,
             weights=os.path.basename(self.painter.weights),
             weights_sha256=self.painter.weights_sha256,
             device=self.painter.device,

@@ -10,12 +10,14 @@ from daemon.pictures.light import Floats
 from daemon.pictures.reading import read
 
 
-def masked(painting: Floats, photo: Floats, mask: BinaryIO, *, max_megapixels: float) -> Floats:
+def masked(painting: Floats, photo: Floats, mask: BinaryIO, *, max_megapixels: float, name: str = "") -> Floats:
     """painting and photo (H, W, 3) → their blend (H, W, 3). The mask, of any size, is scaled to them; its transparent
-    parts count as black. Raises JobError if the mask is not a picture."""
+    parts count as black. `name`: of the mask, for notes. Raises JobError if the mask is not a picture."""
     height, width = painting.shape[:2]
     try:
-        picture = read(mask, max_megapixels=max_megapixels, size=max(height, width), enlarge=False, is_mask=True)
+        picture = read(
+            mask, max_megapixels=max_megapixels, size=max(height, width), enlarge=False, is_mask=True, name=name
+        )
     except JobError as error:
         raise JobError(f"Its mask cannot be used: {error.reason}", "Save the mask again as PNG.") from None
     grey = picture.pixels.mean(axis=2)

@@ -1,12 +1,28 @@
 """What a photographer is told of a picture that is painted all the same."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 from daemon.events import Event, about
+from daemon.text import escape
 
 log = logging.getLogger("styled")
+_picture: ContextVar[str] = ContextVar("picture", default="")
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Meanwhile notes begin with the picture's name."""
+    token = _picture.set(name)
+    try:
+        yield
+    finally:
+        _picture.reset(token)
 
 
 def note(text: str) -> None:
     """Log `text`, which goes on "photo.jpg: …"."""
-    log.warning("%s", text, extra=about(Event.PICTURE_NOTE))
+    name = _picture.get()
+    log.warning("%s", f"{escape(name)}: {text}" if name else text, extra=about(Event.PICTURE_NOTE))

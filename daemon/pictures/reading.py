@@ -10,7 +10,7 @@ from PIL.ExifTags import Base
 
 from daemon.pictures import colour, deep, jpeg, metadata
 from daemon.pictures.light import Floats
-from daemon.pictures.notes import note
+from daemon.pictures.notes import naming, note
 from daemon.pictures.probing import open_picture
 from daemon.pictures.refusals import check_megapixels, decoding
 from daemon.pictures.scaling import Size, draft, scaled, target_size
@@ -42,15 +42,16 @@ def read(
     enlarge: bool = True,
     location: bool = False,
     is_mask: bool = False,
+    name: str = "",
 ) -> Picture:
     """The first picture in `file`, its long side scaled to `size` pixels; None: not scaled. Without `enlarge` a
     smaller picture keeps its size. `location`: keep the place in the metadata. `is_mask`: an alpha channel counts even
-    if it hides everything.
+    if it hides everything. `name`: of the file, for notes.
 
     Raises JobError if the file is not a picture, is damaged, or has more than `max_megapixels`, which is checked
     before decoding. Raises OSError if the disk fails. Raises nothing else, for any bytes.
     """
-    with decoding(file) as data:
+    with naming(name), decoding(file) as data:
         refuse_holes(data)
         data.seek(0)
         image = open_picture(data)

@@ -37,7 +37,7 @@ def tile(path: Path, title: str = "", text: str = "") -> Tile:
         _, width, height = probe(file)
         file.seek(0)
         long_side = max(1, round(max(width, height) * HEIGHT / height))
-        return Tile(read(file, max_megapixels=1000, size=long_side).pixels[:HEIGHT], title, text)
+        return Tile(read(file, max_megapixels=1000, size=long_side, name=path.name).pixels[:HEIGHT], title, text)
 
 
 def sheet(rows: Sequence[Sequence[Tile]], file: BinaryIO, *, kind: OutputFormat) -> None:

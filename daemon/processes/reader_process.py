@@ -46,10 +46,13 @@ class ReaderProcess:
         alpha = SharedArray.of(picture.alpha) if picture.alpha is not None else None
         return Photo(SharedArray.of(picture.pixels), alpha, picture.format, picture.metadata)
 
-    def masked(self, painting: SharedArray, photo: SharedArray, mask: Handle, max_megapixels: float) -> SharedArray:
+    def masked(
+        self, painting: SharedArray, photo: SharedArray, mask: Handle, max_megapixels: float, name: str
+    ) -> SharedArray:
         _limit(max_megapixels)
         with mask.file() as stream:
-            return SharedArray.of(masked(painting.array(), photo.array(), stream, max_megapixels=max_megapixels))
+            blend = masked(painting.array(), photo.array(), stream, max_megapixels=max_megapixels, name=name)
+        return SharedArray.of(blend)
 
     def store(
         self, painting: SharedArray, photo: Photo, file: Handle, path: Path, settings: dict[str, Any]

@@ -82,9 +82,12 @@ class Readers:
         photo: Photo = self._call("read", file, limits)
         return photo
 
-    def masked(self, painting: SharedArray, photo: SharedArray, mask: Handle, max_megapixels: float) -> SharedArray:
-        """The painting where the mask is white, the photo where the mask is black, all of them (H, W, 3)."""
-        blend: SharedArray = self._call("masked", painting, photo, mask, max_megapixels)
+    def masked(
+        self, painting: SharedArray, photo: SharedArray, mask: Handle, max_megapixels: float, name: str = ""
+    ) -> SharedArray:
+        """The painting where the mask is white, the photo where the mask is black, all of them (H, W, 3). `name`: of
+        the mask, for notes."""
+        blend: SharedArray = self._call("masked", painting, photo, mask, max_megapixels, name)
         return blend
 
     def store(self, painting: SharedArray, photo: Photo, file: Handle, path: Path, **settings: Any) -> Thumbnails:

@@ -60,7 +60,7 @@ class StyleCache:
                     return entry
             flaw = too_large(self._readers, file, long_side, max_megapixels)
             if not flaw:
-                entry = self._read(file, long_side, max_megapixels)
+                entry = self._read(file, path, long_side, max_megapixels)
         except (OSError, JobError, WorkerDied) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise RetryLater(f"the style picture {path} cannot be read: {why}") from None
@@ -70,6 +70,7 @@ class StyleCache:
             self._entries[key] = entry
         return entry
 
-    def _read(self, file: Handle, long_side: int, max_megapixels: float) -> _Entry:
-        pixels = self._readers.read(file, max_megapixels=max_megapixels, size=long_side).pixels
+    def _read(self, file: Handle, path: Path, long_side: int, max_megapixels: float) -> _Entry:
+        limits = {"max_megapixels": max_megapixels, "size": long_side}
+        pixels = self._readers.read(file, **limits, name=path.name).pixels
         return _Entry(pixels, sha256(file.fd))

@@ -100,7 +100,7 @@ class Parts:
     def _probe(self, config: Config) -> Probe:
         def probe(path: Path) -> None:
             file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-            self.readers.read(file, max_megapixels=config.max_megapixels, size=PROBE_SIDE)
+            self.readers.read(file, max_megapixels=config.max_megapixels, size=PROBE_SIDE, name=path.name)
 
         return probe
 

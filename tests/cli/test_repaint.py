@@ -93,12 +93,26 @@ def test_a_painting_made_in_tiles_is_made_again_in_tiles(tmp_path: Path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr("daemon.transfer.stylizer.fitting", lambda *level: iter([Plan(64, True, 4)]))
         result = paint(stylizer_for("cpu", "embedded", 1), content, style, recipe, lambda step: None)
-    source = {"source": "photo.jpg", "source_sha256": digest, "style": "ink"}
-    record = result.provenance(**source, size=(150, 60), kind="png", quality=95)
-    write(tmp_path / "first.png", result.painting, content, "png", 95, record.to_json())
+    record = result.provenance(
+        source="photo.jpg", source_sha256=digest, style="ink", size=(150, 60), kind="png", quality=95
+    )
+    write(tmp_path / "first.png", result.painting, content, record)
     assert record.stretches == (EvaluationRun(1, 64, True, 4, 5),)
     assert record.steps == 5
     assert sum(record.terms.values()) == pytest.approx(record.loss, rel=1e-4)
     found = repaint(tmp_path / "first.png", tmp_path / "photo.jpg", tmp_path / "again.png", [], None, overwrite=False)
     assert (found.same, found.differing) == (True, ())
     assert read_provenance(tmp_path / "again.png").stretches == record.stretches
+
+
+@pytest.mark.slow
+def test_a_print_is_repainted_with_its_pixels_per_inch(root: Path) -> None:
+    (root / "photo.jpg").write_bytes(jpeg(96, 64))
+    done = styled("paint", "photo.jpg", "-s", "alpha", "-o", "a.jpg", "--size", "2x1cm@100dpi", cwd=root)
+    assert done.returncode == 0, done.stderr
+    done = styled("repaint", "a.jpg", "photo.jpg", "-o", "b.jpg", cwd=root)
+    assert "bit for bit" in done.stdout, done.stderr
+    assert (root / "a.jpg").read_bytes()[:200] == (root / "b.jpg").read_bytes()[:200], "the same head, density and EXIF"
+    with Image.open(root / "b.jpg") as again:
+        assert again.info["dpi"] == (100, 100)
+    assert "100 dpi" in styled("info", root / "b.jpg").stdout

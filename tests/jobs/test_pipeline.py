@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -88,6 +89,16 @@ def test_a_picture_goes_the_whole_way(root: Path, config: Config, pipeline: Pipe
     assert np.abs(painted.astype(int) - (255 - original.astype(int))).mean() < 3
     assert (pipeline.status.delivered, pipeline.status.failed, pipeline.status.steps) == (1, 0, 1)
     assert not pipeline.status.tasks()
+
+
+def test_a_note_on_a_picture_names_the_picture(
+    root: Path, config: Config, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames, data = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")], io.BytesIO()
+    frames[0].save(data, "PNG", save_all=True, append_images=frames[1:])
+    with caplog.at_level(logging.WARNING, "styled"):
+        pipeline.run(png_photo(root, "party.png", data.getvalue()), config)
+    assert "alpha/party.png: it is an animation; its first picture is painted" in caplog.messages
 
 
 def test_a_changed_style_picture_is_used_from_the_next_photo_on(root: Path, config: Config, pipeline: Pipeline) -> None:
