@@ -167,7 +167,7 @@ class _Examination:
 
     def _tried_again(self, waiting: list[tuple[int, int]]) -> set[str]:
         """The failed jobs whose picture left failed/ for another try: a later job or the inbox has this picture."""
-        stamps = set(waiting)
+        stamps = {*waiting, *((job.size, job.mtime_ns) for job in self.open.values() if job)}
         later = journal.tried_again(self.jobs)
         again = set()
         for job, entry in self.jobs.items():

@@ -5,6 +5,7 @@ Compaction runs while the daemon works: lines that are appended meanwhile go beh
 takes the old one's name in one step.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from daemon.storage.files import truncated_file, write_all
 from daemon.storage.layout import Folders
 
 BLOCK = 1 << 20  # bytes written at a time
-KEPT = ("files", "sha256", "picture", "delivered", "failed", "gone")  # facts that are needed here
+KEPT = ("files", "sha256", "picture", "size", "mtime_ns", "delivered", "failed", "gone")  # facts that are needed here
 COUNTS = ("delivered", "failed", "gone")
 
 
@@ -48,7 +49,8 @@ def leftover(folders: Folders) -> Path:
 
 def _closed(path: Path, length: int, folders: Folders) -> dict[str, Entry]:
     """The ended jobs without a file left, and earlier counting lines; nothing if a line is damaged. A job with a folder
-    in work/ is not among them: after a crash the job may end again."""
+    in work/ is not among them: after a crash the job may end again. Nor is a failed job whose picture is about to be
+    tried again: the picture is counted once, with the later job."""
     jobs: dict[str, Entry] = {}
     for _, event in _lines(path, length):
         if event is None:
@@ -65,8 +67,23 @@ def _closed(path: Path, length: int, folders: Folders) -> dict[str, Entry]:
         if entry.state != "claimed" and job not in at_work and not _has_files(folders, entry)
     }
     for job in again & closed.keys():
-        closed[job].state = "returned"  # its picture is counted once, with the later job
+        closed[job].state = "returned"  # its picture is counted with the later job
+    failed = {job for job, entry in closed.items() if entry.state == "failed"}
+    if failed and (stamps := _waiting(folders)):
+        failed = {job for job in failed if (closed[job].facts.get("size"), closed[job].facts.get("mtime_ns")) in stamps}
+        return {job: entry for job, entry in closed.items() if job not in failed}
     return closed
+
+
+def _waiting(folders: Folders) -> set[tuple[int, int]]:
+    """(size, mtime_ns) of each file in inbox/ and in work/."""
+    found = set()
+    for top in (folders.inbox, folders.work):  # in the way of a photo: none passes unseen
+        with folders.enter(top) as place:
+            for folder, name in place.walk():
+                with contextlib.suppress(FileNotFoundError):
+                    found.add(folder.stamp(name))
+    return found
 
 
 def _counts(closed: dict[str, Entry]) -> dict[str, int]:

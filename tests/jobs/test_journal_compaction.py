@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from daemon.cli.retry import retry
 from daemon.config.models import Config
+from daemon.inbox.scan import InboxScan
 from daemon.jobs.audit import examine
+from daemon.jobs.claims import JobStore
 from daemon.jobs.journal import Event, Journal, entries, line
 from daemon.jobs.journal_compaction import compact, leftover
 from daemon.storage.layout import Folders
 from tests.support.daemon import Start, wait_until
-from tests.support.jobs import claimed, count, delivered, failed, inbox_photo
+from tests.support.jobs import claimed, count, deliver, delivered, failed, inbox_photo, take
 from tests.support.samples import CONFIG
 
 
@@ -56,6 +59,34 @@ def test_counts_add_up_over_many_times(root: Path, config: Config) -> None:
         report = examine(config)
         assert (report.delivered, report.failed, report.gone, report.adds_up) == (number, number, 3 * number, True)
         assert jobs(root) == {""}
+
+
+@pytest.mark.parametrize("by_retry", [True, False], ids=["styled retry", "a person moves it"])
+def test_a_failed_picture_that_waits_for_another_try_is_counted_once(
+    root: Path, config: Config, by_retry: bool
+) -> None:
+    delivered(root, "a.jpg")
+    (root / "done/alpha/a.jpg").unlink()
+    failed(root, "b.jpg")
+    if by_retry:
+        retry(Folders(root), "alpha/b.jpg")
+    else:
+        (root / "failed/alpha/b.jpg").rename(root / "inbox/alpha/b.jpg")
+        (root / "failed/alpha/b.jpg.txt").unlink()
+    before = count(examine(config))
+    shorten(root)
+    assert count(examine(config)) == before == (2, 1, 0, 1, 0)
+    scanned = InboxScan(root / "inbox", config.inbox_folders, config.default_style)
+    (photo,) = [entry.photo for entry in scanned if entry.photo]
+    store = JobStore(Folders(root))
+    job = take(store, photo)
+    shorten(root)
+    assert count(examine(config)) == (2, 1, 0, 0, 1), "in hand, and not yet in the journal"
+    store.open(job, photo.signature)
+    deliver(store, job)
+    assert count(examine(config)) == (2, 2, 0, 0, 0)
+    shorten(root)
+    assert count(examine(config)) == (2, 2, 0, 0, 0)
 
 
 def test_a_job_that_may_end_again_is_not_counted_yet(root: Path, config: Config) -> None:
