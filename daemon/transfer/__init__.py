@@ -73,9 +73,10 @@ def __getattr__(name: str) -> Any:
         # OpenMP reads this once, when torch loads. Threads that spin while they wait for each other gain a third on a
         # quiet machine, but where other programs want the cores a painting takes up to ten times as long.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        # Torch reads this once, too. A GPU's memory breaks up less when tiles and levels of many shapes follow.
-        if "PYTORCH_ALLOC_CONF" not in os.environ:  # the newer name of the same setting
+        # Torch reads these once, too. A GPU's memory breaks up less when tiles and levels of many shapes follow.
+        if not {"PYTORCH_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF"} & os.environ.keys():  # other names of the same setting
             os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+        os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPUs lack, the CPU computes
         from . import devices, stylizer
 
         return stylizer.Stylizer if name == "Stylizer" else devices.every_device

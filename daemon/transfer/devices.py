@@ -1,19 +1,24 @@
 """The devices of this machine: which of them this torch can use, and their names for people."""
 
 import logging
+import os
 import platform
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-from .errors import DeviceError
+from .errors import DeviceError, first_line
 from .memory import is_shortage
 from .network.kernels import loaded
 
 log = logging.getLogger("styled")
 
+GROWING = "expandable_segments:True"  # the setting of torch's allocator; some virtual GPUs lack what it needs
 HALF_FLAGS = ("amx_bf16",)  # of CPUs; AVX512-BF16 alone is no faster than our kernels in single precision
 
 
@@ -67,10 +72,19 @@ def problem_with(name: str) -> str:
         return ""
     if lack := _lacks_kernels(name):
         return lack
+    problem = _trial(name)
+    if "not supported" in problem and os.environ.get("PYTORCH_CUDA_ALLOC_CONF") == GROWING:
+        with warnings.catch_warnings(action="ignore"):  # the same function has another name in torch 2.14
+            torch.cuda.memory._set_allocator_settings(GROWING.replace("True", "False"))
+        problem = _trial(name)
+    return problem
+
+
+def _trial(name: str) -> str:
     try:
         return "" if torch.zeros(1, device=name).add_(1).item() == 1 else "it computes 0 + 1 wrongly"
     except RuntimeError as error:
-        return "" if is_shortage(error) else str(error).splitlines()[0]
+        return "" if is_shortage(error) else first_line(error)
 
 
 def _lacks_kernels(name: str) -> str:
@@ -88,6 +102,22 @@ def _lacks_kernels(name: str) -> str:
             return ""
     known = ", ".join(torch.cuda.get_arch_list())
     return f"{torch.cuda.get_device_name(name)} has capability {major}.{minor}, and this torch has kernels for {known}"
+
+
+@contextmanager
+def current(device: torch.device) -> Iterator[None]:
+    """Make a GPU of CUDA this thread's current device, because graphs, streams and pinned memory use that device, and
+    let cuDNN compute the same bits each time."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cudnn.deterministic
+    with torch.cuda.device(device):
+        torch.backends.cudnn.deterministic = True
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.deterministic = before
 
 
 def warm_up(device: torch.device) -> None:

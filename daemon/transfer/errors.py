@@ -19,3 +19,8 @@ class WeightsError(RuntimeError):
 
 class DownloadError(RuntimeError):
     """A file did not arrive whole; the message says what arrived instead, and what to do."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without torch's advice in the lines below; its kind if the error says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

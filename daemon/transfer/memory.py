@@ -45,17 +45,15 @@ def keep_freed_memory() -> None:
         set_option(M_TRIM_THRESHOLD, HELD)
 
 
-def trim_memory() -> None:
+def trim_memory(device: torch.device) -> None:
     """Give freed memory back to the system. A GPU's is given back if it exceeds RESERVE of the GPU.
 
     Otherwise a painter would keep tens of GB of a GPU after a large picture. Less is kept: allocating takes time.
     """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        device = torch.device("cuda", torch.cuda.current_device())
-        if _unused(device) > RESERVE * torch.cuda.get_device_properties(device).total_memory:
-            torch.cuda.empty_cache()
+    if device.type == "cuda" and _unused(device) > RESERVE * torch.cuda.get_device_properties(device).total_memory:
+        torch.cuda.empty_cache()
 
 
 def _unused(device: torch.device) -> int:

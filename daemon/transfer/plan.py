@@ -7,11 +7,12 @@ or the gradient. Tiles only cost time, so they are tried first; fewer pairs cost
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from .errors import first_line
 from .memory import is_shortage
 from .network.layers import LAYERS, VGG19, Cut, Layer, cut
 from .objective import Objective
@@ -128,26 +129,39 @@ class FallbackObjective:
     """An objective that takes the next plan when memory runs out, and evaluates the same point again.
 
     A call raises MemoryError if the next plan has fewer pairs, because the pairs belong to the optimiser, or if there
-    is no next plan. `plan` is the present plan.
+    is no next plan. `plan` is the present plan. What fails in bfloat16 is computed in full precision.
     """
+
+    half_failure: ClassVar[str] = ""  # why an evaluation in bfloat16 failed, the first in this process
 
     def __init__(self, objective: Callable[[Plan], Evaluate], options: Iterator[Plan]) -> None:
         self._objective, self._options = objective, options
         self._evaluate: Evaluate | None = None
-        self._full = False
-        self.plan = next(options)
+        self._full = bool(self.half_failure)
+        self.plan = self._allowed(next(options))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         history = self.plan.history
+        failure = ""  # in bfloat16
         while True:
             try:
                 if self._evaluate is None:
                     self._evaluate = self._objective(self.plan)
-                return self._evaluate(x)
+                found = self._evaluate(x)
+                if failure and not self.half_failure:  # and full precision succeeds
+                    FallbackObjective.half_failure = failure
+                    log.warning("paintings are computed in full precision alone, which is slower: %s", failure)
+                return found
             except Exception as error:
-                if not is_shortage(error) or is_capturing():
+                is_short = is_shortage(error)
+                if is_capturing() or not (is_short or (self.plan.half and isinstance(error, RuntimeError))):
                     raise
-            self._step_down()  # outside `except`, where the error's frames no longer hold tensors
+                failure = failure or ("" if is_short else first_line(error))
+            # outside `except`, where the error's frames no longer hold tensors
+            if not is_short:
+                self.in_full()
+                continue
+            self._step_down()
             if self.plan.history != history:
                 raise MemoryError
 
@@ -173,13 +187,16 @@ class FallbackObjective:
         plan = next(self._options, None)
         if plan is None:
             raise MemoryError
-        self.plan = plan._replace(half=plan.half and not self._full)
+        self.plan = self._allowed(plan)
 
     def in_full(self) -> None:
         """Compute nothing in bfloat16 from now on."""
         self._full = True
         if self.plan.half:
             self._evaluate, self.plan = None, self.plan._replace(half=False)
+
+    def _allowed(self, plan: Plan) -> Plan:
+        return plan._replace(half=plan.half and not self._full)
 
     def _step_down(self) -> None:
         self.turn()

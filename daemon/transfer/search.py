@@ -39,6 +39,10 @@ class Search:
         self.optimizer = self._step = None
         return x
 
+    def let_go(self) -> None:
+        """Free the graph, which holds as much memory as an evaluation. A further step would capture another."""
+        self._step = None
+
     def step(self, x: Tensor) -> bool:
         """Evaluate x with a new optimiser, or the next point of the present one; after a change of precision, evaluate
         the best point anew. False if memory ran out."""

@@ -24,8 +24,10 @@ def start_from_style_spectrum(x: Tensor, styles: Sequence[tuple[Tensor, float]])
     total = sum(weight for _, weight in styles)
     wanted = sum((_energy(torch.fft.rfft2(s[0], norm="ortho"), s) * (w / total) for s, w in styles), torch.zeros(()))
     filters = _transport(_energy(spectrum, x), wanted).to(x.device, x.dtype)
-    low, share = _bands(x)
-    between = filters[low] * (1 - share)[..., None, None] + filters[low + 1] * share[..., None, None]
+    place = _place(x)
+    low = place.long().clamp(max=BANDS - 2)
+    share = (place - low)[..., None, None]
+    between = filters[low] * (1 - share) + filters[low + 1] * share
     y = torch.fft.irfft2(
         torch.einsum("hwij,jhw->ihw", between.to(spectrum.dtype), spectrum), s=x.shape[2:], norm="ortho"
     )
@@ -34,26 +36,23 @@ def start_from_style_spectrum(x: Tensor, styles: Sequence[tuple[Tensor, float]])
     return shifted[None].clamp(0, 1)
 
 
-def _bands(x: Tensor) -> tuple[Tensor, Tensor]:
-    """For each coefficient of x's spectrum: the band below, and the position from there to the next band, 0 to 1."""
+def _place(x: Tensor) -> Tensor:
+    """For each coefficient of x's spectrum its place among the bands, 0 to BANDS - 1: between two of them it is in
+    both, the more the nearer."""
     height, width = x.shape[2:]
     radius = (torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width) ** 2).sqrt().to(x.device)
-    place = (2 * (2 * radius.clamp(min=1e-9)).log2() + BANDS - 1).clamp(0, BANDS - 1)
-    low = place.long().clamp(max=BANDS - 2)
-    return low, place - low
+    place: Tensor = 2 * (2 * radius.clamp(min=1e-9)).log2() + BANDS - 1
+    return place.clamp(0, BANDS - 1)
 
 
 def _energy(spectrum: Tensor, x: Tensor) -> Tensor:
     """(BANDS, 3, 3): the covariance of the colours in each band, per coefficient, without the picture's mean."""
-    low, share = _bands(x)
     products = torch.einsum("ihw,jhw->hwij", spectrum, spectrum.conj()).real.reshape(-1, 9)
-    energy, count = products.new_zeros(BANDS, 9), products.new_zeros(BANDS, 1)
-    for band, weight in ((low, 1 - share), (low + 1, share)):
-        weight = weight.clone()
-        weight[0, 0] = 0
-        energy.index_add_(0, band.flatten(), products * weight.reshape(-1, 1))
-        count.index_add_(0, band.flatten(), weight.reshape(-1, 1))
-    return (energy / count.clamp(min=1e-9)).view(-1, 3, 3).cpu().double()
+    bands = torch.arange(BANDS, device=x.device, dtype=products.dtype)
+    weights = (1 - (_place(x).flatten() - bands[:, None]).abs()).clamp_(min=0)  # (BANDS, coefficients)
+    weights[:, 0] = 0
+    energy: Tensor = (weights @ products) / weights.sum(1, keepdim=True).clamp(min=1e-9)
+    return energy.view(-1, 3, 3).cpu().double()
 
 
 def _transport(have: Tensor, want: Tensor) -> Tensor:

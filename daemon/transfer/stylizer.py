@@ -11,7 +11,7 @@ from torch import Tensor
 from . import colors
 from .arrays import picture
 from .canvas import canvas, carried, recolored, weighted
-from .devices import computes_in_half, device_name, find_device, warm_up
+from .devices import computes_in_half, current, device_name, find_device, warm_up
 from .errors import TooLargeError
 from .finish import Finish
 from .looks import Looks
@@ -77,8 +77,12 @@ class Stylizer:
 
     @property
     def device_name(self) -> str:
-        """The device's name for people ("NVIDIA H100 …"), and, on a GPU, whether its steps cannot be captured."""
-        return self._name + (", steps launched one by one" if CapturedStep.failure else "")
+        """The device's name for people ("NVIDIA H100 …"), and why it does not paint as fast as it should."""
+        failures = {
+            "steps launched one by one": CapturedStep.failure,
+            "in full precision alone": FallbackObjective.half_failure,
+        }
+        return self._name + "".join(f", {what} ({why})" for what, why in failures.items() if why)
 
     @property
     def threads(self) -> int:
@@ -120,7 +124,7 @@ class Stylizer:
         if recipe.keep_colors == "statistics":
             pictures = [(colors.statistics(picture, photo), weight) for picture, weight in pictures]
         try:
-            with torch.no_grad():
+            with current(self._device), torch.no_grad():
                 return self._painted(photo, pictures, recipe, on_step or (lambda _: None), before)
         except Exception as error:
             if not is_shortage(error):
@@ -134,7 +138,7 @@ class Stylizer:
                 f"{width} × {height} pixels need more memory than {self._name} has free{tiles}"
             ) from None
         finally:
-            trim_memory()
+            trim_memory(self._device)
 
     def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
         """The loss that `paint` minimises at full size: x (1, 3, H, W) → loss (), gradient (1, 3, H, W), on the device.
@@ -144,11 +148,16 @@ class Stylizer:
         self._require(recipe)
         photo, pictures = picture(content, "content"), weighted(style)
         c = tensor(photo, self._least(recipe)).to(self._device)
-        with torch.no_grad():
+        with current(self._device), torch.no_grad():
             if recipe.recolor is not None:
                 c = recolored(c, colors.color_map(photo, pictures, recipe.recolor))
             levels = len(level_weights(recipe, c.shape[2:]))
             return Objective(self._vgg, recipe, c, self._targets.get(self._vgg, Style(pictures), recipe, 1.0, levels))
+
+    @property
+    def _has_half(self) -> bool:
+        """Whether to compute in bfloat16 where a recipe allows it."""
+        return isinstance(self._vgg, VGG) and computes_in_half(self._device) and not FallbackObjective.half_failure
 
     def _require(self, recipe: Recipe) -> None:
         """Raises RecipeError if the network has not every layer of the recipe."""
@@ -171,7 +180,7 @@ class Stylizer:
             photo, pictures = colors.grey(photo), [(colors.grey(picture), weight) for picture, weight in pictures]
         color = None if recipe.recolor is None else colors.color_map(photo, pictures, recipe.recolor)
         full = tensor(canvas(photo, recipe), self._least(recipe))
-        half = recipe.precision == "auto" and isinstance(self._vgg, VGG) and computes_in_half(self._device)
+        half = recipe.precision == "auto" and self._has_half
         account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before, half)
         c = x = torch.empty(0)
         style = Style(pictures)
@@ -188,7 +197,7 @@ class Stylizer:
                 x = start_from_style_spectrum(x, self._scaled(pictures, recipe, level))
             x = self._optimized(evaluate, x, scale, account, learnt, finish)
             del evaluate  # and the features that the objective keeps
-            trim_memory()  # the start of the next scale needs the memory
+            trim_memory(self._device)  # the start of the next scale needs the memory
         return finish(x)
 
     def _start(self, c: Tensor, pictures: StylePictures, recipe: Recipe) -> Tensor:
@@ -232,7 +241,7 @@ class Stylizer:
             own = Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)
             return OwnTerms(own, self._terms, c, grey=grey) if self._terms else own
 
-        trim_memory()
+        trim_memory(self._device)
         fit = fitting(recipe, level, free_memory(self._device) + held, self._vgg.layers)
         half = account.in_half(scale) > 0
         return FallbackObjective(objective, chain(account.plans(scale), (p._replace(half=half) for p in fit)))
@@ -269,6 +278,8 @@ class Stylizer:
             account.count(scale, evaluate.plan)
             for count, loss in looks.after(done, search.best_loss):
                 is_end = count == level.evaluations and scale == len(account.levels) - 1
+                if is_end:
+                    search.let_go()
                 now = partial(_finished, finish, search, x, level.fraction)
                 account.tell(scale, count, loss, evaluate.terms(search.best(x)) if is_end else {}, now)
         if level.eased and isinstance(search.optimizer, LBFGS):

@@ -84,7 +84,7 @@ def raced(device: torch.device, content: Tensor, style: Tensor, weights: str, co
         loss = peers.neural_style_loss(tensors, content, style)
         goals = {"as_saved": float(loss(saved)), "at_the_end": theirs[-1]}
         del loss
-        trim_memory()
+        trim_memory(device)
         vgg = VGG(tensors, device)
         start = time.perf_counter()
         optimizer = LBFGS(ours(vgg, content, style), start_from_style_spectrum(content, [(style, 1.0)]), HISTORY)

@@ -55,7 +55,9 @@ def test_a_gpu_has_painted_before_it_is_ready_and_records_say_if_its_steps_are_l
 ) -> None:
     assert not PainterProcess("cpu", "embedded").ready_info.device_name.endswith("one by one")
     assert painted == []
-    assert PainterProcess("cuda:0", "embedded").ready_info.device_name.endswith(", steps launched one by one")
+    assert PainterProcess("cuda:0", "embedded").ready_info.device_name.endswith(
+        ", steps launched one by one (not permitted)"
+    )
     assert painted == ["cuda:0"]
 
 

@@ -36,6 +36,8 @@ WAIT = """
 _local_scalar_dense nonzero masked_select equal is_nonzero _unique2 unique_dim unique_consecutive bincount
 _linalg_eigh linalg_eig _linalg_svd linalg_cholesky_ex linalg_inv_ex linalg_lu_factor_ex _linalg_solve_ex
 """
+# On a GPU they add in any order, so that the last bits are others each time.
+ATOMIC = "index_add index_add_ scatter_add scatter_add_ scatter_reduce scatter_reduce_ put_ bincount histc"
 VIEWS, WAITING = frozenset(NO_LAUNCH.split()), frozenset(WAIT.split())
 # Operations of more than one kernel, as read in torch's CUDA source.
 LAUNCHES = Counter(
@@ -84,7 +86,8 @@ class Pretend(TorchDispatchMode):
     """While it is entered, the device is there.
 
     `waits`: how often host and device waited for each other, by reason and line of daemon/transfer; `launches`: kernels
-    by operation; `peak`: the most bytes that tensors of the device held at once, `held`: those now.
+    by operation; `operations`: their full names in torch; `peak`: the most bytes that tensors of the device held at
+    once, `held`: those now.
     """
 
     def __init__(self, *, float64: bool = True, values: bool = True) -> None:
@@ -95,6 +98,7 @@ class Pretend(TorchDispatchMode):
         self.launches: Counter[str] = Counter()
         self.peak = self.held = 0
         self._alive: dict[int, Any] = {}
+        self.operations: set[str] = set()
         self.launched = 0  # kernels since the start
         self.copies: list[tuple[Tensor, Tensor]] = []  # to pinned memory, behind the last event: (from, to)
         self._pinned: dict[int, Tensor] = {}  # by address
@@ -136,6 +140,7 @@ class Pretend(TorchDispatchMode):
         if name == "copy_" and here == [args[1]] and args[2:] == (True,) and args[0].data_ptr() in self._pinned:
             self.copies.append((here[0].inner.clone(), args[0]))
             return args[0]
+        self.operations.add(".".join(filter(None, (name, func._schema.overload_name))))
         self._check(name, func, args, tensors, here, to_host)
         if name == "_local_scalar_dense" and not self._values:
             return 0.5
@@ -173,6 +178,8 @@ class Pretend(TorchDispatchMode):
         masks = [v for v in (args[1] if name in ("index", "index_put_") else ()) if v is not None]
         if name in WAITING or any(v.dtype in (torch.bool, torch.uint8) for v in masks):
             self.waits[name, line()] += 1
+        if name in ATOMIC.split():
+            raise RuntimeError(f"{name} at {line()} gives other bits each time")
         if name == "_upsample_bicubic2d_aa":
             check_resize(args[0].shape[2:], args[1])
         if name in ("replication_pad2d", "upsample_nearest2d") and args[0].numel() > INT32:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 from daemon.transfer import Stylizer, devices, looks, losses
@@ -140,6 +142,26 @@ def test_a_device_without_float64_paints(monkeypatch: pytest.MonkeyPatch, preset
     for home in ("devices", "optimizers.lbfgs", "optimizers.projected_gradient"):
         monkeypatch.setattr(f"daemon.transfer.{home}.precision", lambda device: torch.float32)
     painted(str(DEVICE), short(preset), (48, 56), float64=False)
+
+
+def test_apples_gpus_have_every_operation_of_a_painting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch's own list of operations says; the CPU would compute the others, and the GPU would wait."""
+    pretend = Pretend()
+    for preset in ("fine", "tutorial"):
+        watched(str(DEVICE), short(preset), (48, 56), pretend)
+    monkeypatch.setattr(module, "fitting", lambda *_: iter([Plan(32, False, 0)]))
+    watched(str(DEVICE), replace(short("fine"), scales=((1.0, 2),)), (32, 72), pretend)
+    torchgen = Path(torch.__file__).parents[1] / "torchgen"
+    file = torchgen / "packaged/ATen/native/native_functions.yaml"
+    known = {each["func"].partition("(")[0]: each for each in yaml.safe_load(file.read_text())}
+
+    def ways(name: str) -> str:
+        listed = known.get(name, {})
+        return str(known[listed["structured_delegate"]] if "structured_delegate" in listed else listed)
+
+    assert len(pretend.operations) > 60
+    lacking = {name for name in pretend.operations if "dispatch" in ways(name)}
+    assert not {name for name in lacking if "MPS" not in ways(name) and "Composite" not in ways(name)}
 
 
 def test_a_painter_is_warm_before_it_is_ready() -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -73,15 +74,64 @@ def test_a_full_gpu_is_no_sick_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(devices.find_device("auto")) == "cuda:1"
 
 
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("given", ["expandable_segments:True", "garbage_collection_threshold:0.6"])
+def test_a_gpu_that_cannot_let_memory_grow_is_used_without(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """A virtual GPU; but what the user set is left alone."""
+    changed: list[str] = []
+
+    def virtual(size: int, device: str) -> torch.Tensor:
+        if not changed:
+            raise RuntimeError("CUDA driver error: operation not supported")
+        return torch.ones(size) * 0
+
+    monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", given)
+    monkeypatch.setattr(torch, "zeros", virtual)
+    monkeypatch.setattr(torch.cuda.memory, "_set_allocator_settings", changed.append)
+    ours = given.startswith("expandable")
+    assert changed == []
+    assert devices.problem_with("cuda:1") == ("" if ours else "CUDA driver error: operation not supported")
+    assert changed == (["expandable_segments:False"] if ours else [])
+
+
+def test_while_painting_a_gpu_is_the_current_one_and_computes_the_same_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered: list[object] = []
+
+    @contextmanager
+    def device(given: torch.device) -> Iterator[None]:
+        entered.append(given)
+        yield
+        entered.append("left")
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    before = torch.backends.cudnn.deterministic
+    with devices.current(torch.device("cuda:1")):
+        assert torch.backends.cudnn.deterministic
+    assert torch.backends.cudnn.deterministic == before
+    with devices.current(torch.device("cpu")):
+        pass
+    assert entered == [torch.device("cuda:1"), "left"]
+
+
 def test_a_cpu_needs_no_warming_up() -> None:
     devices.warm_up(torch.device("cpu"))
 
 
-@pytest.mark.parametrize(("given", "set_to"), [({}, "expandable_segments:True"), ({"PYTORCH_ALLOC_CONF": "x"}, None)])
+@pytest.mark.parametrize(
+    ("given", "set_to"),
+    [
+        ({}, "expandable_segments:True"),
+        ({"PYTORCH_ALLOC_CONF": "x"}, None),
+        ({"PYTORCH_HIP_ALLOC_CONF": "x"}, None),
+        ({"PYTORCH_CUDA_ALLOC_CONF": "x"}, "x"),
+    ],
+)
 def test_a_gpus_memory_breaks_up_less_unless_the_user_chose_otherwise(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], set_to: str | None
 ) -> None:
-    for name in ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"):
+    for name in ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF"):
         monkeypatch.setenv(name, "")  # so that monkeypatch puts back what was there
         monkeypatch.delenv(name)
     for name, value in given.items():

@@ -62,9 +62,6 @@ def test_a_sick_gpu_is_no_shortage(said: str) -> None:
 def test_a_gpus_reserve_goes_back_when_it_is_large(monkeypatch: pytest.MonkeyPatch, unused: int, emptied: int) -> None:
     calls: list[None] = []
     fakes: dict[str, Callable[..., object]] = {
-        "is_available": lambda: True,
-        "is_initialized": lambda: True,
-        "current_device": lambda: 0,
         "memory_reserved": lambda _: (10_000 + unused) * MB,
         "memory_allocated": lambda _: 10_000 * MB,
         "get_device_properties": lambda _: SimpleNamespace(total_memory=80_000 * MB),
@@ -72,7 +69,7 @@ def test_a_gpus_reserve_goes_back_when_it_is_large(monkeypatch: pytest.MonkeyPat
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(torch.cuda, name, fake)
-    trim_memory()
+    trim_memory(torch.device("cuda:0"))
     assert len(calls) == emptied
 
 

@@ -3,6 +3,7 @@ where the CPU does not compute in it; only its time is then another."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from torch import Tensor
 from daemon.transfer import Stylizer, losses
 from daemon.transfer import stylizer as module
 from daemon.transfer.losses import Moments
-from daemon.transfer.plan import Plan
+from daemon.transfer.network.vgg import VGG
+from daemon.transfer.objective import Objective
+from daemon.transfer.plan import FallbackObjective, Plan
 from daemon.transfer.recipe import PRESETS, Recipe, recipe
 from daemon.transfer.steps import EvaluationRun, Step, evaluations_in_half, levels
 from tests.support.scenes import Picture, scene
@@ -56,6 +59,43 @@ def test_it_is_in_full_precision_where_the_machine_has_no_half(
 ) -> None:
     on_a_machine(monkeypatch, False)
     assert ways(painted(stylizer)[1]) == [(1, False, 2), (2, False, 12)]
+
+
+def failing(real: type[Objective], error: type[Exception]) -> type[Objective]:
+    class Failing(real):  # type: ignore[misc, valid-type]
+        """Its evaluations in bfloat16 fail."""
+
+        def __init__(self, vgg: VGG, *arguments: Any, **others: Any) -> None:
+            super().__init__(vgg, *arguments, **others)
+            self._half = vgg._convolutions["conv1_1"].weight.dtype == torch.bfloat16
+
+        def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            if self._half:
+                raise error("CUBLAS_STATUS_NOT_SUPPORTED\nmore")
+            found: tuple[Tensor, Tensor] = super().__call__(x)
+            return found
+
+    return Failing
+
+
+def test_what_the_device_cannot_compute_in_half_it_computes_in_full_and_says_why(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(FallbackObjective, "half_failure", "")
+    monkeypatch.setattr(module, "Objective", failing(Objective, RuntimeError))
+    full = [(1, False, 2), (2, False, 12)]
+    assert ways(painted(stylizer)[1]) == full
+    assert ways(painted(stylizer)[1]) == full
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == ["CUBLAS_STATUS_NOT_SUPPORTED"]
+    assert stylizer.device_name.endswith(", in full precision alone (CUBLAS_STATUS_NOT_SUPPORTED)")
+
+
+def test_another_error_in_half_precision_is_not_hidden(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FallbackObjective, "half_failure", "")
+    monkeypatch.setattr(module, "Objective", failing(Objective, ValueError))
+    with pytest.raises(ValueError, match="NOT_SUPPORTED"):
+        painted(stylizer)
+    assert not FallbackObjective.half_failure
 
 
 @pytest.mark.slow

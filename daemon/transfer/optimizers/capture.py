@@ -1,19 +1,26 @@
 """A step of an optimiser as a CUDA graph: one launch instead of hundreds, which take 11 µs each on an H100."""
 
 import logging
+import threading
 from collections.abc import Callable
+from functools import cache
 from typing import ClassVar
 
 import torch
 
+from ..errors import first_line
+from ..memory import is_shortage
+
 log = logging.getLogger("styled")
+
+_one_at_a_time = threading.Lock()  # torch allows a process no second capture meanwhile
 
 
 class CapturedStep:
     """Calls `step`. On a GPU the second call captures `step` in a CUDA graph, and this and all later calls replay it.
 
-    The first call runs `step` as usual, because libraries make their plans and workspaces then. If the capture fails,
-    and on a CPU, every call runs `step` as usual.
+    The first call runs `step` as usual, because libraries make their plans and workspaces then. If the capture or the
+    first replay fails, and on a CPU, every call runs `step` as usual.
 
     Rules for `step`:
     - `step` takes no decision on the host and waits for nothing: a replay repeats the captured launches for any values.
@@ -38,23 +45,31 @@ class CapturedStep:
         """Do a step."""
         self._calls += 1
         if self._captures and self._calls == 2:
-            self._graph = self._captured()
+            self._graph = self._replayed()
+            if self._graph is not None:
+                return
         if self._graph is None:
             self._step()
         else:
             self._graph.replay()
 
-    def _captured(self) -> torch.cuda.CUDAGraph | None:
+    def _replayed(self) -> torch.cuda.CUDAGraph | None:
+        """The step as a graph, after its first replay, which may fail too; None if the step was not done."""
         try:
-            return graph_of(self._step)
+            graph = graph_of(self._step)
+            graph.replay()
+            return graph
         except Exception as error:  # an operation that no capture permits, or no memory for the graph
-            self._tell(error)
+            while isinstance(error.__context__, Exception):
+                error = error.__context__  # torch then fails to end the capture, too, and says that last
+            if not is_shortage(error):  # this step alone lacks the memory
+                self._tell(error)
             return None
 
     @classmethod
     def _tell(cls, error: Exception) -> None:
         if not cls.failure:
-            cls.failure = (str(error).splitlines() or [type(error).__name__])[0]
+            cls.failure = first_line(error)
             log.warning("steps are launched one by one, which is slower: %s", cls.failure, extra={"event": "eager"})
 
 
@@ -63,11 +78,19 @@ def graph_of(step: Callable[[], None]) -> torch.cuda.CUDAGraph:
     graph = torch.cuda.CUDAGraph()
     # Torch captures on another stream and, if the capture fails, does not return to the present stream.
     with (
+        _one_at_a_time,
         torch.cuda.stream(torch.cuda.current_stream()),
-        torch.cuda.graph(graph, capture_error_mode="thread_local"),  # other threads may use CUDA meanwhile
+        # Other threads may use CUDA meanwhile. Torch's own stream for captures is one of the GPU that captured first.
+        torch.cuda.graph(graph, stream=_stream(torch.cuda.current_device()), capture_error_mode="thread_local"),
     ):
         step()
     return graph
+
+
+@cache
+def _stream(device: int) -> torch.cuda.Stream:
+    """The stream for the captures of a GPU, always the same: cuBLAS keeps a workspace for each stream."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def is_capturing() -> bool:

@@ -209,12 +209,12 @@ class Pairs:
     def _inverse(self) -> Tensor:
         """R⁻¹ (m, m), rows and columns in the order of S's rows; 0 in rows and columns without a pair."""
         m = len(self.valid)
-        where = self._order[:, None] * m + self._order
+        where = (self._order[:, None] * m + self._order).flatten()
         held = self.valid.index_select(0, self._order)
         both = held[:, None] & held
-        R = torch.where(both & self._upper, self.SY.take(where), self._one)
+        R = torch.where(both & self._upper, self.SY.flatten().index_select(0, where).view(m, m), self._one)
         inverse = torch.linalg.solve_triangular(R, self._one, upper=True) * both
-        return torch.empty_like(inverse).flatten().index_copy_(0, where.flatten(), inverse.flatten()).view(m, m)
+        return torch.empty_like(inverse).flatten().index_copy_(0, where, inverse.flatten()).view(m, m)
 
 
 class SpectralPreconditioner:

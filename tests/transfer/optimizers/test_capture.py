@@ -60,20 +60,46 @@ def test_it_can_be_switched_off(said: list[str], monkeypatch: pytest.MonkeyPatch
     assert calls(3, said, GPU) == ["step"] * 3
 
 
-def test_where_the_capture_fails_all_steps_are_ordinary_ones_and_that_is_said_once(
-    said: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def failing(said: list[str], error: Exception) -> Callable[[Callable[[], None]], Graph]:
     def graph_of(step: Callable[[], None]) -> Graph:
         said.append("capture")
-        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+        try:
+            raise error
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
 
-    monkeypatch.setattr(capture, "graph_of", graph_of)
+    return graph_of
+
+
+def test_where_the_capture_fails_all_steps_are_ordinary_ones_and_the_first_reason_is_said_once(
+    said: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits = RuntimeError("operation not permitted when stream is capturing\nmore")
+    monkeypatch.setattr(capture, "graph_of", failing(said, waits))
     with caplog.at_level(logging.INFO, "styled"):
         assert calls(4, said, GPU) == ["step", "capture", "step", "step", "step"]
         calls(3, said, GPU)
     assert [record.__dict__["event"] for record in caplog.records] == ["eager"]
-    assert "not permitted" in caplog.text
+    assert CapturedStep.failure == "operation not permitted when stream is capturing"
+    assert CapturedStep.failure in caplog.text
     assert "more" not in caplog.text
+
+
+def test_a_graph_that_memory_is_short_for_says_nothing_of_other_graphs(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "graph_of", failing(said, torch.OutOfMemoryError("CUDA out of memory")))
+    assert calls(3, said, GPU) == ["step", "capture", "step", "step"]
+    assert not CapturedStep.failure
+
+
+def test_a_graph_that_cannot_be_launched_is_not_used(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def replay(self: Graph) -> None:
+        raise RuntimeError("CUDA error: invalid argument")
+
+    monkeypatch.setattr(Graph, "replay", replay)
+    assert calls(3, said, GPU) == ["step", "capture", "step", "step"]
+    assert CapturedStep.failure == "CUDA error: invalid argument"
 
 
 def evaluation(x: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
