@@ -1,5 +1,6 @@
 """What several test modules share: small real pictures, a configured root, a real daemon in its own process."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from daemon.storage.layout import Folders
 from tests.support.daemon import Daemon, Start
 from tests.support.samples import CONFIG, jpeg
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads wait for each other on pictures as small as these
 SLOW = {"start", "browser"}  # fixtures that take seconds: a real daemon, a real browser
 
 

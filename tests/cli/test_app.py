@@ -1,4 +1,4 @@
-"""The commands as a person types them, in processes of their own."""
+"""The commands as a person types them."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from PIL import Image
 
 from daemon import __version__
 from daemon.events import Event
-from tests.support.commands import styled
+from tests.support.commands import styled, styled_here
 from tests.support.daemon import Daemon, wait_until
 from tests.support.samples import CONFIG, jpeg
 
@@ -37,10 +37,10 @@ def test_check_says_that_all_is_right_and_what_would_happen_to_each_file(root: P
 
 
 def test_check_can_say_only_what_is_wrong(root: Path) -> None:
-    done = styled("check", "--quiet", "--config", root / "config.yaml")
+    done = styled_here("check", "--quiet", "--config", root / "config.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     (root / "config.yaml").write_text(CONFIG.replace("settle_seconds: 0.3", "settle_seconds: soon"))
-    done = styled("check", "--quiet", "--config", root / "config.yaml")
+    done = styled_here("check", "--quiet", "--config", root / "config.yaml")
     assert done.returncode == 78
     assert "soon" in done.stderr
 
@@ -48,7 +48,7 @@ def test_check_can_say_only_what_is_wrong(root: Path) -> None:
 def test_check_reports_every_problem_at_once_with_78(root: Path) -> None:
     (root / "beta.png").write_text("this is no picture")
     (root / "config.yaml").write_text(CONFIG.replace("preset: draft", "preset: gatys"))
-    done = styled("check", "--config", root / "config.yaml")
+    done = styled_here("check", "--config", root / "config.yaml")
     assert done.returncode == 78
     assert "styles.beta.picture" in done.stderr
     assert "styles.alpha and beta: " in done.stderr
@@ -56,7 +56,7 @@ def test_check_reports_every_problem_at_once_with_78(root: Path) -> None:
 
 
 def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
-    done = styled("run", cwd=tmp_path)
+    done = styled_here("run", cwd=tmp_path)
     assert done.returncode == 78
     assert "styled init" in done.stderr
     assert "wrong" not in done.stderr, "nothing is"
@@ -100,13 +100,13 @@ def test_the_demo_runs_the_daemon_and_makes_a_sheet(tmp_path: Path) -> None:
 
 
 def test_init_makes_a_folder_that_runs_and_replaces_no_configuration(tmp_path: Path) -> None:
-    done = styled("init", "pictures", cwd=tmp_path)
+    done = styled_here("init", "pictures", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "styled run --config pictures/config.yaml" in done.stdout
     assert (tmp_path / "pictures/inbox/starry").is_dir()
     assert (tmp_path / "pictures/inbox/all").is_dir()
-    assert styled("check", cwd=tmp_path / "pictures").returncode == 0
-    again = styled("init", cwd=tmp_path / "pictures")
+    assert styled_here("check", cwd=tmp_path / "pictures").returncode == 0
+    again = styled_here("init", cwd=tmp_path / "pictures")
     assert again.returncode == 1
     assert "config.yaml exists already" in again.stderr
 
@@ -165,6 +165,6 @@ def test_weights_from_a_file_that_is_another_are_refused(tmp_path: Path, monkeyp
 
 def test_weights_reports_a_server_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    done = styled("weights", "--url", "http://127.0.0.1:9/vgg19-dcbb9e9d.pth")
+    done = styled_here("weights", "--url", "http://127.0.0.1:9/vgg19-dcbb9e9d.pth")
     assert done.returncode == 1
     assert "127.0.0.1:9 cannot be reached" in done.stderr

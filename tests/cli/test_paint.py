@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from daemon.cli.output import read_provenance
-from tests.support.commands import styled
+from tests.support.commands import styled, styled_here
 from tests.support.samples import CONFIG, jpeg
 
 QUICK = ("--preset", "draft", "--size", "48", "--device", "cpu", "--threads", "1")
@@ -106,7 +106,7 @@ def test_it_refuses_before_painting_in_plain_words(
     (root / "sub").mkdir()
     (root / "sub/photo.jpg").write_bytes(jpeg(20, 20))
     before = sorted(root.rglob("*"))
-    done = styled("paint", photo.name, *arguments, cwd=root)
+    done = styled_here("paint", photo.name, *arguments, cwd=root)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

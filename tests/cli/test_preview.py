@@ -10,7 +10,7 @@ from daemon.cli.paint_plan import choose_styles
 from daemon.cli.preview import looks
 from daemon.config.load import load
 from daemon.config.models import RecipeSettings
-from tests.support.commands import styled
+from tests.support.commands import styled, styled_here
 from tests.support.samples import CONFIG, jpeg
 
 QUICK = ("--size", "48", "--device", "cpu", "--threads", "1")
@@ -64,7 +64,7 @@ def test_the_line_holds_layers_and_scales_that_are_the_styles_own_and_not_those_
 @pytest.mark.parametrize("strengths", ["", "a", "1,,2", "-1", "nan"])
 def test_strengths_are_numbers(root: Path, strengths: str) -> None:
     (root / "photo.jpg").write_bytes(jpeg(60, 40))
-    done = styled("preview", "photo.jpg", "--strengths", strengths, "-s", "ink", cwd=root)
+    done = styled_here("preview", "photo.jpg", "--strengths", strengths, "-s", "ink", cwd=root)
     assert done.returncode == 2
     assert "such as 0.5,1,2" in done.stderr
 

@@ -12,7 +12,7 @@ from daemon.config.load import load
 from daemon.config.saved import Saved, as_text
 from daemon.events import Event
 from daemon.storage.layout import Folders
-from tests.support.commands import styled
+from tests.support.commands import styled, styled_here
 from tests.support.daemon import Start, wait_until
 from tests.support.samples import CONFIG, jpeg
 
@@ -72,11 +72,11 @@ def test_a_config_that_no_daemon_took_is_an_error_as_before(root: Path) -> None:
     taken = Saved(root / "config.yaml", load(root / "config.yaml"))
     (root / "work/settings.json").write_text(as_text(taken))
     (root / "other.yaml").write_text("root: .\n")
-    assert styled("status", "--config", root / "other.yaml").returncode == 78
+    assert styled_here("status", "--config", root / "other.yaml").returncode == 78
     (root / "config.yaml").write_text("root: .\n")
-    assert styled("status", "--config", root / "config.yaml").returncode == 0
+    assert styled_here("status", "--config", root / "config.yaml").returncode == 0
     (root / "work/settings.json").write_text("{}")
-    assert styled("status", "--config", root / "config.yaml").returncode == 78
+    assert styled_here("status", "--config", root / "config.yaml").returncode == 78
 
 
 def test_a_stranger_is_told_who_may_look(root: Path) -> None:

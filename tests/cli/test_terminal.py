@@ -6,7 +6,7 @@ import pytest
 
 from daemon.cli.terminal import chosen
 from daemon.config import load
-from tests.support.commands import styled
+from tests.support.commands import styled_here
 
 
 def test_a_command_in_a_checkout_says_which_configuration_it_uses_if_a_service_is_installed(
@@ -29,4 +29,4 @@ def test_a_command_in_a_checkout_says_which_configuration_it_uses_if_a_service_i
 
 def test_the_environment_chooses_the_configuration(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STYLED_CONFIG", str(root / "config.yaml"))
-    assert str(root / "inbox/alpha") in styled("styles", cwd=Path("/")).stdout
+    assert str(root / "inbox/alpha") in styled_here("styles", cwd=Path("/")).stdout

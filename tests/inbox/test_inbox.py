@@ -159,8 +159,8 @@ def test_a_slow_writer_is_waited_for_even_when_it_pauses_for_longer_than_files_t
     with (folder / "starry/slow.jpg").open("wb", buffering=0) as file:
         for _ in range(3):
             file.write(b"x" * 1000)
-            assert take_within(live, 0.1) is None
-        assert take_within(live, 0.7) is None
+            assert take_within(live, 0.05) is None
+        assert take_within(live, 0.4) is None
         assert live.growing()[0].why == "a program has it open for writing"
         file.write(b"x")
     assert take_next(live).signature.size == 3001
@@ -208,7 +208,7 @@ def test_once_ends_when_the_inbox_is_empty_and_waits_for_what_is_still_growing(f
     put(folder / "starry/a.jpg")
     slow = (folder / "starry/b.jpg").open("wb", buffering=0)
     slow.write(b"x")
-    threading.Timer(0.8, slow.close).start()
+    threading.Timer(0.5, slow.close).start()
     got = []
     with running(folder, once=True) as inbox:
         while photo := take_within(inbox, SOON):

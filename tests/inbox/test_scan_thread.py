@@ -25,7 +25,7 @@ from tests.support.daemon import wait_until
 from tests.support.events import events
 from tests.support.inbox import EVENTS_ONLY, SOON, STYLES, is_drained, put, running, take_next, take_within
 
-OFTEN = replace(EVENTS_ONLY, scan=0.3)
+OFTEN = replace(EVENTS_ONLY, scan=0.15)
 
 
 # when, by the test's clock
@@ -110,7 +110,7 @@ def test_names_in_messages_cannot_break_a_line(live: Inbox, folder: Path, caplog
 # by events alone: a scan by the clock does not come in these tests
 
 
-QUIET = 0.5  # seconds, until what came before the last step has been reported and scanned
+QUIET = 0.3  # seconds, until what came before the last step has been reported and scanned
 
 
 def by_copy(source: Path, target: Path) -> None:
@@ -260,7 +260,7 @@ def test_an_unreadable_folder_is_said_once_and_scanned_when_it_may_be_read(
     monkeypatch.setattr(os, "open", guarded)
     with running(folder, OFTEN) as inbox:
         assert take_next(inbox).name == "b.jpg"
-        assert take_within(inbox, 0.8) is None
+        assert take_within(inbox, 0.5) is None
         assert sum("Permission denied" in line for line in caplog.messages) == 1
         locked = False
         assert take_next(inbox).name == "a.jpg"

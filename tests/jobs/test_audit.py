@@ -14,7 +14,7 @@ from daemon.jobs.journal import Journal
 from daemon.jobs.journal_compaction import compact
 from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
-from tests.support.commands import styled
+from tests.support.commands import styled, styled_here
 from tests.support.jobs import claimed, count, delivered, everything, failed, inbox_photo
 
 
@@ -52,7 +52,7 @@ def test_a_picture_that_fails_again_and_again_is_one_picture(root: Path, config:
     for _ in range(3):
         failed(root, "a.jpg")
         assert count(examine(config)) == (1, 0, 1, 0, 0)
-        assert styled("retry", "--all", "--config", root / "config.yaml").returncode == 0
+        assert styled_here("retry", "--all", "--config", root / "config.yaml").returncode == 0
         assert count(examine(config)) == (1, 0, 0, 1, 0)
         (root / "inbox/alpha/a.jpg").unlink()  # `failed` drops it again
     delivered(root, "a.jpg")
@@ -164,20 +164,20 @@ def test_beside_a_running_daemon_nothing_is_repaired(root: Path, config: Config)
 def test_the_command_says_it_in_words_and_in_json_and_by_its_exit_code(root: Path, config: Config) -> None:
     delivered(root, "a.jpg")
     command = ("--config", root / "config.yaml")
-    done = styled("doctor", *command)
+    done = styled_here("doctor", *command)
     assert (done.returncode, done.stdout) == (
         0,
         "1 accepted = 1 delivered + 0 failed + 0 waiting + 0 in work\n",
     )
     _, job = claimed(root, "bad\nname.jpg")
     (root / "work" / job.id / "job.json").unlink()
-    done = styled("doctor", "--json", *command)
+    done = styled_here("doctor", "--json", *command)
     found = json.loads(done.stdout)
     assert done.returncode == 1
     assert (found["adds_up"], found["accepted"], len(found["findings"])) == (True, 1, 1)
-    done = styled("doctor", *command)
+    done = styled_here("doctor", *command)
     assert "bad\\nname.jpg" in done.stdout
-    done = styled("doctor", "--repair", *command)
+    done = styled_here("doctor", "--repair", *command)
     assert done.returncode == 0, done.stdout
     assert "repaired: work/" in done.stdout
 
@@ -190,14 +190,14 @@ def test_retry_puts_failed_pictures_back_with_their_sidecars(root: Path, config:
     (root / "failed/alpha/theirs.jpg").write_text("without a reason: not ours")
     (root / "inbox/alpha/b.jpg").write_text("a newer one")
     command = ("--config", root / "config.yaml")
-    done = styled("retry", root / "failed/alpha/a.jpg.txt", "alpha/b.jpg", *command)
+    done = styled_here("retry", root / "failed/alpha/a.jpg.txt", "alpha/b.jpg", *command)
     assert done.returncode == 0, done.stderr
-    assert styled("retry", "--all", *command).returncode == 0
+    assert styled_here("retry", "--all", *command).returncode == 0
     inbox = sorted(path.name for path in (root / "inbox/alpha").iterdir())
     assert inbox == ["a.jpg", "a.jpg.yaml", "b-2.jpg", "b.jpg", "c.jpg"]
     assert [path.name for path in (root / "failed/alpha").iterdir()] == ["theirs.jpg"]
     for wrong in (("alpha/none.jpg",), ("../../etc/passwd",), (), ("x", "--all")):
-        done = styled("retry", *wrong, *command)
+        done = styled_here("retry", *wrong, *command)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
 

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from daemon.jobs.pipeline import Pipeline
 from daemon.jobs.record import Job
 from daemon.processes.child import Child
 from daemon.processes.painters import Painters
-from daemon.processes.pool import Pool
+from daemon.processes.pool import Member, Pool
 from daemon.processes.readers import Readers
 from daemon.processes.shared_array import SharedArray
 from daemon.processes.style_cache import LoadedStyle
@@ -59,14 +59,34 @@ class DegeneratePainter(NotingPainter):
         raise DegeneratePainting("Its painting came out in one colour.", "Try another style.")
 
 
-@pytest.fixture
-def pipeline(root: Path, config: Config) -> Iterator[Pipeline]:
-    painters = Painters([], "embedded")
-    painters.pool = Pool([Child("painter", NotingPainter, str(root / "notes"))])
-    pipeline = Pipeline(JobStore(Folders(root)), Readers(1), painters, Status())
-    yield pipeline
-    for child in (*pipeline.painters.pool.children, *pipeline.readers.pool.children):
+class Processes(NamedTuple):
+    """A reader and a painter, and the file in which the painter notes what it gets."""
+
+    readers: Readers
+    painter: Pool[Member]
+    notes: Path
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    notes = tmp_path_factory.mktemp("painter") / "notes"
+    found = Processes(Readers(1), Pool([Child("painter", NotingPainter, str(notes))]), notes)
+    yield found
+    for child in (*found.painter.children, *found.readers.pool.children):
         child.close()
+
+
+@pytest.fixture
+def notes(processes: Processes) -> Path:
+    processes.notes.unlink(missing_ok=True)
+    return processes.notes
+
+
+@pytest.fixture
+def pipeline(root: Path, config: Config, processes: Processes) -> Pipeline:
+    painters = Painters([], "embedded")
+    painters.pool = processes.painter
+    return Pipeline(JobStore(Folders(root)), processes.readers, painters, Status())
 
 
 def png_photo(root: Path, name: str = "photo.png", content: bytes = b"", **beside: bytes) -> InboxPhoto:
@@ -101,12 +121,14 @@ def test_a_note_on_a_picture_names_the_picture(
     assert "alpha/party.png: it is an animation; its first picture is painted" in caplog.messages
 
 
-def test_a_changed_style_picture_is_used_from_the_next_photo_on(root: Path, config: Config, pipeline: Pipeline) -> None:
+def test_a_changed_style_picture_is_used_from_the_next_photo_on(
+    root: Path, config: Config, pipeline: Pipeline, notes: Path
+) -> None:
     pipeline.run(png_photo(root, "a.png"), config)
     pipeline.run(png_photo(root, "b.png"), config)
     Image.new("RGB", (60, 60), "white").save(root / "alpha.png")
     pipeline.run(png_photo(root, "c.png"), config)
-    first, second, third = (root / "notes").read_text().splitlines()
+    first, second, third = notes.read_text().splitlines()
     assert first == second
     assert third == "1.000 x 1"
 

@@ -18,6 +18,11 @@ PHOTO, STYLE, PAINTING = scene(24, 32), scene(20, 28, seed=1), scene(24, 32, see
 FINE = recipe("fine")
 
 
+@pytest.fixture(scope="module")
+def painter() -> PainterProcess:
+    return PainterProcess("cpu", "embedded")
+
+
 def one_colour(value: float = 0.5, height: int = 24, width: int = 32) -> Picture:
     return np.full((height, width, 3), value, np.float32)
 
@@ -73,8 +78,8 @@ def test_a_flaw_comes_out_of_a_painter_process_whole() -> None:
     assert (flaw.reason, flaw.advice) == ("It is none.", "Do this.")
 
 
-def test_a_style_weight_beyond_all_numbers_is_flawed_and_safe_settings_are_not() -> None:
-    painter, photo, style = PainterProcess("cpu", "embedded"), SharedArray.of(PHOTO), SharedArray.of(STYLE)
+def test_a_style_weight_beyond_all_numbers_is_flawed_and_safe_settings_are_not(painter: PainterProcess) -> None:
+    photo, style = SharedArray.of(PHOTO), SharedArray.of(STYLE)
 
     def paint(how: Recipe) -> SharedArray:
         return painter.paint(photo, ((style, 1.0),), how, 1, progress=lambda step: None)
@@ -88,8 +93,8 @@ def test_a_style_weight_beyond_all_numbers_is_flawed_and_safe_settings_are_not()
 
 @pytest.mark.parametrize("colors", ["no", "luminance", "statistics"])
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_pictures_of_one_colour_are_paintings(value: float, colors: str) -> None:
-    painter, flat = PainterProcess("cpu", "embedded"), SharedArray.of(one_colour(value, 16, 16))
+def test_pictures_of_one_colour_are_paintings(painter: PainterProcess, value: float, colors: str) -> None:
+    flat, photo_of_many, style_of_many = map(SharedArray.of, (one_colour(value, 12, 12), scene(12, 16), scene(10, 14)))
     how = recipe("draft", keep_colors=colors)
-    for photo, style in ((flat, SharedArray.of(STYLE)), (SharedArray.of(PHOTO), flat), (flat, flat)):
+    for photo, style in ((flat, style_of_many), (photo_of_many, flat), (flat, flat)):
         assert painter.paint(photo, ((style, 1.0),), how, 1, progress=lambda step: None).shape == photo.shape

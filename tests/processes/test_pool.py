@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -50,13 +51,33 @@ def test_closing_a_pool_stops_takers_that_work_or_wait() -> None:
     pool.children[0].close()
 
 
+class Starts(Child):
+    """A child that counts how often it was started."""
+
+    count = 0
+
+    def start(self) -> None:
+        self.count += 1
+        super().start()
+
+    def then(self, count: int, step: Callable[[], None]) -> None:
+        """Take the step, in another thread, once the child was started so often."""
+
+        def wait() -> None:
+            wait_until(lambda: self.count >= count)
+            step()
+
+        threading.Thread(target=wait).start()
+
+
 def test_a_child_that_does_not_start_is_tried_again_and_fails_no_photo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
-    pool = Pool([Child("painter", Resident, "sick")])
-    threading.Timer(1.5, pool.close).start()
+    sick = Starts("painter", Resident, "sick")
+    pool = Pool([sick])
+    sick.then(3, pool.close)
     with pytest.raises(ShuttingDown), pool.take():
         pass
-    pool.children[0].close()
+    sick.close()
 
 
 def test_a_child_that_was_taken_for_the_same_affinity_lately_is_preferred() -> None:
@@ -74,7 +95,8 @@ def test_a_sick_child_delays_no_taker_while_another_works(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(Pool, "RETRY_SECONDS", (0.01,))
-    pool = Pool([Child("painter cuda:0", Named, "sick"), Child("painter cuda:1", Named, "well")], trial="trial")
+    sick = Starts("painter cuda:0", Named, "sick")
+    pool = Pool([sick, Child("painter cuda:1", Named, "well")], trial="trial")
     for wanted in ("sick", "well"):
         with contextlib.suppress(WorkerDied), pool.take() as child:
             assert child.ready_info == wanted
@@ -83,7 +105,7 @@ def test_a_sick_child_delays_no_taker_while_another_works(
         with pool.take() as child:
             assert child.ready_info == "well"
     with pool.take() as well:
-        threading.Timer(1.0, pool.close).start()
+        sick.then(sick.count + 2, pool.close)
         with pytest.raises(ShuttingDown), pool.take():  # only the sick one is left: it is tried again and again
             pass
         assert well.ready_info == "well"
@@ -186,7 +208,7 @@ def test_a_child_that_hangs_at_its_start_is_said_to_and_tried_again_with_more_pa
 
 def test_who_comes_after_a_child_that_was_killed_for_its_silence_gets_another() -> None:
     pool = Pool([Child("reader", Resident)])
-    for _ in range(5):
+    for _ in range(3):
         with contextlib.suppress(WorkerDied), pool.take() as child:
             child.call("hang", patience=0.05)
         assert not pool.children[0].running, "it is dead, and not dying"

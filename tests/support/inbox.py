@@ -10,14 +10,15 @@ from daemon.inbox.scan import InboxPhoto
 from daemon.inbox.scan_thread import Timing
 
 STYLES = ("starry", "scream")
+SETTLE = 0.1  # seconds
 SOON = 10.0  # seconds; far more than anything takes, for a busy machine
-EVENTS_ONLY = Timing(scan=3600, poll=0.2, check=0.3, stop=0.05)  # a photo without an event is not found
+EVENTS_ONLY = Timing(scan=3600, poll=0.1, rest=0.05, check=0.1, stop=0.05)  # a photo without an event is not found
 
 
 @contextmanager
 def running(folder: Path, timing: Timing = EVENTS_ONLY, *, once: bool = False) -> Iterator[Inbox]:
-    """A started inbox. Files settle in 0.2 s."""
-    inbox = Inbox(folder, styles=STYLES, default_style="starry", settle_seconds=0.2, once=once, timing=timing)
+    """A started inbox. Files settle in 0.1 s."""
+    inbox = Inbox(folder, styles=STYLES, default_style="starry", settle_seconds=SETTLE, once=once, timing=timing)
     inbox.start()
     try:
         yield inbox

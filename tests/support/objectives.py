@@ -37,10 +37,21 @@ def random_weights(depth: int = len(LAYERS)) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in _random_weights().items() if int(name.split(".")[1]) < depth}
 
 
+@cache
+def random_network(dtype: torch.dtype = torch.float32) -> VGG:
+    """All layers, with the random weights; made once."""
+    return VGG({name: weight.to(dtype) for name, weight in random_weights().items()}, CPU)
+
+
+@cache
+def embedded_network(dtype: torch.dtype = torch.float32) -> VGG:
+    """The embedded weights; made once."""
+    return VGG({name: weight.to(dtype) for name, weight in load("embedded")[1].items()}, CPU)
+
+
 def network(recipe: Recipe, dtype: torch.dtype = torch.float32) -> VGG:
     """The embedded weights or, for what is deeper than they are, random ones."""
-    tensors = random_weights() if recipe.preset == "gatys" else load("embedded")[1]
-    return VGG({name: weight.to(dtype) for name, weight in tensors.items()}, CPU)
+    return random_network(dtype) if recipe.preset == "gatys" else embedded_network(dtype)
 
 
 def targets(vgg: Extractor, s: Tensor, recipe: Recipe, c: Tensor) -> list[Statistics]:
@@ -56,8 +67,7 @@ def objective(recipe: Recipe, c: Tensor, side: int | None, keep: bool = True) ->
 def preset_objective(preset: str, working: torch.dtype) -> Objective:
     """A loss whose features are computed in `working`, bfloat16 or wider, and whose sums are in float32 or wider."""
     outer = losses.sum_type(working)
-    tensors = random_weights() if preset == "gatys" else load("embedded")[1]
-    vgg = VGG({name: weight.to(outer) for name, weight in tensors.items()}, CPU)
+    vgg = network(PRESETS[preset], outer)
     c, s = (tensor(scene(48, 64, seed)).to(outer) for seed in (1, 2))
     used = vgg.half if working == torch.bfloat16 else vgg
     return Objective(used, PRESETS[preset], c, targets(vgg, s, PRESETS[preset], c))

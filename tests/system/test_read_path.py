@@ -17,7 +17,7 @@ from daemon.jobs.audit import examine
 from daemon.processes.reader_process import BASE_BYTES, BYTES_PER_PIXEL
 from tests.support.daemon import Start, wait_until
 from tests.support.made_pictures import truncations
-from tests.support.read_path import FILES, PAINTED, PATIENCE, Desk, written
+from tests.support.read_path import FILES, PAINTED, PATIENCE, Desk, formats, written
 
 pytestmark = pytest.mark.slow
 
@@ -31,10 +31,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         desk.close()
 
 
-@pytest.mark.parametrize("kind", sorted({kind for kind, _ in written()}))
+@pytest.mark.parametrize("kind", formats())
 def test_every_mode_that_pillow_writes_is_painted_or_refused_whole_cut_and_flipped(desk: Desk, kind: str) -> None:
     rng = np.random.default_rng(len(kind))
-    for mode in (mode for its, mode in written() if its == kind):
+    modes = [mode for its, mode in written() if its == kind]
+    if not modes:
+        pytest.skip("Pillow only names this format here, and writes none of its files")
+    for mode in modes:
         data = written()[kind, mode]
         size = desk.read(data)
         assert (size is not None) == (kind in PAINTED), (kind, mode)

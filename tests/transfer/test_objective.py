@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from daemon.transfer import losses
-from daemon.transfer.network.vgg import VGG
 from daemon.transfer.objective import Objective
 from daemon.transfer.recipe import PRESETS
-from tests.support.objectives import preset_objective, random_weights, targets
+from tests.support.objectives import preset_objective, random_network, targets
 from tests.support.scenes import scene, tensor
 
 SLOW = pytest.mark.slow
@@ -34,7 +33,7 @@ def test_the_gradient_is_the_losss(
 ) -> None:
     """Against differences of the loss itself: everywhere at once, and at a corner, an edge and within."""
     recipe = replace(PRESETS[preset], pooling=pooling, border=border)
-    vgg = VGG({name: weight.double() for name, weight in random_weights().items()}, torch.device("cpu"))
+    vgg = random_network(torch.float64)
     c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
     evaluate = Objective(vgg, recipe, c, targets(vgg, s, recipe, c))
     _, gradient = evaluate(x)
@@ -49,7 +48,7 @@ def test_the_gradient_is_the_losss(
 
 
 def test_an_eased_loss_has_its_own_gradient() -> None:
-    recipe, vgg = PRESETS["tutorial"], VGG({k: w.double() for k, w in random_weights().items()}, torch.device("cpu"))
+    recipe, vgg = PRESETS["tutorial"], random_network(torch.float64)
     c, s, x = (tensor(scene(33, 47, seed)).double() for seed in (1, 2, 3))
     A = targets(vgg, s, recipe, c)
     whole, tiled = (Objective(vgg, recipe, c, A, side, eased=True) for side in (None, 16))
@@ -66,7 +65,7 @@ def test_an_eased_loss_has_its_own_gradient() -> None:
 def test_loss_and_gradient_are_those_of_the_sum(preset: str, side: int | None) -> None:
     """The closed forms against autograd through the loss as it is written down, with three levels of the pyramid."""
     recipe = replace(PRESETS[preset], pyramid=5 if PRESETS[preset].pyramid > 1 else 1)
-    vgg = VGG({name: weight.double() for name, weight in random_weights().items()}, torch.device("cpu"))
+    vgg = random_network(torch.float64)
     c, s, x = (tensor(scene(101, 115, seed)).double() for seed in (1, 2, 3))
     A = targets(vgg, s, recipe, c)
     assert len(A) == (3 if recipe.pyramid > 1 else 1)
@@ -84,7 +83,7 @@ def test_loss_and_gradient_are_those_of_the_sum(preset: str, side: int | None) -
 
 @pytest.mark.slow
 def test_the_terms_add_up_to_the_loss_whole_and_in_tiles() -> None:
-    recipe, vgg = replace(PRESETS["fine"], pyramid=5), VGG(random_weights(), torch.device("cpu"))
+    recipe, vgg = replace(PRESETS["fine"], pyramid=5), random_network()
     c, s, x = (tensor(scene(101, 115, seed)) for seed in (1, 2, 3))
     for side in (None, 32):
         evaluate = Objective(vgg, recipe, c, targets(vgg, s, recipe, c), side)

@@ -36,7 +36,7 @@ def painted(
     stylizer: Stylizer, how: Recipe = SHORT, before: tuple[EvaluationRun, ...] = (), seed: int = 1
 ) -> tuple[Picture, Step]:
     steps: list[Step] = []
-    painting = stylizer.paint(scene(48, 56, seed), scene(48, 48, seed + 1), how, steps.append, before)
+    painting = stylizer.paint(scene(32, 40, seed), scene(32, 32, seed + 1), how, steps.append, before)
     return painting, steps[-1]
 
 
