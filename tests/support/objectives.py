@@ -39,19 +39,15 @@ def random_weights(depth: int = len(LAYERS)) -> dict[str, Tensor]:
 
 @cache
 def random_network(dtype: torch.dtype = torch.float32) -> VGG:
-    """All layers, with the random weights; made once."""
+    """All layers, with the random weights; made once, with the kernels that are there the first time."""
     return VGG({name: weight.to(dtype) for name, weight in random_weights().items()}, CPU)
-
-
-@cache
-def embedded_network(dtype: torch.dtype = torch.float32) -> VGG:
-    """The embedded weights; made once."""
-    return VGG({name: weight.to(dtype) for name, weight in load("embedded")[1].items()}, CPU)
 
 
 def network(recipe: Recipe, dtype: torch.dtype = torch.float32) -> VGG:
     """The embedded weights or, for what is deeper than they are, random ones."""
-    return random_network(dtype) if recipe.preset == "gatys" else embedded_network(dtype)
+    if recipe.preset == "gatys":
+        return random_network(dtype)
+    return VGG({name: weight.to(dtype) for name, weight in load("embedded")[1].items()}, CPU)
 
 
 def targets(vgg: Extractor, s: Tensor, recipe: Recipe, c: Tensor) -> list[Statistics]:
@@ -68,6 +64,6 @@ def preset_objective(preset: str, working: torch.dtype) -> Objective:
     """A loss whose features are computed in `working`, bfloat16 or wider, and whose sums are in float32 or wider."""
     outer = losses.sum_type(working)
     vgg = network(PRESETS[preset], outer)
-    c, s = (tensor(scene(48, 64, seed)).to(outer) for seed in (1, 2))
+    c, s = (tensor(scene(32, 48, seed)).to(outer) for seed in (1, 2))
     used = vgg.half if working == torch.bfloat16 else vgg
     return Objective(used, PRESETS[preset], c, targets(vgg, s, PRESETS[preset], c))

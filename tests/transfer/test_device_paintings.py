@@ -99,7 +99,7 @@ def test_a_painting_on_a_device_has_the_cpus_bits(how: Recipe) -> None:
     assert steps[-1].terms == cpu[-1].terms
 
 
-@pytest.mark.parametrize("preset", ["fine", "tutorial"])
+@pytest.mark.parametrize("preset", [pytest.param("fine", marks=SLOW), "tutorial"])
 def test_no_look_at_the_loss_lets_the_device_idle_and_each_has_the_loss_of_its_step(
     preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +144,7 @@ def test_a_device_without_float64_paints(monkeypatch: pytest.MonkeyPatch, preset
     painted(str(DEVICE), short(preset), (48, 56), float64=False)
 
 
+@pytest.mark.slow
 def test_apples_gpus_have_every_operation_of_a_painting(monkeypatch: pytest.MonkeyPatch) -> None:
     """As torch's own list of operations says; the CPU would compute the others, and the GPU would wait."""
     pretend = Pretend()
@@ -153,7 +154,8 @@ def test_apples_gpus_have_every_operation_of_a_painting(monkeypatch: pytest.Monk
     watched(str(DEVICE), replace(short("fine"), scales=((1.0, 2),)), (32, 72), pretend)
     torchgen = Path(torch.__file__).parents[1] / "torchgen"
     file = torchgen / "packaged/ATen/native/native_functions.yaml"
-    known = {each["func"].partition("(")[0]: each for each in yaml.safe_load(file.read_text())}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    known = {each["func"].partition("(")[0]: each for each in yaml.load(file.read_text(), loader)}
 
     def ways(name: str) -> str:
         listed = known.get(name, {})
