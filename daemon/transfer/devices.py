@@ -19,6 +19,7 @@ from .network.kernels import loaded
 log = logging.getLogger("styled")
 
 GROWING = "expandable_segments:True"  # the setting of torch's allocator; some virtual GPUs lack what it needs
+FFT_PLANS = 64  # cuFFT's plans for sizes of pictures, which hold up to 0.5 MB of the GPU each, and torch keeps 4096
 HALF_FLAGS = ("amx_bf16",)  # of CPUs; AVX512-BF16 alone is no faster than our kernels in single precision
 
 
@@ -124,6 +125,8 @@ def warm_up(device: torch.device) -> None:
     """Load the libraries that a GPU's first painting would wait for, 1 to 3 s on CUDA; does nothing on a CPU."""
     if device.type == "cpu":
         return
+    if device.type == "cuda":
+        torch.backends.cuda.cufft_plan_cache[device].max_size = FFT_PLANS
     x = torch.ones(1, 4, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
     F.conv2d(x, x[:, :, :3, :3], padding=1)  # cuDNN
     small = torch.ones(2, 2, dtype=precision(device), device=device)

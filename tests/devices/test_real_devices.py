@@ -90,6 +90,14 @@ def test_too_little_memory_is_an_error_of_the_picture_and_the_next_is_painted(
     assert np.isfinite(painted(stylizer, recipe("draft"))[0]).all()
 
 
+@pytest.mark.usefixtures("stylizer")
+def test_few_plans_for_other_sizes_are_kept(cuda: torch.device) -> None:
+    plans = torch.backends.cuda.cufft_plan_cache[cuda]
+    for side in range(16, 16 + 2 * devices.FFT_PLANS):
+        torch.fft.rfft2(torch.ones(side, 20, device=cuda))
+    assert 0 < plans.size <= devices.FFT_PLANS
+
+
 def test_memory_is_given_back_after_a_painting(cuda: torch.device, stylizer: Stylizer) -> None:
     painted(stylizer, recipe("fine"))
     unused = torch.cuda.memory_reserved(cuda) - torch.cuda.memory_allocated(cuda)

@@ -136,7 +136,9 @@ def test_a_gpus_memory_breaks_up_less_unless_the_user_chose_otherwise(
         monkeypatch.delenv(name)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TORCH_CUDNN_V8_API_LRU_CACHE_LIMIT", "300")
     daemon.transfer.__getattr__("Stylizer")
+    assert os.environ["TORCH_CUDNN_V8_API_LRU_CACHE_LIMIT"] == "300"
     assert os.environ.get("PYTORCH_CUDA_ALLOC_CONF") == set_to
 
 
