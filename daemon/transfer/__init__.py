@@ -76,7 +76,7 @@ def __getattr__(name: str) -> Any:
         # Torch reads these once, too. A GPU's memory breaks up less when tiles and levels of many shapes follow.
         if not {"PYTORCH_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF"} & os.environ.keys():  # other names of the same setting
             os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
-        # cuDNN's plans, 200 KB each, are kept for each size of each layer: 10,000 by default, which fill 2 GB of memory.
+        # cuDNN keeps a plan of 200 KB for each size of each layer: 10,000 by default, which fill 2 GB of memory.
         os.environ.setdefault("TORCH_CUDNN_V8_API_LRU_CACHE_LIMIT", "2000")
         os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPUs lack, the CPU computes
         from . import devices, stylizer
