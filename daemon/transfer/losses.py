@@ -62,32 +62,31 @@ def maps(F: Tensor) -> Tensor:
 
 def gram(F: Tensor) -> Moments:
     """Eq. 3, G_ij = Σ_k F_ik F_jk, divided by the number of pixels."""
-    return Moments(products(F) / F[0, 0].numel(), None)  # departure: / M, so that pictures of any size compare
+    return Moments(products(F), None)  # departure: / M, so that pictures of any size compare
 
 
 def covariance(F: Tensor) -> Moments:
     """The Gram matrix of F minus the mean of F, and the mean."""
     # departure: with the mean apart, the matrix describes texture more than brightness
     mean = maps(F).mean(0, dtype=sum_type(F.dtype))
-    return Moments(products(F, mean) / F[0, 0].numel(), mean)
+    return Moments(products(F, mean), mean)
 
 
 def products(F: Tensor, mean: Tensor | None = None) -> Tensor:
-    """Σ_k F_ik F_jk (N, N) of F, or of F - mean if the mean (N,) is given; of F in bfloat16 summed in float32."""
+    """Σ_k F_ik F_jk / M (N, N) of F, or of F - mean if the mean (N,) is given; of F in bfloat16 summed in float32."""
+    M = F[0, 0].numel()
     if F.dtype == torch.bfloat16 and F.is_cuda and MIXED:
         f = maps(F)
         total = torch.mm(f.T, f, out_dtype=torch.float32)
-        return total if mean is None else total.addr_(mean, mean, alpha=-len(f))
+        return total / M if mean is None else total.addr_(mean, mean, beta=1 / M, alpha=-1)
     F = F.to(sum_type(F.dtype))
     if kernels := fitting(F):
-        return kernels.products(F, mean)
+        return kernels.products(F, mean) / M
     f = maps(F)
-    if mean is None:
-        return f.T @ f
-    if copies(F.device):
-        f = f - mean
-        return f.T @ f
-    return torch.addmm(torch.outer(mean, mean), f.T, f, beta=-len(f))
+    if mean is not None and copies(F.device):
+        f, mean = f - mean, None
+    total = f.T @ f
+    return total / M if mean is None else total.addr_(mean, mean, beta=1 / M, alpha=-1)
 
 
 def copies(device: torch.device) -> bool:

@@ -134,16 +134,16 @@ class Level:
             F, back = self._vgg.forward(x, self._layers, self._recipe.pooling, self._recipe.border)
             G = tiles.moments(tiles.measured(self._of_style(F), self._recipe.statistic))
             L, dG = self._style(G)
-            local, gradient = self._local(F, back, G, dG, 0)
-            return L + local + self._vary(x, gradient, self._tiles[0]), gradient
+            L, gradient = self._local(L, F, back, G, dG, 0)
+            return self._vary(L, x, gradient, self._tiles[0]), gradient
         G = tiles.statistics(self._vgg, x, self._recipe, self._side)
         L, dG = self._style(G)
         gradient = torch.zeros_like(x)
         for number, tile in enumerate(self._tiles):
             cut = tile.cut(x)
             F, back = self._vgg.forward(cut, self._layers, self._recipe.pooling, self._recipe.border)
-            local, g = self._local(F, back, G, dG, number)
-            L = L + local + self._vary(cut, g, tile)
+            L, g = self._local(L, F, back, G, dG, number)
+            L = self._vary(L, cut, g, tile)
             tile.cut(gradient).add_(g)
         return L, gradient
 
@@ -154,9 +154,9 @@ class Level:
         for number, tile in enumerate(self._tiles):
             P, cut = self._content.features(number), tile.cut(x)
             F = tiles.features(self._vgg, cut, tile, list(P), self._recipe)
-            terms = {f"content {k}": float(self._content_term(k, F[k], P[k])) for k in P}
+            terms = {f"content {k}": float(losses.content(F[k], P[k])) * self._content_weight(k, P[k]) for k in P}
             if self._tv:
-                terms["total variation"] = float(self._vary(cut, torch.zeros_like(cut), tile))
+                terms["total variation"] = float(self._vary(x.new_zeros(()), cut, torch.zeros_like(cut), tile))
             found = {name: found.get(name, 0.0) + terms.get(name, 0.0) for name in (*found, *terms)}
         return found
 
@@ -169,16 +169,23 @@ class Level:
         return (self._height // step) * (self._width // step)
 
     def _local(
-        self, F: dict[str, Tensor], back: Callable[[Add], Tensor], G: Statistics, dG: Statistics, number: int
+        self,
+        L: Tensor,
+        F: dict[str, Tensor],
+        back: Callable[[Add], Tensor],
+        G: Statistics,
+        dG: Statistics,
+        number: int,
     ) -> tuple[Tensor, Tensor]:
-        """A tile's share of α L_content, and of the gradient of everything but the total variation.
+        """L plus a tile's share of α L_content, and the tile's share of the gradient of all but the total variation.
 
         F, the features of the tile's cut, is emptied on the way back, to free memory early.
         """
         tile = self._tiles[number]
         P = self._content.features(number)
         cores = {name: tile.core(F[name], self._vgg.layers[name].stride) for name in P}
-        L = summed([self._content_term(k, cores[k], P[k]) for k in P])
+        for name, core in cores.items():
+            L = torch.add(L, losses.content(core, P[name]), alpha=self._content_weight(name, core))
 
         def add(name: str, g: Tensor | None) -> Tensor | None:
             if name not in F:
@@ -198,22 +205,20 @@ class Level:
 
         return L, back(add)
 
-    def _content_term(self, name: str, F: Tensor, P: Tensor) -> Tensor:
-        """A tile's share of α L_content in one layer; F and P: the features of its core, of x and of the content."""
-        share = P[0, 0].numel() / self._pixels(name)
-        return losses.content(F, P) * (self._content.weights[name] * share)
+    def _content_weight(self, name: str, F: Tensor) -> float:
+        """The weight of a tile's content loss in one layer; F: the features of the tile's core."""
+        return self._content.weights[name] * F[0, 0].numel() / self._pixels(name)
 
-    def _vary(self, x: Tensor, g: Tensor, tile: Tile) -> Tensor | float:
-        """A tile's share of the total variation; adds the derivative to g. x and g: the tile's cut, (1, 3, h, w)."""
+    def _vary(self, L: Tensor, x: Tensor, g: Tensor, tile: Tile) -> Tensor:
+        """L plus a tile's share of the total variation; adds the derivative to g. x and g: the cut (1, 3, h, w)."""
         if not self._tv:
-            return 0.0
-        L: Tensor | float = 0.0
+            return L
         sides = ((-2, (1, 0), (self._height - 1) * self._width), (-1, (0, 1), self._height * (self._width - 1)))
         for dim, beyond, pairs in sides:
             core, here = tile.core(x, beyond=beyond), tile.core(g, beyond=beyond)
             d = core.diff(dim=dim)
             scale, length = self._tv / (3 * pairs), core.shape[dim]
-            L = L + d.square().sum() * scale
+            L = torch.add(L, d.square().sum(), alpha=scale)
             here.narrow(dim, 1, length - 1).add_(d, alpha=2 * scale)
             here.narrow(dim, 0, length - 1).sub_(d, alpha=2 * scale)
         return L
@@ -235,8 +240,3 @@ def add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
         here += (f @ S).view(here.shape)
     if row is not None:
         here += row.to(f.dtype)
-
-
-def summed(terms: Sequence[Tensor]) -> Tensor:
-    first, *rest = terms
-    return sum(rest, first)

@@ -34,7 +34,7 @@ def ours(vgg: VGG, content: Tensor, style: Tensor) -> Evaluate:
     styles, contents, k = peers.PEERS_STYLE, peers.PEERS_CONTENT, peers.LARGE
 
     def gram(F: Tensor) -> Tensor:
-        return losses.products(F) * (k**2 / F.numel())
+        return losses.products(F) * (k**2 / F.shape[1])
 
     A = {name: gram(F) for name, F in vgg.features(style, styles, "max").items()}
     P = vgg.features(content, contents, "max")

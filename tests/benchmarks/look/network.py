@@ -66,7 +66,7 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, F: Tensor) -> Tensor:
         ctx.save_for_backward(F)
-        return losses.products(F.detach())
+        return losses.products(F.detach()) * F[0, 0].numel()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
