@@ -1,7 +1,8 @@
 """The commands that make or look at pictures, without the daemon: paint, preview, info, repaint, styles, weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +10,9 @@ from daemon.cli.options import MACHINE_OPTIONS, RECIPE_OPTIONS, ConfigOption, Js
 from daemon.cli.terminal import complain, in_force, nearest, say, sum_lines
 from daemon.errors import ExitCode, OptionError
 from daemon.text import duration
+
+if TYPE_CHECKING:
+    from daemon.cli.paint import Outcome
 
 
 @with_options(RECIPE_OPTIONS, MACHINE_OPTIONS)
@@ -37,11 +41,10 @@ def paint(
     from daemon.cli.paint_plan import choose_styles, is_name, named, plan, workplace
     from daemon.config.load import from_options
 
-    if not style and len(pictures) < 2:
-        raise OptionError([f"In which style? styled paint {pictures[0]} --style NAME -o {out}"])
     photos, wanted = (pictures, style) if style else (pictures[:-1], pictures[-1:])
-    options = from_options({name: text for name, text in settings.items() if text is not None})
-    names = named(wanted)
+    if not photos:
+        raise OptionError([f"In which style? styled paint {pictures[0]} --style NAME -o {out}"])
+    options, names = from_options({name: text for name, text in settings.items() if text is not None}), named(wanted)
     found = nearest(config) if config or any(map(is_name, names)) else None
     machine, given = workplace(options, found)
     styles = choose_styles(names, found, given)
@@ -50,16 +53,25 @@ def paint(
 
     def settled(outcome: Outcome) -> None:
         outcomes.append(outcome)
-        if outcome.flaw is None:
-            say([f"{outcome.planned.out}  ({duration(outcome.seconds)})"])
-        else:
-            complain(f"{outcome.planned.photo}: {outcome.flaw}")
+        _say_outcome(outcome)
 
     paint_all(paintings, machine, mask, settled, film=film)
+    raise typer.Exit(_say_sum(outcomes))
+
+
+def _say_outcome(outcome: "Outcome") -> None:
+    if outcome.flaw is None:
+        say([f"{outcome.planned.out}  ({duration(outcome.seconds)})"])
+    else:
+        complain(f"{outcome.planned.photo}: {outcome.flaw}")
+
+
+def _say_sum(outcomes: "Sequence[Outcome]") -> ExitCode:
+    """Say how many paintings there are, if several were wanted. Returns the command's exit code."""
     failed = sum(outcome.flaw is not None for outcome in outcomes)
-    if len(paintings) > 1:
-        say(sum_lines(len(paintings) - failed, failed, sum(outcome.seconds for outcome in outcomes)))
-    raise typer.Exit(ExitCode.FAILURE if failed else ExitCode.DONE)
+    if len(outcomes) > 1:
+        say(sum_lines(len(outcomes) - failed, failed, sum(outcome.seconds for outcome in outcomes)))
+    return ExitCode.FAILURE if failed else ExitCode.DONE
 
 
 @with_options(RECIPE_OPTIONS, MACHINE_OPTIONS)

@@ -182,12 +182,7 @@ def paint(
     """
     long_side = max(1, round(max(content.pixels.shape) * recipe.style_scale))
     try:
-        mixed, sources = [], []
-        for path, weight in style:
-            with path.open("rb") as file:
-                sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
-                pixels = read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side, name=path.name).pixels
-                mixed.append((pixels, weight))
+        mixed, sources = _style_pictures(style, long_side)
         steps = StepLog()
 
         from daemon.transfer.film import Film  # loads torch, as `stylizer` has
@@ -208,6 +203,19 @@ def paint(
     if checked:
         check(pixels, content.pixels, mixed, recipe, steps.losses[-1])
     return steps.result(pixels, recipe, PainterInfo.of(stylizer), stylizer.threads, sources)
+
+
+def _style_pictures(
+    style: list[tuple[Path, float]], long_side: int
+) -> tuple[list[tuple[Pixels, float]], list[StyleSource]]:
+    """The pictures with their weights, scaled, and what the record says of them. Raises JobError and OSError."""
+    mixed, sources = [], []
+    for path, weight in style:
+        with path.open("rb") as file:
+            sources.append(StyleSource(picture_name(path), sha256(file.fileno()), weight))
+            pixels = read(file, max_megapixels=MAX_MEGAPIXELS, size=long_side, name=path.name).pixels
+            mixed.append((pixels, weight))
+    return mixed, sources
 
 
 def write(out: Path, result: Pixels, content: Picture, record: Provenance) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +15,15 @@ from daemon.config.models import Config
 from daemon.console.bars import bars
 from daemon.errors import ConfigError, JobError
 from daemon.filenames import MASK, extension
-from daemon.pictures.reading import read
+from daemon.pictures.reading import Picture, read
 from daemon.provenance import Provenance, libraries, ways
 from daemon.storage.files import sha256
 from daemon.text import words
 from daemon.transfer.errors import WeightsError
 from daemon.transfer.network.weights import describe
+
+if TYPE_CHECKING:
+    from daemon.transfer import Stylizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +52,9 @@ def repaint(
     kind = KINDS[extension(out.name)]
     if kind != was.format:
         raise JobError(f"The painting is {was.format}, {out.name} would be {kind}.", "Choose the same ending.")
-    content, digest = read_photo(source, max(was.size))
-    if digest != was.source_sha256:
-        raise JobError(
-            f"{source} is not the photo it was painted from, {was.source}.",
-            f"Find the file whose SHA-256 is {was.source_sha256}; originals go to done/.",
-        )
+    content = _photo(was, source)
     sources = list(zip(_found(was, style, config), (each.weight for each in was.pictures), strict=True))
-    stylizer = stylizer_for(_device(was), _weights(was, config), was.threads)
-    if stylizer.weights.sha256 != was.weights_sha256:
-        name = "styled weights" if was.weights == "imagenet" else "weights: FILE in config.yaml"
-        raise JobError(f"Its weights are others, {was.weights} {was.weights_sha256}.", f"Use: {name}")
+    stylizer = _stylizer(was, config)
     mask = _mask(was, source)
     with bars(1) as bar, bar.picture(out.name) as show:
         result = paint(stylizer, content, sources, was.recipe, show, was.stretches)
@@ -66,7 +62,7 @@ def repaint(
         result = with_mask(result, content, mask)
     now = result.provenance(
         source=was.source,
-        source_sha256=digest,
+        source_sha256=was.source_sha256,
         style=was.style,
         size=was.size,
         kind=was.format,
@@ -75,6 +71,26 @@ def repaint(
     )
     write(out, result.painting, content, now)
     return _compared(painting, out, was, now)
+
+
+def _photo(was: Provenance, source: Path) -> Picture:
+    """Raises JobError if `source` is not the photo of the record."""
+    content, digest = read_photo(source, max(was.size))
+    if digest != was.source_sha256:
+        raise JobError(
+            f"{source} is not the photo it was painted from, {was.source}.",
+            f"Find the file whose SHA-256 is {was.source_sha256}; originals go to done/.",
+        )
+    return content
+
+
+def _stylizer(was: Provenance, config: Config | None) -> "Stylizer":
+    """On the same kind of device, with as many threads. Raises JobError if the weights are not those of the record."""
+    stylizer = stylizer_for(_device(was), _weights(was, config), was.threads)
+    if stylizer.weights.sha256 != was.weights_sha256:
+        name = "styled weights" if was.weights == "imagenet" else "weights: FILE in config.yaml"
+        raise JobError(f"Its weights are others, {was.weights} {was.weights_sha256}.", f"Use: {name}")
+    return stylizer
 
 
 def _mask(was: Provenance, source: Path) -> Path | None:

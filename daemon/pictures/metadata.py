@@ -78,6 +78,11 @@ def turn_of(stored: Any) -> int:
     return turn if turn in TURNS else 1
 
 
+def turned_image(image: Image.Image, turn: int) -> Image.Image:
+    """A picture of Pillow, upright, whose orientation is `turn`."""
+    return image.transpose(TURNS[turn]) if turn in TURNS else image
+
+
 def turned(values: "Floats", turn: int) -> "Floats":
     """An array (H, W, …) upright, whose orientation is `turn`: first its sides change places, then it is mirrored."""
     if turn in ON_THEIR_SIDE:

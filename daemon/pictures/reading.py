@@ -13,7 +13,7 @@ from daemon.pictures.light import Floats
 from daemon.pictures.notes import naming, note
 from daemon.pictures.probing import open_picture
 from daemon.pictures.refusals import check_megapixels, decoding
-from daemon.pictures.scaling import Size, draft, scaled, target_size
+from daemon.pictures.scaling import Box, Size, draft, scaled, target_size
 from daemon.pictures.spaces import Space, space_of
 from daemon.pictures.wholeness import refuse_holes
 
@@ -53,44 +53,57 @@ def read(
     """
     with naming(name), decoding(file) as data:
         refuse_holes(data)
-        data.seek(0)
-        image = open_picture(data)
-        check_megapixels(image.size, max_megapixels)
-        _say_what_is_left_out(image)
+        image = _opened(data, max_megapixels)
         if deep.is_wide(image):
             return _wide(image, data, size, enlarge, location)
         colour.mend_transparency(image)
-        whole = image.size
         deeper = deep.lower_mode(image)
-        box = draft(image, target_size(whole, size, enlarge))
-        loaded = _loaded(image, data)
-        if box is None:
-            whole = loaded.size  # a container's header may have said otherwise
-            check_megapixels(whole, max_megapixels)
+        loaded, whole, box = _decoded(image, data, target_size(image.size, size, enlarge), max_megapixels)
         exif = metadata.exif_of(image)
-        turn = metadata.orientation(image, exif)
-        space = space_of(image, exif, data)
-        keep, wanted = metadata.kept(exif, location), target_size(whole, size, enlarge)
+        turn, space = metadata.orientation(image, exif), space_of(image, exif, data)
+        wanted = target_size(whole, size, enlarge)
         if deeper and space.needs_depth and "transparency" not in image.info:
             data.seek(0)
-            values = deep.joined(loaded, open_picture(data), deeper)
-            return Picture(*_from_deep(values, space, wanted, turn), image.format or "", keep)
-        if loaded.mode == "F":
-            values, space = deep.usual(np.asarray(loaded)[..., None], space)
-            return Picture(*_from_deep(values, space, wanted, turn), image.format or "", keep)
-        canvas = colour.to_working_mode(loaded)
-        canvas = scaled(canvas if is_mask else colour.seen(canvas), wanted, box)
-        if turn in metadata.TURNS:
-            canvas = canvas.transpose(metadata.TURNS[turn])
-        return Picture(*colour.to_srgb(canvas, space), image.format or "", keep)
+            found = _from_deep(deep.joined(loaded, open_picture(data), deeper), space, wanted, turn)
+        elif loaded.mode == "F":
+            found = _from_deep(*deep.usual(np.asarray(loaded)[..., None], space), wanted, turn)
+        else:
+            canvas = colour.to_working_mode(loaded)
+            canvas = scaled(canvas if is_mask else colour.seen(canvas), wanted, box)
+            found = colour.to_srgb(metadata.turned_image(canvas, turn), space)
+        return Picture(*found, image.format or "", metadata.kept(exif, location))
 
 
-def _loaded(image: Image.Image, data: BinaryIO) -> Image.Image:
-    """The picture with its pixels."""
-    if image.format in ("JPEG", "MPO") and image.mode in jpeg.SPACES:
-        return jpeg.load(image, data)
-    image.load()
+def _opened(data: BinaryIO, max_megapixels: float) -> Image.Image:
+    """The first picture, not yet decoded. Notes say what else the file holds. Raises JobError."""
+    data.seek(0)
+    image = open_picture(data)
+    check_megapixels(image.size, max_megapixels)
+    page, more = image.tell(), getattr(image, "is_animated", False)
+    if image.format == "TIFF" and page:
+        note(f"its first page is a thumbnail; page {page + 1} is painted")
+    elif image.format == "TIFF" and more:
+        note("it has several pages; the first is painted")
+    elif image.format == "HEIF" and more:
+        note("it holds several pictures; the one that viewers show first is painted")
+    elif image.format != "MPO" and more:
+        note("it is an animation; its first picture is painted")
     return image
+
+
+def _decoded(
+    image: Image.Image, data: BinaryIO, wanted: Size, max_megapixels: float
+) -> tuple[Image.Image, Size, Box | None]:
+    """The picture with its pixels, the size of the whole, and the part to scale, see `draft`. Raises JobError."""
+    whole, box = image.size, draft(image, wanted)
+    if image.format in ("JPEG", "MPO") and image.mode in jpeg.SPACES:
+        image = jpeg.load(image, data)
+    else:
+        image.load()
+    if box is not None:
+        return image, whole, box
+    check_megapixels(image.size, max_megapixels)  # a container's header may have said otherwise
+    return image, image.size, None
 
 
 def _wide(image: Image.Image, data: BinaryIO, size: int | None, enlarge: bool, location: bool) -> Picture:
@@ -108,15 +121,3 @@ def _from_deep(values: Floats, space: Space, size: Size, turn: int) -> tuple[Flo
     """Numbers (H, W, 1, 3 or 4) of 16 bits or more → pixels and alpha, scaled to `size` and upright."""
     values = metadata.turned(deep.scaled(colour.deep_seen(values), size), turn)
     return colour.deep_to_srgb(values, space)
-
-
-def _say_what_is_left_out(image: Image.Image) -> None:
-    page, more = image.tell(), getattr(image, "is_animated", False)
-    if image.format == "TIFF" and page:
-        note(f"its first page is a thumbnail; page {page + 1} is painted")
-    elif image.format == "TIFF" and more:
-        note("it has several pages; the first is painted")
-    elif image.format == "HEIF" and more:
-        note("it holds several pictures; the one that viewers show first is painted")
-    elif image.format != "MPO" and more:
-        note("it is an animation; its first picture is painted")
