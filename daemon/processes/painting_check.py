@@ -42,7 +42,8 @@ def check(
 
 def _deviation(picture: Picture) -> float:
     """The standard deviation of the channel that varies most."""
-    return float(_sample(picture).std(axis=(0, 1), dtype="float64").max())
+    colors = _sample(picture).reshape(-1, 3).T.astype("float64", order="C")  # by rows ten times as fast as by columns
+    return float(colors.std(axis=1).max())
 
 
 def _same(a: Picture, b: Picture) -> bool:

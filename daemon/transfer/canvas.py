@@ -47,8 +47,6 @@ def carried(x: Tensor, c: Tensor, below: Tensor, recipe: Recipe) -> Tensor:
 
     `below`: the photo at the scale before.
     """
-    x = resized(x, c.shape[2:])
     if recipe.start == "content":
-        x = x + c
-        x -= resized(below, c.shape[2:])
-    return x.clamp(0, 1)
+        return resized(x - below, c.shape[2:]).add_(c).clamp_(0, 1)
+    return resized(x, c.shape[2:]).clamp(0, 1)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor
 
 from . import colors
@@ -26,7 +25,7 @@ class Finish:
             slice(round(margin * fraction), max(round((margin + length) * fraction), round(margin * fraction) + 1))
             for length in (height, width)
         )
-        painting = np.ascontiguousarray(x[0, :, rows, columns].permute(1, 2, 0).cpu().numpy())
+        painting = x[0, :, rows, columns].permute(1, 2, 0).contiguous().cpu().numpy()
         if self.tint and self.recipe.keep_colors == "no":
             return self.tint.on(painting.mean(2, keepdims=True))
         if self.recipe.keep_colors != "luminance":

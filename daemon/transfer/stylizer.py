@@ -179,14 +179,14 @@ class Stylizer:
         if tint:
             photo, pictures = colors.grey(photo), [(colors.grey(picture), weight) for picture, weight in pictures]
         color = None if recipe.recolor is None else colors.color_map(photo, pictures, recipe.recolor)
-        full = tensor(canvas(photo, recipe), self._least(recipe))
+        full = tensor(canvas(photo, recipe), self._least(recipe)).to(self._device)
         half = recipe.precision == "auto" and self._has_half
         account = PaintingProgress(levels(recipe, *full.shape[2:]), self._device, on_step, before, half)
         c = x = torch.empty(0)
         style = Style(pictures)
         learnt: list[LBFGS] = []  # the optimiser of an eased level, whose curvature the next level uses
         for scale, level in enumerate(account.levels):
-            below, c = c, at_size(full, (level.height, level.width)).to(self._device)
+            below, c = c, at_size(full, (level.height, level.width))
             c = c if color is None else recolored(c, color)
             x = carried(x, c, below, recipe) if scale else self._start(c, pictures, recipe)
             x = x.mean(1, keepdim=True).expand(c.shape).contiguous() if tint else x
