@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from daemon.inbox.photo import InboxPhoto
 from daemon.inbox.queue import Growing, SettleQueue
-from daemon.inbox.scan import InboxPhoto, ScanEntry
+from daemon.inbox.scan import ScanEntry
 from daemon.inbox.scan_thread import Health, ScanThread, Styles, Timing
 from daemon.inbox.stability import State, observe
 from daemon.text import escape

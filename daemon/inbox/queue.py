@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from daemon.filenames import natural_sort_key
-from daemon.inbox.scan import InboxPhoto
+from daemon.inbox.photo import InboxPhoto
 from daemon.inbox.stability import Observation, State
 from daemon.text import escape
 

@@ -8,11 +8,10 @@ import contextlib
 import errno
 import os
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
 
 from daemon.filenames import (
     EVERY_STYLE,
@@ -23,78 +22,14 @@ from daemon.filenames import (
     ignored_reason,
     is_photo,
     is_picture,
-    unfinished,
 )
+from daemon.inbox.neighbours import Neighbours, with_companions, with_download
+from daemon.inbox.photo import InboxPhoto, Signature
 from daemon.text import closest, escape, meant
 
 LONGEST_PATH = 3900  # bytes; 4095 are allowed, and the photo's place in outbox/ or failed/ has a longer path
 DEEPEST = 64  # folders below a style's; deeper folders are a loop of mounts or a mistake
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class Signature(NamedTuple):
-    """A file's identity and state, as far as they can be seen without reading the file."""
-
-    device: int
-    inode: int
-    size: int  # bytes
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> "Signature":
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class InboxPhoto:
-    """A photo in the inbox. `folder` is relative to the style's folder, "" at the top. `companions` are the names of
-    the sidecar and the mask, if present, as the photo's name gives them, and `spelled` these names as they are on the
-    disk. `download` is the name of a download beside the photo that will take the photo's or a companion's name."""
-
-    style: str
-    folder: str
-    name: str
-    path: str
-    signature: Signature
-    companions: tuple[str, ...] = ()
-    companion_signatures: tuple[Signature, ...] = ()
-    spelled: tuple[str, ...] = ()
-    download: str = ""
-    download_signature: Signature | None = None
-
-    def beside(self, name: str) -> str:
-        """The path of a file in the photo's folder."""
-        return self.path[: -len(self.name)] + name
-
-
-class Neighbours(NamedTuple):
-    """The regular files of an open folder, and ways to find some of them."""
-
-    fd: int
-    files: dict[str, os.DirEntry[str]]
-    spelled: dict[str, str]  # by composed name, the names that are not composed
-    companions: dict[str, str]  # by name in small letters
-    downloads: dict[str, str]  # by the name that a download will have
-
-    @classmethod
-    def of(cls, fd: int, files: dict[str, os.DirEntry[str]]) -> "Neighbours":
-        spelled = {composed(name): name for name in files if not name.isascii()}
-        companions = {_folded(name): name for name in files if name.lower().endswith((SIDECAR, MASK))}
-        return cls(fd, files, spelled, companions, {wanted: name for name in files if (wanted := unfinished(name))})
-
-    def find(self, name: str) -> str:
-        """The name of the file that people see as `name`, "" if there is none."""
-        return name if name in self.files else self.spelled.get(composed(name), "")
-
-    def find_companion(self, name: str) -> str:
-        """The same for a sidecar or a mask; also one that differs by small and large letters, where the disk makes no
-        difference."""
-        own = self.find(name)
-        if not own and self.companions and (other := self.companions.get(_folded(name), "")):
-            with contextlib.suppress(OSError):
-                seen = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
-                own = other if os.path.samestat(seen, self.files[other].stat(follow_symlinks=False)) else ""
-        return own
 
 
 class Kind(Enum):
@@ -197,9 +132,9 @@ class InboxScan:
         photo = InboxPhoto(style, here.below, entry.name, path, signature)
         names = (entry.name + SIDECAR, entry.name + MASK)
         if found := [(name, own) for name in names if (own := beside.find_companion(name))]:
-            photo = _with_companions(photo, found, beside.files)
+            photo = with_companions(photo, found, beside.files)
         if beside.downloads:
-            photo = _with_download(photo, (entry.name, *names), beside)
+            photo = with_download(photo, (entry.name, *names), beside)
         which = "every style" if style == EVERY_STYLE else f"the style {style}"
         yield ScanEntry(path, Kind.PHOTO, f"to be painted in {which}", photo)
 
@@ -260,29 +195,6 @@ class InboxScan:
         yield from (ScanEntry(each, Kind.UNPAINTED, why) for each in photos)
 
 
-def _with_companions(
-    photo: InboxPhoto, found: Sequence[tuple[str, str]], files: Mapping[str, os.DirEntry[str]]
-) -> InboxPhoto:
-    """`found`: the names of the companions, as the photo's name gives them and as they are spelled."""
-    names, spelled, signatures = [], [], []
-    for name, own in found:
-        with contextlib.suppress(OSError):  # removed during the scan: the photo stays
-            signatures.append(Signature.of(files[own].stat(follow_symlinks=False)))
-            names.append(name)
-            spelled.append(own)
-    return replace(photo, companions=tuple(names), companion_signatures=tuple(signatures), spelled=tuple(spelled))
-
-
-def _with_download(photo: InboxPhoto, names: Sequence[str], beside: Neighbours) -> InboxPhoto:
-    for name in names:
-        if download := beside.downloads.get(name):
-            with contextlib.suppress(OSError):
-                signature = Signature.of(beside.files[download].stat(follow_symlinks=False))
-                if signature[:2] != photo.signature[:2]:  # or the same file, whose old name has not gone yet
-                    return replace(photo, download=download, download_signature=signature)
-    return photo
-
-
 def _open_folder(name: str, parent: int, device: int, depth: int) -> int:
     """The folder's descriptor. Raises OSError if the folder cannot be read, lies too deep or is another filesystem."""
     if depth > DEEPEST:
@@ -297,10 +209,6 @@ def _open_folder(name: str, parent: int, device: int, depth: int) -> int:
 def _special(here: _Folder, entry: os.DirEntry[str]) -> ScanEntry:
     what = "a symbolic link" if entry.is_symlink() else "not a regular file"
     return ScanEntry(os.path.join(here.path, entry.name), Kind.LEFT_ALONE, f"{what}: never followed or opened")
-
-
-def _folded(name: str) -> str:
-    return composed(name).casefold()
 
 
 def _other(here: _Folder, name: str, beside: Neighbours, is_claimed: bool) -> ScanEntry:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from daemon.filenames import MASK, SIDECAR
-from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.inbox.photo import InboxPhoto, Signature
 
 
 class State(Enum):

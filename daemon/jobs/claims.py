@@ -13,7 +13,7 @@ from pathlib import Path
 from daemon.errors import JobError, PhotoLocked, RetryLater, SourceChanged, Unreadable
 from daemon.events import Event, about
 from daemon.filenames import MASK, SIDECAR
-from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.inbox.photo import InboxPhoto, Signature
 from daemon.jobs.delivery import REASON, Delivery
 from daemon.jobs.record import Job, JobRecords, new_id
 from daemon.jobs.spread import copies, half_made, remove

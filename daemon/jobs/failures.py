@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from daemon.config.models import Config
 from daemon.config.settings import auto_size
 from daemon.errors import JobError, PainterDied
-from daemon.inbox.scan import Signature
+from daemon.inbox.photo import Signature
 from daemon.processes.painters import Painters
 from daemon.processes.style_cache import StyleCache
 from daemon.transfer.steps import Step

@@ -27,7 +27,7 @@ from daemon.errors import (
 )
 from daemon.events import Event, about
 from daemon.filenames import MASK, SIDECAR, extension_of, output_format
-from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.inbox.photo import InboxPhoto, Signature
 from daemon.jobs.claims import JobStore
 from daemon.jobs.failures import TRIES, FailureTracker, Verdict, broken_down, device_works, last_line, unpaintable
 from daemon.jobs.record import Job, JobResult

@@ -14,7 +14,7 @@ from pathlib import Path
 from daemon.config.yaml_text import without
 from daemon.errors import SourceChanged
 from daemon.filenames import EVERY_STYLE, SIDECAR
-from daemon.inbox.scan import Signature
+from daemon.inbox.photo import Signature
 from daemon.jobs.record import Job, JobRecords, Outcome, new_id
 from daemon.storage.files import BLOCK, Handle, truncated_file, write_all
 from daemon.storage.folder import Folder

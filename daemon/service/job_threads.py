@@ -14,7 +14,7 @@ from daemon.errors import ConfigError, PhotoLocked, RetryLater, ServicePaused, S
 from daemon.events import Event, about
 from daemon.filenames import EVERY_STYLE
 from daemon.inbox.inbox import Inbox
-from daemon.inbox.scan import InboxPhoto
+from daemon.inbox.photo import InboxPhoto
 from daemon.jobs.failures import broken_down
 from daemon.jobs.pipeline import Pipeline
 from daemon.service.backoff import ALL, Backoff

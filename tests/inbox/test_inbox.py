@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.inbox.inbox import Inbox
-from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.inbox.photo import InboxPhoto, Signature
 from daemon.inbox.stability import State, observe
 from tests.support.clock import Clock
 from tests.support.daemon import wait_until

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from daemon.inbox.photo import InboxPhoto, Signature
 from daemon.inbox.queue import DOWNLOAD_SECONDS, PLACEHOLDER_SECONDS, SettleQueue
-from daemon.inbox.scan import InboxPhoto, Signature
 from daemon.inbox.stability import Observation, State
 
 

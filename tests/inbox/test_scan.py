@@ -10,7 +10,8 @@ from typing import Literal
 
 import pytest
 
-from daemon.inbox.scan import DEEPEST, InboxPhoto, InboxScan, Kind, ScanEntry, Signature
+from daemon.inbox.photo import InboxPhoto, Signature
+from daemon.inbox.scan import DEEPEST, InboxScan, Kind, ScanEntry
 from tests.support.inbox import put
 
 STYLES = {"starry", "scream"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.inbox.photo import InboxPhoto, Signature
 from daemon.inbox.stability import Observation, State, observe
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import JobError, PhotoLocked, SourceChanged
-from daemon.inbox.scan import Signature
+from daemon.inbox.photo import Signature
 from daemon.jobs.claims import JobStore
 from daemon.jobs.record import Job
 from daemon.storage import folder as folder_module

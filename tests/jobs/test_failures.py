@@ -1,6 +1,6 @@
 """What follows when a process dies on a photo."""
 
-from daemon.inbox.scan import Signature
+from daemon.inbox.photo import Signature
 from daemon.jobs.failures import KEPT, TRIES, FailureTracker, Verdict
 
 PHOTO, *OTHERS = (Signature(1, inode, 3, 4) for inode in range(2, 2 + KEPT + 1))

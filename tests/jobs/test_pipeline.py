@@ -16,7 +16,7 @@ from PIL import Image
 from daemon.config.models import Config
 from daemon.errors import DegeneratePainting, RetryLater, ServicePaused, WorkerDied
 from daemon.events import Event
-from daemon.inbox.scan import InboxPhoto
+from daemon.inbox.photo import InboxPhoto
 from daemon.jobs.claims import JobStore
 from daemon.jobs.pipeline import Pipeline
 from daemon.jobs.record import Job

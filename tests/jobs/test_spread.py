@@ -11,7 +11,8 @@ from daemon.config.load import load
 from daemon.config.models import Config
 from daemon.errors import JobError, RetryLater, SourceChanged
 from daemon.events import Event
-from daemon.inbox.scan import InboxPhoto, InboxScan
+from daemon.inbox.photo import InboxPhoto
+from daemon.inbox.scan import InboxScan
 from daemon.jobs.audit import examine
 from daemon.jobs.claims import JobStore
 from daemon.jobs.record import Job

@@ -13,7 +13,7 @@ from daemon.config.load import load
 from daemon.config.models import Config
 from daemon.errors import ConfigError, PhotoLocked, RetryLater, ServicePaused
 from daemon.inbox.inbox import Inbox
-from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.inbox.photo import InboxPhoto, Signature
 from daemon.jobs.pipeline import Pipeline
 from daemon.service.job_threads import JobThreads
 from daemon.storage.layout import Folders

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daemon.inbox.inbox import Inbox
-from daemon.inbox.scan import InboxPhoto
+from daemon.inbox.photo import InboxPhoto
 from daemon.inbox.scan_thread import Timing
 
 STYLES = ("starry", "scream")

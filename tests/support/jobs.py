@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from daemon.errors import JobError
-from daemon.inbox.scan import InboxPhoto, Signature
+from daemon.inbox.photo import InboxPhoto, Signature
 from daemon.jobs.audit import Report
 from daemon.jobs.claims import JobStore
 from daemon.jobs.record import Job
