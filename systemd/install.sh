@@ -117,7 +117,7 @@ make_environment() {
     say "made     the environment $HOME_DIR with $PYTHON"
 }
 
-# As a wheel, and the package that was there goes first: the same version, built anew, has to replace it, while the
+# As a wheel, and the package that was there goes first: the same version, built again, has to replace it, while the
 # dependencies are only added to.
 install_package() {
     would "install styled${extras:+ with $extras} from $source" && return

@@ -34,8 +34,8 @@ def as_text(saved: Saved) -> str:
 
 
 def saved_for(path: Path) -> Config | None:
-    """What the last daemon took from the config.yaml at `path`; None if none is known. The file at `path` may be wrong
-    in any way; the files that it names are not looked at."""
+    """What the last daemon took from the config.yaml at `path`; None if nothing is known of it. The file at `path` may
+    be wrong in any way; the files that it names are not looked at."""
     for root in likely_roots(path):
         found = read(root)
         if found is not None and found.path == path.absolute():

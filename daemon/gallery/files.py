@@ -84,7 +84,7 @@ class GalleryFiles:
             while line := file.readline(LONGEST_LINE):
                 yield line
 
-    def list_anew(self, lines: Iterable[str]) -> None:
+    def rewrite_list(self, lines: Iterable[str]) -> None:
         write_atomically(self._list, "".join(f"{line}\n" for line in lines), durable=False)
 
     def list_one_more(self, line: str) -> None:

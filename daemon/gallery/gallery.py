@@ -156,7 +156,7 @@ class Gallery:
                     self._known[known.path] = known
         self._forget_gone()
         self.files.sweep({known.row.id for known in self._known.values()} | self._new_ids)
-        self.files.list_anew(_line(known) for known in self._known.values())
+        self.files.rewrite_list(_line(known) for known in self._known.values())
 
     def _remember(self, known: Known) -> None:
         self._forget(known.path)

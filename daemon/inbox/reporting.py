@@ -55,7 +55,7 @@ class InboxReporter:
         self._blocked = set(blocked)
 
     def _warn(self, said: Mapping[str, str], event: Event) -> None:
-        """A line for each path, and for most of very many one line: whoever may drop files fills no journal."""
+        """A line for each path; of very many paths, one line for most: nobody fills the journal by dropping files."""
         for path in sorted(said)[:MOST_LINES]:
             log.warning("%s%s", escape(path), said[path], extra=about(event, path=escape(path)))
         if len(said) > MOST_LINES:

@@ -247,7 +247,7 @@ class Pipeline:
         return path, record, thumbnails
 
     def film(self, job: Job, result: PaintResult[SharedArray]) -> bytes:
-        """The film of a painting, b"" if none is wanted. The painting was delivered, so nothing is raised."""
+        """The film of a painting, b"" if no film is wanted. The painting was delivered, so this raises nothing."""
         try:
             return self.readers.film(result.frames, result.painting) if result.frames else b""
         except (JobError, WorkerDied, OSError, ShuttingDown) as error:

@@ -2,7 +2,7 @@
 
 work/<id>/ holds the photo, and a folder work/<id>/ of its own holds each copy, with the photo's id in its record. The
 photo's record says when all copies are whole. A crash before that removes the copies and puts the photo back; a crash
-after that removes the photo and puts the copies into the inbox. So no style is left out and none is painted twice.
+after that removes the photo and puts the copies into the inbox. So every style gets one copy, and no style gets two.
 """
 
 import dataclasses

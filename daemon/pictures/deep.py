@@ -91,7 +91,8 @@ def lower_mode(image: Image.Image) -> str | None:
 
 
 def joined(high: Image.Image, low: Image.Image, mode: str) -> Floats:
-    """(H, W, 3 or 4) in [0, 1]: both halves of 16 bits. `low` is opened anew and not yet loaded; `mode`: lower_mode."""
+    """(H, W, 3 or 4) in [0, 1]: both halves of 16 bits. `low` is the same file, opened again and not yet loaded;
+    `mode`: lower_mode."""
     low.tile = [_with_mode(tile, mode) for tile in low.tile]  # type: ignore[attr-defined]
     low.load()
     out: Floats = np.asarray(high, np.float32) * np.float32(256)

@@ -17,7 +17,7 @@ log = logging.getLogger("styled")
 
 EXPORT = "Open it in the program that made it and export it as JPEG, PNG or TIFF; drop that."
 COPY_AGAIN = "Copy it again from the camera, card or phone."
-SAVE_ANEW = f"{COPY_AGAIN} If that does not help, open it in a photo editor and save it again."
+SAVE_AGAIN = f"{COPY_AGAIN} If that does not help, open it in a photo editor and save it again."
 KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC and AVIF are painted."
 
 # (pattern of the first bytes, the kind of file, advice)
@@ -171,8 +171,8 @@ def _refusal(file: BinaryIO, error: Exception) -> JobError:
     if UNSUPPORTED.search(str(error)):
         return JobError(f"It is a kind of {ours} that cannot be read.", EXPORT)
     if isinstance(error, UnidentifiedImageError):
-        return JobError(f"It is damaged, or a kind of {ours} that cannot be read.", SAVE_ANEW)
-    return JobError(f"The {ours} picture is damaged or incomplete and cannot be decoded.", SAVE_ANEW)
+        return JobError(f"It is damaged, or a kind of {ours} that cannot be read.", SAVE_AGAIN)
+    return JobError(f"The {ours} picture is damaged or incomplete and cannot be decoded.", SAVE_AGAIN)
 
 
 def _is_short(file: BinaryIO, kind: str) -> bool:

@@ -125,8 +125,8 @@ def _seen(entry: journal.Entry) -> float:
 def _remove(folders: Folders, path: Path, stamp: Sequence[int]) -> bool:
     """Remove a file that a job archived, if it is still there and unchanged. Raises OSError if it cannot be removed.
 
-    Whoever may write in its folder may have put another file there, and may remove that file anyway; behind a link,
-    nothing is removed."""
+    Other users may have put another file there; it goes, if its stamp is the same. Behind a link, nothing is
+    removed."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError), folders.enter(path.parent) as folder:
         if folder.is_stamped(path.name, stamp):
             folder.remove(path.name)

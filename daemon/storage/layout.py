@@ -74,7 +74,8 @@ class Folders:
                     os.chmod(self.work, mode & 0o777)
 
     def _prepare_style(self, style: str) -> None:
-        """Make the style's folder in the inbox. Whoever may write there can be in the way, and stops nothing else."""
+        """Make the style's folder in the inbox. Other users who may write in inbox/ can prevent that, which stops
+        nothing else."""
         try:
             if not os.path.lexists(self.spelled(self.inbox / style)):
                 self.enter(self.inbox / style, make=True).close()

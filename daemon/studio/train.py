@@ -145,7 +145,7 @@ class Course:
             yield float(loss.detach()), [float(found) for _, found in told]
 
     def weights(self) -> dict[str, Tensor]:
-        """What was learnt; the norms' statistics are taken anew on average pooling, which paints."""
+        """What was learnt; the norms' statistics are measured again with average pooling, as in painting."""
         for norm in self.pupil.norms.values():
             norm.reset_running_stats()
             norm.momentum = None

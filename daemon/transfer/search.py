@@ -45,7 +45,7 @@ class Search:
 
     def step(self, x: Tensor) -> bool:
         """Evaluate x with a new optimiser, or the next point of the present one; after a change of precision, evaluate
-        the best point anew. False if memory ran out."""
+        the best point again. False if memory ran out."""
         try:
             optimizer, plan = self.optimizer, self._evaluate.plan
             is_new, self._half = self._half != plan.half, plan.half

@@ -93,11 +93,6 @@ class Stylizer:
     def threads(self, count: int) -> None:
         torch.set_num_threads(count)
 
-    @property
-    def targets_computed(self) -> int:
-        """Number of style targets computed since the start; targets that were still kept do not count."""
-        return self._targets.computed
-
     def paint(
         self,
         content: Picture,

@@ -46,7 +46,6 @@ class Targets:
         self._device = device
         # by hand: transfer/ also runs where only torch, numpy and safetensors are installed
         self._kept: OrderedDict[tuple[object, ...], list[Statistics]] = OrderedDict()
-        self.computed = 0  # targets computed since the start
 
     def get(
         self, vgg: Extractor, style: Style, recipe: Recipe, fraction: float, levels: int, side: int | None = None
@@ -61,7 +60,6 @@ class Targets:
         key = (style.key, layers, look, fraction, levels, least, side)
         if key not in self._kept:
             self._kept[key] = self._computed(vgg, style.pictures, recipe, fraction, levels, least, side)
-            self.computed += 1
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

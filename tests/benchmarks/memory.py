@@ -107,7 +107,7 @@ def run(given: argparse.Namespace) -> list[dict[str, Any]]:
 
 def print_row(row: dict[str, Any]) -> None:
     how = "whole" if row["tile"] is None else f"tiles of {row['tile']} px"
-    kept = "content kept" if row["content_kept"] else "content anew"
+    kept = "content kept" if row["content_kept"] else "content computed again"
     took = (
         f"{row['microseconds_per_pixel']:6.2f} µs per pixel"
         if "pairs" not in row

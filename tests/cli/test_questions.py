@@ -1,4 +1,4 @@
-"""Questions are answered while config.yaml is wrong, to whoever may look, on whatever reads the answer."""
+"""Commands that ask answer while config.yaml is wrong, on any terminal, and say who may ask."""
 
 import os
 import subprocess

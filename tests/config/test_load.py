@@ -190,7 +190,7 @@ def test_a_style_of_a_sidecar_that_is_not_there_is_refused(text: str, said: str)
 
 
 def test_a_sidecar_full_of_mistakes_is_answered_in_a_few_lines() -> None:
-    """Whoever may drop a photo decides how often a setting is wrong, and the reason goes into logs, files and hooks."""
+    """Any user who drops a sidecar decides how long the reason is, which goes into logs, files and hooks."""
     raw = b"".join(b"%x: 1\n" % number for number in range(2000))
     with pytest.raises(JobError, match=r"0: unknown setting.* \| and 1995 more") as failure:
         load_sidecar(raw, "a.jpg.yaml", ())

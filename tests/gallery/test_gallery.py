@@ -199,7 +199,7 @@ def test_a_disk_that_takes_no_page_ends_nothing(
 def test_nothing_is_written_or_removed_through_what_lies_in_the_way(
     folders: Folders, begin: Callable[[], Gallery], tmp_path: Path
 ) -> None:
-    """Whoever may write in outbox/ plants links and FIFOs under the names that the gallery uses."""
+    """Another user plants links and FIFOs under the names that the gallery uses."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "holiday.webp").write_bytes(b"holiday")

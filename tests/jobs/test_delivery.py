@@ -89,7 +89,7 @@ def test_a_disk_that_fails_after_the_delivery_does_not_have_the_photo_painted_ag
 def test_a_painting_whose_way_is_blocked_waits_in_work_and_is_not_painted_again(
     jobs: JobStore, tmp_path: Path, obstacle: str
 ) -> None:
-    """Whoever may write in outbox/ puts something where the painting's folder would be."""
+    """Another user puts something where the painting's folder would be."""
     outside, blocked = tmp_path / "outside", tmp_path / "outbox/alpha"
     outside.mkdir()
     if obstacle:

@@ -211,7 +211,7 @@ class Pretend(TorchDispatchMode):
 
 
 class Event:
-    """An event of the device. Whoever waits for an event behind which nothing was launched lets the device idle."""
+    """An event of the device. To wait for an event behind which nothing was launched lets the device idle."""
 
     def __init__(self, pretend: Pretend) -> None:
         self._pretend = pretend

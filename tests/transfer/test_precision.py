@@ -50,7 +50,7 @@ def test_a_painting_begins_in_half_precision_and_ends_in_full_nearly_as_low(styl
     full, exact = painted(stylizer, replace(SHORT, precision="full"))
     assert ways(exact) == [(1, False, 2), (2, False, 12)]
     assert not np.array_equal(half, full)
-    assert last.loss == pytest.approx(exact.loss, rel=0.05), "few evaluations, and one of them measures anew"
+    assert last.loss == pytest.approx(exact.loss, rel=0.05), "few evaluations, and one of them measures again"
     assert sum(loss for _, loss in last.terms) == pytest.approx(last.loss, rel=1e-5), "a loss in full precision"
 
 

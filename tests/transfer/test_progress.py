@@ -80,9 +80,9 @@ def test_what_was_computed_otherwise_for_want_of_memory_is_computed_so_again_bit
     again, same = painted(before=step.stretches)
     assert np.array_equal(first, again)
     assert same.stretches == step.stretches
-    anew, other = painted()
+    now, other = painted()
     assert other.stretches != step.stretches
-    assert not np.array_equal(first, anew), "or this test would tell nothing"
+    assert not np.array_equal(first, now), "or this test would tell nothing"
 
 
 @pytest.mark.slow

@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import save_file
+from torch import Tensor
 
 from daemon.transfer import DeviceError, RecipeError, Stylizer, colors, targets
+from daemon.transfer.network.own import Extractor
 from daemon.transfer.recipe import PRESETS, Recipe, Start, recipe
 from daemon.transfer.steps import Step
+from daemon.transfer.style_loss import Statistics
 from tests.support.objectives import random_weights
 from tests.support.scenes import Picture, scene
 
@@ -149,18 +152,28 @@ def test_a_style_is_hashed_once_for_all_scales_of_a_painting(
     assert len(hashed) == 2
 
 
-def test_a_second_painting_recomputes_no_style_target_and_a_changed_style_does(stylizer: Stylizer) -> None:
+def test_a_second_painting_recomputes_no_style_target_and_a_changed_style_does(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[Recipe] = []
+    by_level = targets.by_level
+
+    def noted(vgg: Extractor, s: Tensor, recipe: Recipe, *how: int | None) -> list[Statistics]:
+        computed.append(recipe)
+        return by_level(vgg, s, recipe, *how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(targets, "by_level", noted)
     content, style = scene(48, 48, 1), scene(40, 48, 2)
     stylizer.paint(content, style, BRIEF)
-    before = stylizer.targets_computed
+    before = len(computed)
     stylizer.paint(scene(48, 48, 5), style.copy(), replace(BRIEF, style_weight=3.0, seed=1))
-    assert stylizer.targets_computed == before
+    assert len(computed) == before
     changed = style.copy()
     changed[5, 5, 0] += 0.25
     stylizer.paint(content, changed, BRIEF)
-    assert stylizer.targets_computed == before + 2  # one for each scale
+    assert len(computed) == before + 2  # one for each scale
     stylizer.paint(content, style, replace(BRIEF, pooling="average"))
-    assert stylizer.targets_computed == before + 4
+    assert len(computed) == before + 4
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("preset", "shape", "side"), CASES)
-@pytest.mark.parametrize("keep", [True, False], ids=["kept", "anew"])
+@pytest.mark.parametrize("keep", [True, False], ids=["kept", "computed again"])
 def test_loss_and_gradient_in_tiles_are_the_whole_pictures(
     preset: str, shape: tuple[int, int], side: int, keep: bool
 ) -> None:

@@ -102,7 +102,7 @@ def test_a_start_without_a_loss_stays_a_finite_picture() -> None:
 
 @pytest.mark.parametrize("rubbish", [float("nan"), 1e12])
 def test_survives_a_spell_of_rubbish_and_goes_on_from_the_best_point(rubbish: float) -> None:
-    """Long enough to exhaust the step: it starts anew without the old curvature, and still gets there."""
+    """Long enough to exhaust the step: it starts again without the old curvature, and still gets there."""
     plain, solution, calls = separable(3)
 
     def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,7 +149,8 @@ def test_the_measured_hessian_is_symmetric_and_positive() -> None:
 
 
 def test_it_goes_on_with_another_loss_and_what_it_has_learnt() -> None:
-    """From the best point, with its curvature pairs: of nearly the same loss, in fewer evaluations than anew."""
+    """From the best point, with its curvature pairs: of nearly the same loss, in fewer evaluations than from the
+    start."""
     scale = torch.logspace(0, 4, 3 * 8 * 8)[torch.randperm(192, generator=torch.Generator().manual_seed(0))]
 
     def evaluate(target: float) -> Evaluate:
@@ -171,5 +172,5 @@ def test_it_goes_on_with_another_loss_and_what_it_has_learnt() -> None:
     learnt.go_on(evaluate(0.5))
     assert torch.equal(learnt.best, where)
     assert float(learnt.best_loss) == pytest.approx(float(evaluate(0.5)(where)[0]))
-    anew = LBFGS(evaluate(0.5), where, 60)
-    assert after(learnt, 10) < 0.5 * after(anew, 10)
+    fresh = LBFGS(evaluate(0.5), where, 60)
+    assert after(learnt, 10) < 0.5 * after(fresh, 10)
