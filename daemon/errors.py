@@ -1,4 +1,4 @@
-"""The three fates of a failure, the interruptions that are no picture's fault, and the exit codes.
+"""Three kinds of failure, the interruptions for which no picture is to blame, and the exit codes.
 
 A picture that cannot be painted raises JobError: the picture goes to failed/ with its reason and the daemon carries
 on. Settings that cannot work raise ConfigError: exit 78; those that may work later, StartLater: exit 1. Any other
@@ -63,8 +63,8 @@ class OptionError(ConfigError):
 
 
 class StartLater(ConfigError):
-    """The daemon cannot start now, and may be able to later by the same settings: another daemon has the root, or a
-    device, a port or a disk is missing. Exit 1, after which systemd tries again."""
+    """The daemon cannot start now, but may start later with the same settings: another daemon has the root, or a
+    device, a port or a disk is missing. The exit code is 1, and systemd tries again."""
 
 
 class ShuttingDown(Exception):
@@ -72,11 +72,13 @@ class ShuttingDown(Exception):
 
 
 class SourceChanged(Exception):
-    """The photo changed after the daemon took it: its writer is not done, so the photo goes back to the inbox."""
+    """The photo changed after the daemon took it. Another program still writes it, so the photo goes back to the
+    inbox."""
 
 
 class RetryLater(Exception):
-    """The photo cannot be painted now and is not to blame: it goes back to the inbox until the cause is over."""
+    """The photo cannot be painted now, for a reason outside the photo. It goes back to the inbox until the reason is
+    gone."""
 
 
 class PhotoLocked(RetryLater):

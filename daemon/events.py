@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """What happened. A name is never used for anything else."""
+    """What happened. A name never changes its meaning."""
 
     # the daemon
     READY = "ready"  # the model is loaded, the inbox is watched and was listed once

@@ -14,7 +14,7 @@ OutputFormat = Literal["png", "jpeg", "webp"]
 EVERY_STYLE = "all"  # inbox/all/: each photo there is painted in every style
 SIDECAR = ".yaml"  # photo.jpg.yaml: recipe settings of one photo
 MASK = ".mask.png"  # photo.jpg.mask.png
-FILM = ".film.webp"  # photo.film.webp beside a painting photo.jpg: how it came about
+FILM = ".film.webp"  # photo.film.webp beside a painting photo.jpg: a film of its making
 
 # cameras with two lenses or with previews write .mpo and .jpg; .hif is Canon's and Sony's HEIC
 PICTURE_EXTENSIONS = frozenset(
@@ -83,7 +83,7 @@ def is_photo(name: str) -> bool:
 
 
 def companion_of(name: str) -> str:
-    """The photo that a sidecar or mask of this name belongs to; "" if the name is neither's.
+    """The photo that a sidecar or mask of this name belongs to; "" if the name belongs to neither.
 
     `venice.mask.png` is a photo, because "venice" is no picture's name.
     """

@@ -29,13 +29,13 @@ from daemon.transfer.recipe import recipe as checked
 from daemon.transfer.recipe_check import SETTINGS
 from daemon.transfer.steps import EvaluationRun
 
-LIBRARIES = ("torch", "numpy", "pillow", "pillow-heif")  # whose versions decide about pixels
+LIBRARIES = ("torch", "numpy", "pillow", "pillow-heif")  # whose versions decide the pixels
 CURVE = 60  # losses that a record keeps at most
 MOST_DPI = 65_535  # that JPEG holds
 MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more
-# settings of `fine` up to 0.1's development that are gone, each with the value at which it did nothing
+# settings of `fine` that were removed before 0.1, each with the value that had no effect
 GONE: Mapping[str, float] = MappingProxyType({"palette": 0.0, "contours": 0.0, "chroma": 1.0})
-NEWEST_RECIPE = {  # settings that older records lack, each with the value at which it does nothing
+NEWEST_RECIPE = {  # settings that older records lack, each with the value that has no effect
     name: getattr(PRESETS["tutorial"], name)
     for name in ("pyramid", "content_levels", "finer", "recolor", "achromatic", "grain", "margin")
 } | {"precision": "full"}
@@ -66,7 +66,7 @@ class StyleSource:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything that decides about a painting's pixels, and some facts besides; no path of the user's machine."""
+    """Everything that decides a painting's pixels, and some other facts; no path on the user's machine."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 

@@ -27,8 +27,8 @@ HEARTBEAT_SECONDS = 5.0  # … and at most: storage/lock.py waits 10 s for the n
 
 @dataclass(slots=True)
 class JobStatus:
-    """One job in hand. By the monotonic clock: `started` is when its painting began, `moved` when it last made
-    progress."""
+    """A job in hand. `started`: when its painting began; `moved`: when it last made progress; both by the monotonic
+    clock."""
 
     name: str
     style: str
@@ -39,7 +39,7 @@ class JobStatus:
     losses: tuple[float, ...] = ()
 
     def seconds_left(self, now: float) -> float | None:
-        """By the share of the work done so far; None for the first 2 %, which say nothing yet."""
+        """Estimated from the share of the work that is done; None for the first 2 %, which allow no estimate."""
         if self.step is None or self.step.done <= 0.02:
             return None
         return (now - self.started) * (1 - self.step.done) / self.step.done
@@ -58,7 +58,7 @@ class Counts:
     last_failure_at: int = 0  # seconds since 1970
 
     def on(self, day: str) -> "Counts":
-        """The same counts seen on `day`: the next day begins at 0."""
+        """These counts on `day`: those of today begin at 0 on a new day."""
         return self if day == self.day else replace(self, day=day, delivered_today=0, failed_today=0)
 
 
@@ -75,9 +75,10 @@ class FinishedPainting:
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """How long paintings took."""
+    """How long paintings took: how many ended within each of BUCKETS but not within the bucket before, and last, how
+    many took longer than all buckets."""
 
-    counts: tuple[int, ...] = (0,) * (len(BUCKETS) + 1)  # up to each of BUCKETS, not counting those below; and more
+    counts: tuple[int, ...] = (0,) * (len(BUCKETS) + 1)
     seconds: float = 0.0  # in all
 
     def with_one(self, seconds: float) -> "Durations":
@@ -98,7 +99,7 @@ class Status:
     failed: int = 0
     returned: int = 0  # photos that the stop put back into the inbox
     last_failure: str = ""
-    rejected: tuple[str, ...] = ()  # why config.yaml as it was saved last was not taken
+    rejected: tuple[str, ...] = ()  # why the config.yaml that was saved last was refused
     trouble: str = ""  # why nothing is painted now although photos wait
     paused: dict[str, str] = field(default_factory=dict)  # folders whose photos cannot be painted now, and why
     waiting: dict[str, int] = field(default_factory=dict)  # photos in the inbox, by style
@@ -139,7 +140,7 @@ class Status:
             self.upcoming, self.growing, self.left = upcoming, growing, list(left)
 
     def reject(self, problems: Sequence[str]) -> None:
-        """Why config.yaml as it was saved last was not taken; nothing if it was."""
+        """Keep why the config.yaml that was saved last was refused; no problems if it was accepted."""
         with self._lock:
             self.rejected = tuple(problems)
 
@@ -250,15 +251,15 @@ def _job(task: JobStatus, now: float) -> dict[str, Any]:
 
 
 class StatusFile:
-    """work/status.json: written soon after something happened, and every HEARTBEAT_SECONDS while nothing does, for
-    a daemon on another host takes the file for this daemon's heartbeat."""
+    """work/status.json: written soon after something happened, and every HEARTBEAT_SECONDS while nothing happens: a
+    daemon on another host takes the writes for this daemon's heartbeat."""
 
     def __init__(self, status: Status, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._status = status
         self._path = path
         self._clock = clock
         self._looked = self._written = -HEARTBEAT_SECONDS
-        self._facts: dict[str, Any] = {}  # what the file holds, but for numbers that change as time passes
+        self._facts: dict[str, Any] = {}  # what the file holds, except numbers that change as time passes
 
     def is_due(self) -> bool:
         """Whether a second has passed since the last `update`."""
@@ -283,7 +284,7 @@ class StatusFile:
 
 
 def _timeless(found: dict[str, Any]) -> dict[str, Any]:
-    """Without the numbers that change although nothing happens."""
+    """The facts without the numbers that change while nothing happens."""
     jobs = [{**job, "seconds_left": None} for job in found["jobs"]]
     growing = [{**each, "seconds": None} for each in found["growing"]]
     return {**found, "jobs": jobs, "growing": growing, "per_hour": None}

@@ -14,14 +14,15 @@ LONGEST_NAME = 100  # bytes of a style's name, which is also a folder's
 
 
 def absolute(value: object, folder: Path, right: str) -> Path:
-    """The path that `value` names, seen from `folder`. Raises ValueError, which ends with `right`, if it names none.
+    """The path that `value` names, seen from `folder`. Raises ValueError, which ends with `right`, if `value` names no
+    path.
 
     Links stay unresolved, because their targets may change, except before a `..`, where the system follows them too.
     """
     text = str(value) if isinstance(value, str | Path) else ""
     try:
         usable = b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:  # half a surrogate pair, by way of an escape
+    except UnicodeEncodeError:  # an escape can name half a surrogate pair
         usable = False
     if not text or not usable:
         raise ValueError(f"{quoted(value)} cannot be used; write {right}")
@@ -47,7 +48,7 @@ def file_flaw(path: Path) -> str:
 
 def style_picture(value: object, folder: Path, *, may_be_missing: bool = False) -> Path:
     """The file of `builtin:NAME` or of a path seen from `folder`. Raises ValueError if it cannot be a style picture.
-    `may_be_missing`: whether a file will do that is not there yet, or cannot be read now."""
+    `may_be_missing`: accept a file that is not there yet or cannot be read now."""
     if isinstance(value, str) and value.startswith("builtin:"):
         return _builtin(value.removeprefix("builtin:"))
     right = f"the path of a picture (seen from {escape(str(folder))}) or builtin:NAME"

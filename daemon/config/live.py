@@ -1,4 +1,5 @@
-"""The settings that the daemon runs with now: one object that its threads share, instead of copies that grow old."""
+"""The settings that the daemon runs with now, in one object that its threads share, so that no thread keeps an old
+copy."""
 
 from pathlib import Path
 
@@ -18,7 +19,8 @@ class LiveConfig:
         self._reported = self._last = self._stamp()
 
     def changed_on_disk(self) -> bool:
-        """Whether the file was saved, however an editor does that, and stood still between two calls. True once each.
+        """Whether the file was saved, in any editor's way, and did not change between two calls. True once for each
+        save.
 
         Only the main loop calls this, several times a second.
         """
@@ -29,7 +31,7 @@ class LiveConfig:
         return True
 
     def _stamp(self) -> tuple[int, int, int] | None:
-        """What differs after a save; None if the file cannot be seen for the moment."""
+        """A value that differs after a save; None while the file cannot be seen."""
         try:
             status = self.path.stat()
         except OSError:

@@ -25,7 +25,7 @@ from daemon.text import escape, meant, quoted, words
 
 SYSTEM_CONFIG = Path("/etc/styled/config.yaml")
 LARGEST = 1 << 20  # bytes of a config.yaml
-LARGEST_SIDECAR = 1 << 16  # bytes; everybody who may drop a photo may drop a sidecar
+LARGEST_SIDECAR = 1 << 16  # bytes; every user who may drop a photo may drop a sidecar
 NAMED = 5  # problems of a sidecar that are named
 
 
@@ -45,8 +45,8 @@ def find(path: Path | None) -> Path:
 
 
 def load(path: Path, *, starting: bool = False) -> Config:
-    """Read and validate config.yaml, without side effects. Raises ConfigError with every problem. `starting`: a style
-    picture that is not there is no problem by itself, because its style can wait for it."""
+    """Read and validate config.yaml, without side effects. Raises ConfigError with every problem. `starting`: a missing
+    style picture is no problem, because its style can wait for the picture."""
     name = escape(str(path))
     try:
         with path.open("rb") as file:
@@ -127,13 +127,13 @@ def _validate(
         return model.model_validate(data, context={"folder": folder, "starting": starting}), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        # a list whose pictures were all refused is "too short", too, which says nothing new
+        # pydantic also calls a list "too short" if all its pictures were refused, which says nothing new
         real = [each for each in errors if each["type"] != "too_short" or not each["input"]]
         return None, [_problem(model, each) for each in real]
 
 
 def _problem(model: type[BaseModel], error: Mapping[str, Any]) -> str:
-    """An error of pydantic's as `dotted.name: what is wrong; what would be right`; lists count from 1."""
+    """pydantic's error as `dotted.name: what is wrong; what would be right`; lists count from 1."""
     place = tuple(error["loc"])
     name = ".".join(str(part + 1) if isinstance(part, int) else escape(part) for part in place)
     kind = error["type"]

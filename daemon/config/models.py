@@ -29,8 +29,8 @@ class _Group(BaseModel):
 
 
 class RecipeSettings(_Group):
-    """Settings for all styles, per style and per photo, which are options of commands, too. None: the next wider
-    place decides, the preset last."""
+    """The settings of a recipe that the whole file, a style, a photo and the options of a command can have. None: the
+    next wider place decides, and finally the preset."""
 
     preset: values.Preset | None = None
     size: values.Size | None = None  # px, the painting's long side
@@ -45,7 +45,7 @@ class RecipeSettings(_Group):
 
 
 class WrittenRecipe(RecipeSettings):
-    """RecipeSettings, and those that only a file can have."""
+    """RecipeSettings, and the settings that only a file can have."""
 
     style_layers: Layers | None = None  # of VGG19, by which the style is compared, with their weights
     content_layers: Layers | None = None  # likewise, the photo
@@ -60,7 +60,7 @@ class Defaults(WrittenRecipe):
 
 
 class StylePicture(_Group):
-    """A picture of a style that blends several."""
+    """A picture of a style that blends several pictures."""
 
     file: values.File
     weight: values.Share = 1.0  # relative to the weights of the other pictures

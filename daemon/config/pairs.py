@@ -9,7 +9,7 @@ from daemon.transfer.recipe_check import as_pairs, layers_problem, scales_proble
 
 
 def _pairs(problem_of: Callable[[Any], str]) -> BeforeValidator:
-    """Texts become numbers where they can; what `problem_of` finds wrong is said."""
+    """Check pairs: texts become numbers where they can, and the problem that `problem_of` finds is reported."""
 
     def check(value: Any) -> Any:
         pairs = as_pairs(value)

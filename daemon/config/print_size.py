@@ -25,8 +25,8 @@ class PrintSize:
 
 
 def print_size(text: str) -> PrintSize | None:
-    """The size that `text` names, such as 30x20cm@300dpi or A4@300dpi; None if `text` is of another kind or has
-    numbers that no print has."""
+    """The size that `text` names, such as 30x20cm@300dpi or A4@300dpi; None if `text` is no print size, or its numbers
+    fit no print."""
     found = _PRINT.fullmatch(text.strip().lower())
     if found is None:
         return None

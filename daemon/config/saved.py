@@ -1,4 +1,4 @@
-"""The settings that a daemon runs with, as it keeps them in its root: by these, commands answer while config.yaml is
+"""The settings that a daemon runs with, which the daemon keeps in its root: commands use them while config.yaml is
 wrong."""
 
 import contextlib
@@ -16,7 +16,7 @@ from daemon.config.yaml_text import parse_yaml
 from daemon.errors import ConfigError
 
 NAME = "work/settings.json"  # below the root
-SERVICE_ROOT = Path("/var/lib/styled")  # of a config.yaml that may not be read
+SERVICE_ROOT = Path("/var/lib/styled")  # the service's, if its config.yaml cannot be read
 ROOT_LINE = re.compile(r"^root:[ \t]+(?P<quote>['\"]?)(?P<path>.+?)(?P=quote)[ \t]*(#.*)?$", re.MULTILINE)
 
 
@@ -28,7 +28,7 @@ class Saved(NamedTuple):
 
 
 def as_text(saved: Saved) -> str:
-    """One line. Without hooks, which may hold passwords: everybody in the group may read the file."""
+    """The settings on one line, without hooks, which may hold passwords: everybody in the group may read the file."""
     settings = saved.config.model_dump(mode="json", exclude={"hooks"}, exclude_none=True)
     return json.dumps({"path": str(saved.path.absolute()), "settings": settings}) + "\n"
 

@@ -1,4 +1,4 @@
-"""What one picture is painted with, whatever the places that say so."""
+"""The settings that a picture is painted with, after all places that give settings were merged."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ def auto_size(device: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one picture is painted with: its style's settings and its own, merged."""
+    """The settings of a picture: its style's and its own, merged."""
 
     size: int | str  # px, the long side; auto; original; or a print
     recipe: Recipe
@@ -24,8 +24,8 @@ class Settings:
         return print_size(self.size) if isinstance(self.size, str) else None
 
     def long_side(self, device: str) -> int | None:
-        """The long side in pixels that the photo is scaled to on this device; None: the photo keeps its size. Of a
-        print the longest that it can be: see PrintSize.long_side."""
+        """The long side in pixels that the photo is scaled to on this device; None: the photo keeps its size. For a
+        print, the longest side that the paper allows, see PrintSize.long_side."""
         if isinstance(self.size, int):
             return self.size
         if self.print is not None:

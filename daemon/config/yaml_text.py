@@ -53,7 +53,8 @@ def style_line(name: str, pictures: Sequence[tuple[str, float]], settings: Mappi
 
 
 def without(raw: bytes, name: str) -> bytes:
-    """A text that `parse_yaml` takes, without its setting `name`: as it is if it has none, b"" if it has no other."""
+    """A text that `parse_yaml` accepts, without its setting `name`; unchanged if the setting is not there, b"" if no
+    other setting is there."""
     node = yaml.compose(raw.removeprefix(codecs.BOM_UTF8).decode(), yaml.SafeLoader)
     if not isinstance(node, yaml.MappingNode):
         return raw

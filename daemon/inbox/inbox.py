@@ -32,7 +32,7 @@ class Inbox:
         self._once = once
         self._clock = clock
         self._timing = timing or Timing()
-        self._changed = threading.Condition()  # guards the queue, and of the scan thread what it shows
+        self._changed = threading.Condition()  # guards the queue and the public attributes of the scan thread
         self._queue = SettleQueue(settle_seconds)
         self._scans = ScanThread(
             folder,
@@ -61,8 +61,8 @@ class Inbox:
                 return photo
 
     def release(self, photo: InboxPhoto, pause: float = 0.0, locked: str = "") -> None:
-        """The job has ended or was put back: a file of the same path may be taken again after `pause` seconds.
-        `locked`: why this photo, and no other, could not be taken out of the inbox."""
+        """The job has ended or the photo was put back: a file of the same path may be taken again after `pause`
+        seconds. `locked`: why this photo could not be taken out of the inbox, although others can."""
         with self._changed:
             self._queue.release(photo, self._clock() + pause, locked)
             self._scans.request()  # under the lock: with `once`, a photo that was put back must be found first
@@ -103,7 +103,7 @@ class Inbox:
             return self._queue.growing(self._clock())
 
     def left(self) -> list[ScanEntry]:
-        """The folders, and other entries, that a person must see to before anything in them is painted."""
+        """The folders and other entries that a person must attend to before styled paints anything in them."""
         with self._changed:
             return list(self._scans.left)
 
@@ -127,7 +127,7 @@ class Inbox:
         self._scans.scan()
 
     def configure(self, *, styles: Collection[str], default_style: str, settle_seconds: float) -> None:
-        """Settings for the photos that are taken from now on."""
+        """Use these settings for the photos that are taken from now on."""
         with self._changed:
             self._scans.styles = Styles(frozenset(styles), default_style)
             self._queue.settle_seconds = settle_seconds

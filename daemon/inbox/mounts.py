@@ -1,7 +1,7 @@
 """Which filesystems send no events: network, shared and user-space filesystems, by their type.
 
-Without this table, a photo on a network folder would wait for the scan every five seconds. inotify works there
-without an error and reports only what this machine itself changes, so that nothing but the type tells.
+Without this table, a photo in a network folder would wait for the next scan, up to five seconds. inotify works there
+without an error and reports only the changes of this machine, so only the type tells.
 """
 
 import os
@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mountinfo")
-# this kernel does not see what another machine, a host or a program behind FUSE changes there
+# the kernel does not see changes by another machine, by a host or by a program behind FUSE
 _SILENT = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "glusterfs", "lustre"}
 _SILENT |= {"gpfs", "beegfs", "ocfs2", "gfs2", "9p", "gofer", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "drvfs"}
 _SILENT |= {"fakeowner", "fuse"}

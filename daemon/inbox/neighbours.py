@@ -11,13 +11,13 @@ from daemon.inbox.photo import InboxPhoto, Signature
 
 
 class Neighbours(NamedTuple):
-    """The regular files of an open folder, and ways to find some of them."""
+    """The regular files of an open folder, with tables to find companions and downloads."""
 
     fd: int
     files: dict[str, os.DirEntry[str]]
-    spelled: dict[str, str]  # by composed name, the names that are not composed
-    companions: dict[str, str]  # by name in small letters
-    downloads: dict[str, str]  # by the name that a download will have
+    spelled: dict[str, str]  # names that are not composed, by composed name
+    companions: dict[str, str]  # names of sidecars and masks, by name in small letters
+    downloads: dict[str, str]  # names of downloads, by the name that the finished file will have
 
     @classmethod
     def of(cls, fd: int, files: dict[str, os.DirEntry[str]]) -> "Neighbours":
@@ -30,7 +30,7 @@ class Neighbours(NamedTuple):
         return name if name in self.files else self.spelled.get(composed(name), "")
 
     def find_companion(self, name: str) -> str:
-        """The same for a sidecar or a mask; also one that differs by small and large letters, where the disk makes no
+        """The same for a sidecar or a mask. Its name may also differ in upper and lower case, where the disk makes no
         difference."""
         own = self.find(name)
         if not own and self.companions and (other := self.companions.get(_folded(name), "")):
@@ -43,7 +43,7 @@ class Neighbours(NamedTuple):
 def with_companions(
     photo: InboxPhoto, found: Sequence[tuple[str, str]], files: Mapping[str, os.DirEntry[str]]
 ) -> InboxPhoto:
-    """`found`: the names of the companions, as the photo's name gives them and as they are spelled."""
+    """The photo with its companions. `found`: their names, as the photo's name gives them and as they are spelled."""
     names, spelled, signatures = [], [], []
     for name, own in found:
         with contextlib.suppress(OSError):  # removed during the scan: the photo stays
@@ -54,11 +54,12 @@ def with_companions(
 
 
 def with_download(photo: InboxPhoto, names: Sequence[str], beside: Neighbours) -> InboxPhoto:
+    """The photo with the download that will replace it or a companion. `names`: the photo's and its companions'."""
     for name in names:
         if download := beside.downloads.get(name):
             with contextlib.suppress(OSError):
                 signature = Signature.of(beside.files[download].stat(follow_symlinks=False))
-                if signature[:2] != photo.signature[:2]:  # or the same file, whose old name has not gone yet
+                if signature[:2] != photo.signature[:2]:  # otherwise the same file, whose old name is not gone yet
                     return replace(photo, download=download, download_signature=signature)
     return photo
 

@@ -1,4 +1,4 @@
-"""A photo in the inbox, as the scan sees it and the jobs take it."""
+"""A photo in the inbox: found by the scan, taken by the jobs."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Photos between the first scan that finds them and the moment a job takes them: who waits, who is next, why not yet.
+"""The photos that wait, from the first scan that finds them until a job takes them: which is next, and why others wait.
 
 No threads, no clock and no waiting: `now` is a parameter, in seconds of a monotonic clock. A photo settles when it
 has not changed for `settle_seconds` since a scan first saw it as it is now; the file's own times may be wrong.
@@ -17,10 +17,10 @@ from daemon.inbox.photo import InboxPhoto
 from daemon.inbox.stability import Observation, State
 from daemon.text import escape
 
-PLACEHOLDER_SECONDS = 60.0  # an empty file is a download that has not begun, until it has stood still for so long
-DOWNLOAD_SECONDS = 600.0  # a download beside a photo that has not grown for so long was given up
+PLACEHOLDER_SECONDS = 60.0  # an empty file counts as a download that has not begun, until it did not change for so long
+DOWNLOAD_SECONDS = 600.0  # a download that did not grow for so long counts as given up
 UNREADABLE_SECONDS = 5.0  # between two looks at a photo without read permission
-WRITER_SECONDS = 0.2  # between two looks at a photo that a program writes, at least
+WRITER_SECONDS = 0.2  # least time between two looks at a photo that a program writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class SettleQueue:
     # filling
 
     def update(self, photos: Iterable[InboxPhoto], now: float) -> None:
-        """Take the result of a scan of the whole inbox."""
+        """Take in the result of a scan of the whole inbox."""
         self._scans += 1
         known, self._candidates = self._candidates, {}
         for photo in photos:
@@ -108,7 +108,7 @@ class SettleQueue:
         return min((each.due for each in self._candidates.values() if not each.ready), default=math.inf)
 
     def record(self, photo: InboxPhoto, found: Observation, now: float) -> None:
-        """Take the result of a look at a photo that was due."""
+        """Take in the result of a look at a photo that was due."""
         candidate = self._candidates.get(photo.path)
         if candidate is not None and candidate.photo is photo:  # not replaced by a scan in between
             self._record(candidate, found, now)
@@ -116,7 +116,8 @@ class SettleQueue:
     # taking
 
     def pop(self) -> InboxPhoto | None:
-        """The next photo, in hand from now on: the oldest of the style that was served longest ago."""
+        """The next photo, which is in hand from now on: the oldest photo of the style whose last turn is longest
+        ago."""
         for style in self._styles_in_turn():
             heap = self._ready[style]
             while heap:
@@ -136,8 +137,8 @@ class SettleQueue:
             self._record(candidate, found, now)
 
     def release(self, photo: InboxPhoto, not_before: float, locked: str = "") -> None:
-        """The job has ended; a file of the same path may be popped from `not_before` on. `locked`: why this photo, and
-        no other, could not be taken out of the inbox."""
+        """The job has ended; a file of the same path may be popped from `not_before` on. `locked`: why this photo could
+        not be taken out of the inbox, although others can."""
         self._in_hand.pop(photo.path, None)
         self._not_before[photo.path] = not_before
         self._locked.pop(photo.path, None)
@@ -195,7 +196,7 @@ class SettleQueue:
             del self._candidates[candidate.photo.path]
         elif found.state is State.CHANGED:
             self._change(candidate, found.photo, now)
-        elif found.state is State.WRITING:  # counts as a change: the photo settles from its writer's end on
+        elif found.state is State.WRITING:  # counts as a change: the time to settle begins when the writer ends
             candidate.since = now
             candidate.due = now + max(self._patience(candidate.photo), WRITER_SECONDS)
         elif found.state is State.UNREADABLE:

@@ -1,4 +1,4 @@
-"""Warnings about the inbox, each logged once, and again only after things were different in between."""
+"""Warnings about the inbox: each is logged once, and again only if its cause was gone in between."""
 
 import logging
 import math
@@ -23,7 +23,7 @@ class InboxReporter:
         self._missing = ""
         self._reported: dict[str, str] = {}
         self._blocked: set[str] = set()
-        self._orphans: dict[str, float] = {}  # when each was first seen; infinite once it was reported
+        self._orphans: dict[str, float] = {}  # when each was first seen; infinite after its report
 
     def report_scan(self, entries: Sequence[ScanEntry], missing: str, now: float) -> None:
         """Report what a scan found. `missing` is what is wrong with inbox/ itself, "" when it was scanned; `now`:

@@ -81,7 +81,7 @@ class InboxScan:
         self._device = 0
 
     def __iter__(self) -> Iterator[ScanEntry]:
-        # inbox/ itself may be a link: the user made that link, other links may have been dropped in
+        # inbox/ itself may be a link, which the user made; other users may have dropped other links
         top = os.open(self.inbox, _FOLDER & ~os.O_NOFOLLOW)
         try:
             self._device = os.fstat(top).st_dev

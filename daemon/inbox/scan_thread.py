@@ -16,10 +16,10 @@ from daemon.inbox.scan import InboxScan, Kind, ScanEntry
 from daemon.inbox.stability import observe
 from daemon.inbox.watch import FolderWatch
 
-EVENT_REST = 4  # after an event, rest for 4 times the last scan's duration: 20 % of a core at most
-IDLE_REST = 20  # without an event, for 20 times: 5 % of a core at most
-LATE_SECONDS = 60.0  # a scan that is later than this does not come any more
-BATCH = 256  # photos to look at before those that have settled are handed out
+EVENT_REST = 4  # after an event, rest 4 times as long as the last scan took: at most 20 % of a core
+IDLE_REST = 20  # without an event, rest 20 times as long: at most 5 % of a core
+LATE_SECONDS = 60.0  # a scan that is later than this counts as stopped
+BATCH = 256  # photos to look at before the settled photos among them are handed out
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class ScanThread:
                 self._reporter, self._reported_styles = InboxReporter(self._folder), styles
             self._reporter.report_scan(entries, missing, started)
             with self._changed:
-                if styles is self.styles:  # otherwise the next scan, already requested, fills the queue
+                if styles is self.styles:  # otherwise the next scan, which is requested already, fills the queue
                     self._queue.update((each.photo for each in entries if each.photo), self._clock())
                 self.missing = missing
                 self.left = [each for each in entries if each.kind in (Kind.NO_STYLE, Kind.TROUBLE)]
@@ -172,7 +172,7 @@ class ScanThread:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """A bug: every `take` raises from now on."""
+        """A bug ended the scans: every `take` raises from now on."""
         with self._changed:
             self.failure = error
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Whether a photo is complete: what a look at its files finds. Only the regular files seen in a scan are opened."""
+"""Whether a photo is complete, found by a look at its files. Only regular files that a scan has seen are opened."""
 
 import contextlib
 import fcntl
@@ -24,8 +24,8 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The result of a look. `photo` is the photo as it is now, None when it is gone; `file` the name of the file, the
-    photo's or a companion's, that is written or cannot be read."""
+    """The result of a look. `photo` is the photo as it is now, None when it is gone; `file` the name of the photo or
+    companion that a program writes or that cannot be read."""
 
     state: State
     photo: InboxPhoto | None

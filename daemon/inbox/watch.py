@@ -1,7 +1,7 @@
-"""The watch on the inbox: the system's events, so that a photo is found at once.
+"""The watch on the inbox: the system's events tell of a photo at once.
 
 A watch ends without an error: the folder is deleted and made again, renamed away, or the system has no inotify watch
-left. None of that loses a photo, because the inbox is scanned every few seconds, whatever the watch reports.
+left. No photo is lost by that, because the inbox is scanned every few seconds in any case.
 """
 
 import errno
@@ -29,9 +29,9 @@ from daemon.inbox.mounts import without_events
 from daemon.text import escape
 
 log = logging.getLogger("styled")
-logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # it reports as an error that we stop it
+logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # it reports an error when we stop it
 
-JOIN_SECONDS = 5.0  # how long watchdog's thread is given to end
+JOIN_SECONDS = 5.0  # within which watchdog's thread must end
 RETRY_SECONDS = 600.0  # between two tries to get a watch from a system that had none
 SYSCTL = {
     errno.ENOSPC: "the system has no inotify watch left: raise the sysctl fs.inotify.max_user_watches",
@@ -98,7 +98,7 @@ class FolderWatch:
         self._clock = clock
         self._events: FolderEvents | None = None
         self._identity: tuple[int, int] | None = None  # of the folder when the watch was armed or refused
-        self._polled = ""  # why there is no watch
+        self._polled = ""  # why there is no watch, as it was logged
         self._retry_at = math.inf  # when to try to arm it again
 
     @property

@@ -1,9 +1,9 @@
 """Pictures: open file ↔ array (H, W, 3), sRGB in [0, 1], with alpha, orientation, colour profile and metadata.
 
-Runs in reader processes, and in commands that work without a daemon. Imports `errors`, `events`, `filenames` and
-`previews` of the daemon; Pillow, pillow-heif, simplejpeg, tifffile and numpy. The functions get open files, never
-paths. Pillow's own limits and warnings are switched off here: `max_megapixels` decides, from the header, and every
-refusal is a JobError.
+Runs in reader processes, and in commands that work without a daemon. Imports `errors`, `events`, `filenames`,
+`previews` and `text` of the daemon; Pillow, pillow-heif, simplejpeg, tifffile and numpy. The functions get open files,
+never paths. Pillow's own limits and warnings are switched off here: `max_megapixels` decides, from the header, and
+every refusal is a JobError.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The daemon's own files, and what steps on files share: durable writes, free names, open files.
+"""Steps on the daemon's own files, and what all steps on files share: durable writes, free names, open files.
 
 Paths are used for what belongs to the daemon alone: work/, the root and the folders right below it. In folders that
 others may write to, every step goes through `folder.Folder`. `make` and a durable `write_atomically` are on the disk
@@ -22,11 +22,12 @@ from daemon.text import escape
 log = logging.getLogger("styled")
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NAME_MAX = 255  # bytes of one name, on most filesystems; fewer on those that encrypt names
+NAME_MAX = 255  # bytes of a name, on most filesystems; filesystems that encrypt names allow fewer
 BLOCK = 1 << 20  # bytes hashed at a time
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)  # of an fsync of a folder, by filesystems without
-_unsynced: set[int] = set()  # devices that refused, each said once
+# errors by which filesystems say that they cannot fsync a folder
+_REFUSALS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)
+_unsynced: set[int] = set()  # devices whose refusal was logged
 
 
 def sync(folder: Path) -> None:
@@ -39,8 +40,8 @@ def sync(folder: Path) -> None:
 
 
 def sync_folder(fd: int, path: Path) -> None:
-    """fsync an open folder; `path` names it in a line of the log. Where the filesystem cannot (older SMB, sshfs), one
-    line says what is not promised there. Raises OSError if the disk fails."""
+    """fsync an open folder; `path` is its name in the log. Where the filesystem cannot do that (older SMB, sshfs), a
+    line of the log says once what is not promised there. Raises OSError if the disk fails."""
     try:
         os.fsync(fd)
     except OSError as error:
@@ -71,7 +72,8 @@ def make(folder: Path) -> None:
 
 
 def inherit_group(made: int, folder: int | Path) -> None:
-    """Give a new file or folder the group of its folder, if we may: people who share the folder can then use it."""
+    """Give a new file or folder the group of its folder, if styled has the right, so that the people who share the
+    folder can use it."""
     group = os.stat(folder).st_gid
     if os.fstat(made).st_gid != group:
         with contextlib.suppress(OSError):
@@ -112,7 +114,8 @@ def truncated_file(path: Path, mode: int) -> Iterator[int]:
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write every byte, in as many writes as the system needs. Raises OSError; some bytes may then be written."""
+    """Write every byte, in as many writes as the system needs. Raises OSError, after which some bytes may be
+    written."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
@@ -143,7 +146,7 @@ def sha256(fd: int) -> str:
 
 
 class Handle:
-    """An open file descriptor. It is closed with its last owner; `daemon.processes` can send it to a child."""
+    """An open file descriptor, which is closed when its last owner goes. `daemon.processes` can send it to a child."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd

@@ -31,12 +31,13 @@ class Folder:
 
     @classmethod
     def open(cls, path: Path) -> Folder:
-        """The folder at `path`, which may be reached through links: only its owner can have made these."""
+        """The folder at `path`, which may be reached through links: only the owner of the root can have made those
+        links."""
         return cls(path, os.open(path, FOLDER))
 
     def enter(self, name: str, *, make: bool = False) -> Folder:
-        """The folder `name` in this folder. `make`: make it durably if it is missing. Raises NotADirectoryError if
-        something else, a link for example, has its name."""
+        """The folder `name` in this folder. `make`: make the folder durably if it is missing. Raises NotADirectoryError
+        if something else, a link for example, has its name."""
         with self._naming(name):
             try:
                 fd = self._open_folder(name)
@@ -59,7 +60,7 @@ class Folder:
             raise
 
     def stat(self, name: str) -> os.stat_result:
-        """Of the entry itself; a link is not followed."""
+        """The entry's own status; a link is not followed."""
         with self._naming(name):
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
 
@@ -76,7 +77,7 @@ class Folder:
         return True
 
     def stamp(self, name: str) -> tuple[int, int]:
-        """(size, mtime_ns): tells a file from another file that was put in its place."""
+        """(size, mtime_ns): differs if another file was put in the place of this file."""
         status = self.stat(name)
         return status.st_size, status.st_mtime_ns
 
@@ -104,7 +105,7 @@ class Folder:
             return handle
 
     def remove(self, name: str) -> None:
-        """Unlink whatever has this name and is no folder; a link itself. Not durable until `sync`."""
+        """Remove the entry of this name, which is no folder; of a link, the link itself. Durable after `sync`."""
         with self._naming(name):
             os.unlink(name, dir_fd=self.fd)
 
@@ -113,8 +114,8 @@ class Folder:
             return list(found)
 
     def walk(self, *, hidden: bool = True, depth: int = DEEPEST) -> Iterator[tuple[Folder, str]]:
-        """Every regular file here and below, with the open folder that holds it. What cannot be looked into is passed
-        over, and so is, unless `hidden`, what begins with a dot."""
+        """Every regular file here and below, with the open folder that holds the file. Folders that cannot be read are
+        passed over, and so are, unless `hidden`, names that begin with a dot."""
         entries: list[os.DirEntry[str]] = []
         with contextlib.suppress(OSError):
             entries = [each for each in self.entries() if hidden or not each.name.startswith(".")]
@@ -183,13 +184,13 @@ def rename_new(source: Folder, name: str, target: Folder, new: str) -> None:
 
 
 def replace(source: Folder, name: str, target: Folder, new: str) -> None:
-    """Rename. What `target` calls `new` goes away: if that is a link, the link itself."""
+    """Rename, and replace the entry `new` of `target`; if that is a link, the link itself."""
     os.rename(name, new, src_dir_fd=source.fd, dst_dir_fd=target.fd)
 
 
 def adopt(file: Handle, folder: Folder) -> None:
-    """Give a file that was made elsewhere the group and the access list that it would have from being made in `folder`,
-    as far as we may."""
+    """Give a file that was made elsewhere the group and the access list of a file made in `folder`, as far as styled
+    has the right."""
     inherit_group(file.fd, folder.fd)
     if hasattr(os, "getxattr"):
         with contextlib.suppress(OSError):  # the folder has no default list, or its filesystem knows none

@@ -22,7 +22,7 @@ log = logging.getLogger("styled")
 FORMAT = 1  # of work/: the jobs' records and the journal
 PROBE = ".styled-probe-"
 DISKS = "they are on different filesystems; the whole root must be one filesystem"
-# What the system refuses for good; any other trouble of a disk may pass.
+# errors that stay until a person changes something; other errors of a disk may pass
 REFUSALS = frozenset(
     (errno.EACCES, errno.EPERM, errno.EXDEV, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 )
@@ -46,8 +46,8 @@ class Folders:
         return (self.inbox, self.outbox, self.failed, self.done, self.work)
 
     def prepare(self, styles: Iterable[str]) -> None:
-        """Make the missing folders and prove that files can be made and moved. Raises ConfigError with a line for
-        every folder that fails, and StartLater if the disk does."""
+        """Make the missing folders and prove that files can be made and moved. Raises ConfigError with a line for every
+        folder that fails, and StartLater if the disk fails."""
         if problems := self.problems():
             raise ConfigError(problems)
         for folder in self.all:
@@ -63,14 +63,14 @@ class Folders:
             self._prepare_style(style)
 
     def _close_work(self) -> None:
-        """Nobody but its owner writes in work/, whatever the umask and the rights of the root gave."""
+        """Let only its owner write in work/, whatever the umask and the rights of the root are."""
         status = self.work.stat()
         if status.st_uid == os.geteuid() and status.st_mode & 0o022:
             mode = stat.S_IMODE(status.st_mode) & ~0o022
             try:
                 os.chmod(self.work, mode)
             except PermissionError:  # RestrictSUIDSGID= of systemd refuses the setgid bit, which work/ can do without
-                with contextlib.suppress(PermissionError):  # a disk that knows no modes
+                with contextlib.suppress(PermissionError):  # a filesystem without modes
                     os.chmod(self.work, mode & 0o777)
 
     def _prepare_style(self, style: str) -> None:
@@ -104,8 +104,8 @@ class Folders:
         return here
 
     def spelled(self, place: Path) -> Path:
-        """The path as the disk spells it: an entry that people see as the same name stands for a name that is not
-        there. A name that nothing resembles stays as it is."""
+        """The path as the disk spells it: if no entry has exactly this name, an entry that looks the same to people
+        counts. A name without such an entry stays as it is."""
         found = self._top(place)
         for name in place.relative_to(found).parts:
             if not name.isascii() and not os.path.lexists(found / name):
@@ -115,8 +115,8 @@ class Folders:
         return found
 
     def obstacle(self, place: Path) -> str:
-        """Why no file can be moved into the folder `place`, which would be made if it is missing; "" if nothing is
-        known to be in the way. Makes nothing."""
+        """Why no file can be moved into the folder `place`; "" if nothing is known to prevent that. A missing folder is
+        no obstacle. Makes nothing."""
         here, top = place, self._top(place)
         while True:
             try:
@@ -124,7 +124,7 @@ class Folders:
                 break
             except FileNotFoundError:
                 if here == top:
-                    return ""  # it is made again
+                    return ""  # a missing folder is made again
                 here = here.parent
             except OSError as error:
                 return f"{escape(str(error.filename))}: {error.strerror}"
@@ -171,8 +171,8 @@ class Folders:
         return found.f_bavail * found.f_frsize, found.f_favail if found.f_files else 1
 
     def problems(self) -> list[str]:
-        """What `prepare` would refuse about the folders. Makes no folder, and no file that stays. Raises StartLater if
-        the disk fails."""
+        """Why `prepare` would refuse the folders. Makes no folder, and no file that stays. Raises StartLater if the
+        disk fails."""
         if flaws := [flaw for folder in self.all if (flaw := _flaw(folder))]:
             return [f"root: {flaw}" for flaw in dict.fromkeys(flaws)]
         if problems := [*self._nested(), *self._format()]:
@@ -196,13 +196,14 @@ class Folders:
         ]
 
     def _unmovable(self) -> list[str]:
-        """A real file is made in work/ and moved everywhere: rights lie (root, read-only mounts, ACLs)."""
+        """Make a real file in work/ and move it to each folder: mode bits do not tell (root, read-only mounts,
+        ACLs)."""
         problems = []
         for folder in self.all:
             with self.enter(folder) as here:
                 for entry in here.entries():
                     if entry.name.startswith(PROBE):  # of a start that was killed
-                        with contextlib.suppress(OSError):  # or somebody's folder of such a name
+                        with contextlib.suppress(OSError):  # or a folder of the user's with such a name
                             here.remove(entry.name)
         with self.enter(self.work) as work:
             name = f"{PROBE}{secrets.token_hex(4)}"
@@ -233,7 +234,7 @@ class Folders:
 
 @contextlib.contextmanager
 def _disk_trouble(path: Path) -> Iterator[None]:
-    """What the system refuses at `path` is a ConfigError, and what the disk cannot do now is StartLater."""
+    """Raises ConfigError if the system refuses a step at `path`, and StartLater if the disk cannot do it now."""
     try:
         yield
     except FileNotFoundError:

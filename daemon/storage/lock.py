@@ -16,8 +16,9 @@ BEATS = 10  # seconds: an idle daemon writes its status every 5 s (status.HEARTB
 
 
 class Lock:
-    """The lock ends with its process; no child inherits it. Some filesystems do not show a lock to other hosts. There
-    a daemon of another host is known by its heartbeat: it keeps rewriting status.json beside the lock."""
+    """A lock on a file, which ends with its process; no child inherits the lock. Some filesystems do not show a lock to
+    other hosts. There, a daemon of another host is recognised by its heartbeat: it keeps rewriting status.json beside
+    the lock."""
 
     def __init__(self, path: Path, wait: Callable[[float], object] = time.sleep) -> None:
         self.path = path
@@ -65,14 +66,15 @@ class Lock:
             os.close(fd)
 
     def is_ours(self) -> bool:
-        """Whether another daemon would try the file that we hold. After someone replaced work/, it would not."""
+        """Whether the file that we hold is still the file that another daemon would try, which is false once work/ was
+        replaced."""
         try:
             return os.path.samestat(os.fstat(self._fd), self.path.stat())
         except OSError:
             return False
 
     def _holder(self, fd: int, how: int) -> str:
-        """Who else holds the lock. "": the lock was free, and `fd` holds it now if the filesystem has locks."""
+        """Who else holds the lock; "" if the lock was free: `fd` holds it now, if the filesystem has locks."""
         holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
         is_trusted = True
         try:
@@ -84,7 +86,7 @@ class Lock:
         return holder if holder and not (is_trusted and _is_here(holder)) and self._beats() else ""
 
     def _beats(self) -> bool:
-        """Whether the holder is still at work: it did not sign off."""
+        """Whether the holder is still at work, that is, has not signed off."""
         before = self._heartbeat()
         for _ in range(BEATS):
             self._wait(1.0)

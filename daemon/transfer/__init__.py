@@ -8,8 +8,8 @@
     painting = Stylizer(device="cpu", weights="embedded").paint(photo, style, PRESETS["draft"])
     assert painting.shape == photo.shape
 
-A loss of your own: see terms.py. A network of your own in place of VGG19: see network/own.py. A picture of Pillow is
-taken as it is; a painting becomes one by `Image.fromarray((painting * 255).round().astype("uint8"))`.
+A loss of your own: see terms.py. A network of your own in place of VGG19: see network/own.py. Pictures of Pillow are
+accepted, too; `Image.fromarray((painting * 255).round().astype("uint8"))` makes a picture of Pillow of a painting.
 
 Paints in painter processes. Imports `daemon.assets` and nothing else of the daemon. Importing this package does not
 import torch; using `Stylizer` or `every_device` does. Read `losses.total` first: it is the whole loss as a sum.
