@@ -28,7 +28,7 @@ from daemon.storage.lock import Lock
 from daemon.text import escape
 
 LEFTOVER = re.compile(r"\.([0-9]{8}-[0-9]{6}-[0-9a-f]{8})\.tmp")
-SECOND_LOOK_SECONDS = 1.0  # a finding beside a running daemon counts if a second look finds it, too
+SECOND_LOOK_SECONDS = 1.0  # while a daemon runs, a finding counts only if a second look finds it, too
 
 Repair = Callable[[], object]
 
@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """The count. `gone`: archived files that users took away or changed; paintings are not counted."""
+    """The count. `gone`: archived originals that users took away or changed."""
 
     root: Path
     running: bool
@@ -120,7 +120,7 @@ class _Examination:
             self._found(version, f"work/ has format {escape(said[:20])}, not {FORMAT}", "Use the styled that made it.")
 
     def _work(self) -> None:
-        """The jobs in hand. Without a daemon, the next start puts these back or finishes them."""
+        """The jobs in hand. Without a daemon, the next start finishes these jobs or puts their photos back."""
         for directory in sorted(each for each in self.folders.work.iterdir() if each.is_dir()):
             try:
                 job = parse((directory / RECORD).read_text(), directory.name)
@@ -180,7 +180,7 @@ class _Examination:
         return again
 
     def _missing(self, entry: Entry) -> None:
-        """A job that was claimed, never ended and is not in work/."""
+        """Find the photo of a job that was claimed, never ended and is not in work/."""
         name = str(entry.facts.get("picture", entry.job))
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.at))
         path = self._search(entry)
@@ -189,7 +189,7 @@ class _Examination:
             advice = "Enter it in the journal: styled doctor --repair"
             self._found(path, what, advice, lambda: self.journal.write("returned", entry.job, name=path.name))
             return
-        self.report.accepted += 1  # and nothing on the right side: the count does not add up
+        self.report.accepted += 1  # nothing on the right side of the sum: the count does not add up
         sha256 = entry.facts.get("sha256", "not known")
         what = f"was claimed on {when} and is neither painted nor in any folder"
         self._found(Path(name), what, f"Restore it from a copy and drop it again; its SHA-256 is {sha256}.")
@@ -203,7 +203,7 @@ class _Examination:
         return None
 
     def _archived(self, entry: Entry) -> None:
-        """An archived file with its old size and time must have its old content."""
+        """Check that an archived file whose size and time are unchanged has its old content."""
         photo = [entry.facts.get("size"), entry.facts.get("mtime_ns")]
         for name, stamp in entry.facts.get("files", {}).items():
             path = self.folders.root / name
@@ -242,8 +242,8 @@ class _Examination:
     # repairs
 
     def _put_back(self, directory: Path) -> None:
-        """Put the files of a job without a record back to where the journal says that they came from, or else to the
-        default style."""
+        """Put the files of a job without a record back where the journal says that they came from, or into the inbox of
+        the default style."""
         entry = self.jobs.get(directory.name)
         place = Path(str(entry.facts.get("picture", "") if entry else ""))
         is_known = len(place.parts) > 1 and ".." not in place.parts and not place.is_absolute()

@@ -1,4 +1,4 @@
-"""Claims: a photo is taken out of the inbox, and put back if its way ends early or a crash ended it."""
+"""Claims: a photo is taken out of the inbox, and is put back if its way ends early or the daemon crashes."""
 
 import contextlib
 import dataclasses
@@ -24,8 +24,8 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
-BYTES_PER_PIXEL = 32  # of a file, at most: four channels of floats, and their copy in smaller sizes
-SPARE_BYTES = 1 << 28  # of a file, for all that is no pixel: texts, profiles, films of a phone
+BYTES_PER_PIXEL = 32  # most bytes of a file per pixel: four channels of floats, and copies of them in smaller sizes
+SPARE_BYTES = 1 << 28  # most bytes of a file beside its pixels: texts, profiles, a phone's short films
 
 
 class JobStore:
@@ -36,13 +36,13 @@ class JobStore:
         self.records = JobRecords(folders)
         self.journal = self.records.journal
         self.delivery = Delivery(folders, self.records)
-        self._names = threading.Lock()  # choosing a name in the inbox and moving a file onto it is one step
-        self._rescue = threading.Lock()  # guards the next line; one thread at a time takes a job back
-        self._stranded: dict[str, Job] = {}  # the disk does not let these jobs go anywhere now
+        self._names = threading.Lock()  # guards the choice of a name in the inbox until the file has that name
+        self._rescue = threading.Lock()  # guards the next line; only a single thread at a time takes a job back
+        self._stranded: dict[str, Job] = {}  # jobs that the disk does not let go on now
 
     def take(self, photo: InboxPhoto) -> Job | None:
-        """Claim by rename. None: the photo has gone, or a link is where its folder was. Sidecar and mask go first:
-        after a crash in between they are put back, and a photo is never claimed without its settings."""
+        """Claim the photo by a rename. Returns None if the photo has gone or a link is where its folder was. Sidecar
+        and mask move first: a crash in between puts them back, and no photo is ever claimed without its settings."""
         seen = photo.signature
         job = Job(new_id(), photo.style, photo.folder, photo.name, photo.companions)
         job = dataclasses.replace(job, size=seen.size, mtime_ns=seen.mtime_ns)
@@ -71,7 +71,7 @@ class JobStore:
 
     def _claim(self, home: Folder, job: Job, spelled: Sequence[str]) -> tuple[str, ...]:
         """Move the job's files out of their folder of the inbox. Returns the companions that were there. `spelled`: the
-        names of the companions on the disk, which here get the photo's spelling."""
+        names of the companions on the disk, which get the photo's spelling in work/."""
         present = []
         with self.folders.enter(self.records.directory(job)) as work:
             for companion, own in zip(job.companions, spelled, strict=True):
@@ -82,21 +82,21 @@ class JobStore:
         return tuple(present)
 
     def open(self, job: Job, signature: Signature, max_megapixels: float = math.inf) -> tuple[Handle, str]:
-        """Make the claimed photo durable and enter it in the journal. Returns it, open for reading, and its SHA-256.
+        """Make the claimed photo durable and enter it in the journal. Returns the open photo and its SHA-256.
 
-        Raises SourceChanged if it is not the file that the inbox saw, JobError if it is larger than any picture of
-        `max_megapixels` (a file of nothing but holes costs its owner nothing), Unreadable if the disk cannot read it.
+        Raises SourceChanged if the photo is not the file that the inbox saw, JobError if the file is larger than any
+        picture of `max_megapixels` (a sparse file can claim any length), and Unreadable if the disk cannot read it.
         """
         try:
             with self.folders.enter(self.records.directory(job)) as work:
                 handle = work.file(job.name)
-        except FileNotFoundError:  # or it was swapped for a link, a socket, a FIFO …
+        except FileNotFoundError:  # or the photo was swapped for a link, a socket, a FIFO …
             raise SourceChanged from None
         status = os.fstat(handle.fd)
         if Signature.of(status) != signature:
             raise SourceChanged
         _check_length(status.st_size, max_megapixels)
-        os.fsync(handle.fd)  # its writer may not have done so, and from here on we keep it
+        os.fsync(handle.fd)  # the program that wrote it may not have fsynced it, and from here on we keep it
         try:
             digest = sha256(handle.fd)
         except OSError as error:
@@ -115,8 +115,9 @@ class JobStore:
             raise SourceChanged
 
     def check_companions(self, job: Job, home: Path) -> None:
-        """Raises SourceChanged if a sidecar or a mask has come into `home`, the photo's folder of the inbox, since the
-        claim: it goes back into the inbox with the photo. If another photo of this name is there, it is that photo's.
+        """Raises SourceChanged if a sidecar or a mask of the photo has come into `home`, the photo's folder of the
+        inbox, since the claim; the photo then goes back and is claimed with them. A new photo of the same name in
+        `home` owns them instead.
         """
         late = [job.name + ending for ending in (SIDECAR, MASK) if job.name + ending not in job.companions]
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.folders.enter(home) as folder:
@@ -129,7 +130,7 @@ class JobStore:
 
     def companion(self, job: Job, ending: str, max_megapixels: float = math.inf) -> Handle | None:
         """The claimed sidecar (".yaml") or mask (".mask.png"), open for reading; None if the photo has none. Raises
-        JobError if it is larger than any picture of `max_megapixels`."""
+        JobError if the file is larger than any picture of `max_megapixels`."""
         name = job.name + ending
         if name not in job.companions:
             return None
@@ -139,11 +140,11 @@ class JobStore:
         return file
 
     def put_back(self, job: Job) -> None:
-        """Return all files to the inbox, under another name if a new file has theirs."""
+        """Return all files to the inbox, under another name if a new file has their name."""
         self.delivery.discard_temporary(job)
         try:
             work = self.folders.enter(self.records.directory(job))
-        except FileNotFoundError:  # a person took it away
+        except FileNotFoundError:  # a person took the photo away
             self.records.close(job, "returned", name=job.name)
             return
         with work:
@@ -167,8 +168,9 @@ class JobStore:
         return name
 
     def spread(self, job: Job, signature: Signature, styles: Sequence[str], max_megapixels: float = math.inf) -> None:
-        """Put a copy of the photo into the inbox of each style, and end this job. Raises SourceChanged and OSError, and
-        before anything is copied RetryLater if the disk has no room, JobError as `open`; then no copy is left."""
+        """Put a copy of the photo into the inbox of each style, and end this job. Raises SourceChanged, OSError,
+        RetryLater if the disk has no room for the copies, and JobError as `open`; after an exception no copy is
+        left."""
         _check_length(signature.size, max_megapixels)
         free = self.folders.room()
         if free is not None and free[0] < len(styles) * signature.size:
@@ -179,7 +181,8 @@ class JobStore:
             self.abandon(copy)
 
     def recover(self) -> tuple[int, int]:
-        """After a crash: finish what was decided, put the rest back. Returns how many jobs of each."""
+        """After a crash, finish the jobs whose outcome was decided and put the other photos back. Returns both
+        counts."""
         self.journal.begin()
         finished, jobs = [], self.records.all()
         for copy in half_made(jobs):
@@ -197,7 +200,7 @@ class JobStore:
         return finished.count(True), finished.count(False)
 
     def abandon(self, job: Job) -> None:
-        """Resolve one job whose way ended early. If the disk does not allow that now, `tend` tries again."""
+        """Resolve a job whose way ended early. If the disk does not allow that now, `tend` tries again."""
         with self._rescue:
             self._abandon(job)
 
@@ -236,14 +239,16 @@ class JobStore:
 
 
 def _check_length(length: int, max_megapixels: float) -> None:
-    """Before a file is read to its end."""
+    """Raises JobError if a file of this length cannot be a picture of `max_megapixels`; asked before the file is
+    read."""
     if length > SPARE_BYTES + max_megapixels * 1e6 * BYTES_PER_PIXEL:
         size = f"{length / 1e9:,.1f} GB, more than a picture of {max_megapixels:g} megapixels can have"
         raise JobError(f"The file has {size}.", "Save it again as a picture, or raise max_megapixels in config.yaml.")
 
 
 def _can_move(source: Folder, name: str, target: Folder, new: str) -> bool:
-    """Whether `target` has nothing called `new`, or the same file because a power loss kept only half of a move."""
+    """Whether `target` has nothing called `new`, or has the same file under this name because a power loss kept only
+    half of a move."""
     try:
         return os.path.samestat(source.stat(name), target.stat(new))
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """Where the files of a job end up: the painting in outbox/, the original in done/ or, with its reason, in failed/.
 
 The painting or the reason is made in work/<id>/, where nobody else may write. Then the outcome is written into the
-job's record, and only then is it carried out, so that a crash in between is finished and not repeated. One suffix
-serves all folders, and no user's file is ever overwritten.
+job's record, and only then is it carried out, so that a delivery is finished after a crash and not repeated. The files
+of a job get the same suffix in all folders, and no user's file is ever overwritten.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ REASON = ".txt"
 
 
 class Delivery:
-    """The ends of all jobs of one root. Thread-safe."""
+    """Delivers or sets aside the jobs of one root. Thread-safe."""
 
     def __init__(self, folders: Folders, records: JobRecords) -> None:
         self.folders = folders
         self.records = records
-        self._names = threading.Lock()  # choosing a name and moving a file onto it is one step
+        self._names = threading.Lock()  # guards the choice of a name until the file has that name
 
     def open_temporary(self, job: Job) -> Handle:
         """The file that becomes the painting, empty and open for writing."""
@@ -40,7 +40,7 @@ class Delivery:
 
     def deliver(self, job: Job, extension: str, *, delete_original: bool) -> Path:
         """Give the finished, fsynced painting its name, then archive the original. Returns the painting's path."""
-        sync(self.records.directory(job))  # a missing file means a delivered painting: no power loss may take the file
+        sync(self.records.directory(job))  # a missing file means a delivered painting, also after a power loss
         with self._names:
             outcome = dataclasses.replace(
                 self._free_outcome(job, "delivered", extension), delete_original=delete_original
@@ -64,7 +64,7 @@ class Delivery:
             self._carry_out(job)
 
     def take_over(self, job: Job) -> None:
-        """Earlier versions made a painting in outbox/, beside its later place: bring it here."""
+        """Move a painting that an earlier version made in outbox/, beside its later place, into work/."""
         with contextlib.suppress(OSError), self.folders.enter(self._place("outbox", job)) as outbox:
             name = f".{job.id}.tmp"
             if stat.S_ISREG(outbox.stat(name).st_mode):
@@ -98,20 +98,22 @@ class Delivery:
         return Outcome(kind, name, painting(name) if kind == "delivered" else "")
 
     def _opened(self, opened: contextlib.ExitStack, place: Path) -> Folder | None:
-        """None: nothing lies there, or the way is blocked, which the move onto the chosen name will say."""
+        """The open folder. None if there is no such folder, or if the way is blocked: then the move raises the
+        reason."""
         with contextlib.suppress(OSError):
             return opened.enter_context(self.folders.enter(place))
         return None
 
     def _decided(self, job: Job, outcome: Outcome) -> Job:
-        """The job with its outcome, on the disk: from here on, a crash changes nothing."""
+        """Write the outcome into the job's record. From here on, a crash changes nothing."""
         decided = dataclasses.replace(job, outcome=outcome)
         self.records.write(decided)
         return decided
 
     def _carry_out(self, job: Job) -> Path:
-        """Move what the job made onto its name, archive the original, and close the job. Returns the painting's path
-        or the failed original's. If a user's file took the name meanwhile, the next free name is chosen."""
+        """Move the painting or the reason onto its name, archive the original, and close the job. Returns the
+        painting's path or the failed original's. If a user's file took the name meanwhile, the next free name is
+        chosen."""
         while True:
             outcome = job.outcome
             assert outcome is not None
@@ -142,7 +144,7 @@ class Delivery:
         """Move what the job made to `place/name`, unless an earlier try has done so. Returns the stamp of the file."""
         try:
             made = Handle.open(self.records.made(job), os.O_RDONLY)
-        except FileNotFoundError:  # only this move takes it away; a user may have taken a delivered painting since
+        except FileNotFoundError:  # only this move takes it away; a user may have taken the painting since
             with contextlib.suppress(OSError), self.folders.enter(place) as folder:
                 return folder.stamp(name)
             return None

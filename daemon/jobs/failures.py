@@ -17,8 +17,8 @@ from daemon.processes.painters import Painters
 from daemon.processes.style_cache import StyleCache
 from daemon.transfer.steps import Step
 
-TRIES = 3  # a photo that ends its painter or reader so often, alone, is set aside
-ROW = 3  # different photos in a row that end their painter: the device may be sick
+TRIES = 3  # a photo that ends its painter or reader so often is set aside
+ROW = 3  # if so many different photos in a row end their painter, the device may be sick
 KEPT = 1000  # photos whose deaths are remembered
 
 
@@ -26,7 +26,7 @@ class Verdict(Enum):
     """What to do with the photo that a process died on."""
 
     RETRY = "retry"
-    TEST_DEVICE = "test_device"  # first; the death is not counted yet
+    TEST_DEVICE = "test_device"  # then ask again; the death is not counted yet
     SET_ASIDE = "set_aside"
 
 
@@ -36,15 +36,15 @@ class FailureTracker:
     def __init__(self) -> None:
         self._deaths: LRUCache[Signature, list[str | None]] = LRUCache(KEPT)  # on which painter or, None, reader
         self._row: set[Signature] = set()  # photos that ended a painter since the last finished painting
-        self._bugs: set[Signature] = set()  # photos whose job broke down since then
+        self._bugs: set[Signature] = set()  # photos whose job broke down since the last finished painting
         self._lock = threading.Lock()
 
     def record_death(self, photo: Signature, painter: str | None, *, alone: bool) -> Verdict:
         """A process died on the photo. `painter`: its name, None for a reader; `alone`: there is only one painter.
 
-        TEST_DEVICE: too many photos in a row ended their painter. The caller tests the device; if it works, the caller
-        says `device_passed` and asks again. Among several painters, the last try of a photo needs a second painter to
-        die: one painter may be sick.
+        TEST_DEVICE: too many photos in a row ended their painter. The caller tests the device; if the device works, the
+        caller calls `device_passed` and asks again. Among several painters, a photo is only set aside after it ended
+        two of them, because a single painter may be sick.
         """
         with self._lock:
             if painter is not None:
@@ -57,7 +57,8 @@ class FailureTracker:
             return Verdict.SET_ASIDE if len(self._deaths[photo]) >= TRIES else Verdict.RETRY
 
     def record_bug(self, photo: Signature) -> bool:
-        """The job of this photo broke down. Whether so many have, one after another, that no photo can be to blame."""
+        """Count a photo whose job broke down. Returns whether so many jobs in a row broke down that no photo is to
+        blame."""
         with self._lock:
             self._bugs.add(photo)
             return len(self._bugs) >= ROW
@@ -68,7 +69,7 @@ class FailureTracker:
             return len(self._deaths.get(photo, ()))
 
     def device_passed(self) -> None:
-        """The device works: each photo in the row ended its painter by itself."""
+        """The device works: the photos themselves ended their painters."""
         with self._lock:
             self._row.clear()
 
@@ -80,7 +81,7 @@ class FailureTracker:
             self._deaths.pop(photo, None)
 
     def forget(self, photo: Signature) -> None:
-        """The photo was set aside. If it comes back, it has all its tries."""
+        """The photo was set aside. If it comes back, it has all its tries again."""
         with self._lock:
             self._deaths.pop(photo, None)
             self._row.discard(photo)
@@ -119,6 +120,6 @@ def device_works(
             painter.paint(pictures[0][0], pictures, settings.recipe, threads, on_step, patience)
     except PainterDied:
         return False
-    except JobError:  # the painter lives, and says what it cannot do
+    except JobError:  # the painter lives, and says why it cannot paint this
         pass
     return True

@@ -2,14 +2,14 @@
 
 The folders decide the state of a job; the journal counts and explains. A line is `<CRC-32 in hex> <JSON>`:
 
-    claimed    the photo's sha256, size and mtime_ns, as soon as the photo is ours
+    claimed    the photo's sha256, size and mtime_ns, as soon as the photo is in work/
     delivered  the painting and the archived files, {path below the root: [size, mtime_ns]}
     failed     the archived files and the reason; both with `seen`, see seen_time
     returned   put back into the inbox
     counted    how many jobs were delivered and failed of which no file is left (see journal_compaction)
 
-A job's last line, with all lines before it, is durable before the job's folder in work/ goes away. After a crash a job
-may end twice; then the later line counts. A power loss may leave a torn last line.
+A job's last line, with all lines before it, is durable before the job's folder in work/ goes away. After a crash, a job
+may have two last lines; the later line counts. A power loss may leave a torn last line.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ class Journal:
                 self._sound = False
                 if os.write(fd, data) < len(data):  # the disk is full
                     os.ftruncate(fd, before)
-                    os.write(fd, data)  # raises the reason, or works now
+                    os.write(fd, data)  # raises the reason, or succeeds now
                 if what in ENDINGS:
                     os.fsync(fd)
                 self._sound = True
@@ -86,7 +86,7 @@ class Journal:
                 sync(self.path.parent)
 
     def begin(self) -> None:
-        """Make an empty journal if there is none, so that everybody who looks finds one. A full disk is no error."""
+        """Make an empty journal if there is no journal, so that every reader finds a file. A full disk is no error."""
         with contextlib.suppress(OSError):
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o664))
 
@@ -159,7 +159,7 @@ def read(path: Path) -> Iterator[tuple[int, Event | None]]:
     except FileNotFoundError:
         return
     with file:
-        damaged: list[int] = []  # a whole line behind them tells damage from a torn end
+        damaged: list[int] = []  # only a torn end has no whole line behind it
         for number, data in enumerate(file, start=1):
             event = parse(data.removesuffix(b"\n")) if data.endswith(b"\n") else None
             if event is None:

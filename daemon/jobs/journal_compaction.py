@@ -1,8 +1,8 @@
-"""Compaction keeps the journal short: one line that counts replaces the lines of all jobs that have no file left in
-done/ or failed/. All other lines are kept byte for byte.
+"""Compaction keeps the journal short: a single line with counts replaces the lines of all jobs that have no file left
+in done/ or failed/. All other lines are kept byte for byte.
 
-Compaction runs while the daemon works: lines that are appended meanwhile go behind the kept ones, and the new journal
-takes the old one's name in one step.
+Compaction runs while the daemon works: lines that are appended meanwhile go behind the kept lines, and the new journal
+replaces the old journal in one step.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ COUNTS = ("delivered", "failed", "gone")
 
 
 def compact(journal: Journal, folders: Folders) -> int:
-    """Returns how many jobs' lines were removed: none if a line is damaged, which `styled doctor` names. Raises OSError
+    """Returns how many jobs' lines were removed: 0 if a line is damaged, which `styled doctor` reports. Raises OSError
     if nothing was changed."""
     length = journal.sound_length()
     closed = _closed(journal.path, length, folders) if length else {}
@@ -78,7 +78,7 @@ def _closed(path: Path, length: int, folders: Folders) -> dict[str, Entry]:
 def _waiting(folders: Folders) -> set[tuple[int, int]]:
     """(size, mtime_ns) of each file in inbox/ and in work/."""
     found = set()
-    for top in (folders.inbox, folders.work):  # in the way of a photo: none passes unseen
+    for top in (folders.inbox, folders.work):  # in the order in which a photo moves, so that no photo is missed
         with folders.enter(top) as place:
             for folder, name in place.walk():
                 with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The way of one photo, from the inbox to the outbox: claim, read, paint, deliver."""
+"""The way of a photo from the inbox to the outbox: claim, read, paint, deliver."""
 
 import contextlib
 import dataclasses
@@ -123,7 +123,8 @@ class Pipeline:
 
     @contextlib.contextmanager
     def _in_hand(self, job: Job) -> Iterator[None]:
-        """An exception, even while an error is handled, leaves the photo in a safe folder."""
+        """Show the job in the status, and put the photo into a safe folder at any exception, even in an error's
+        handler."""
         self.status.begin(job.id, job.place, job.style)
         try:
             yield
@@ -135,8 +136,8 @@ class Pipeline:
             self.status.end(job.id)
 
     def spread(self, job: Job, signature: Signature, config: Config) -> bool:
-        """Whether the photo is for other styles than that of its folder, and now lies in their inboxes. Raises
-        SourceChanged if it is still being written."""
+        """Whether the photo is for other styles than its folder's, and copies of it now lie in their inboxes. Raises
+        SourceChanged if the photo is still being written."""
         try:
             sidecar = self._sidecar(job, config)
             styles = styles_of(job, sidecar.style if sidecar else (), config.styles)
@@ -255,7 +256,7 @@ class Pipeline:
             return b""
 
     def report(self, result: JobResult) -> None:
-        """A painting was delivered."""
+        """Count, log and announce a delivered painting."""
         self.status.count(delivered=1)
         times = {"seconds": result.seconds, "waited": result.waited}
         extra = about(Event.PAINTED, path=escape(str(result.path)), style=result.style, **times)
@@ -272,7 +273,8 @@ class Pipeline:
 
     def break_off(self, job: Job, photo: Signature, bug: Exception, started: float) -> None:
         """A bug ends this job and no other: the photo is set aside, so that it does not meet the bug again and again.
-        Raises ServicePaused if every photo meets one, and the bug if the photo's end was decided before."""
+        Raises ServicePaused if every photo meets a bug, and the bug itself if the photo's outcome was decided
+        before."""
         extra = about(Event.JOB_BROKE, style=job.style)
         log.error("%s: %s", job, broken_down(bug), exc_info=bug, extra=extra)
         if self.failures.record_bug(photo):

@@ -1,9 +1,8 @@
 """A job: its record work/<id>/job.json says where the photo came from and, later, what became of it.
 
-work/<id>/job.json      written first
-work/<id>/photo.jpg     the original, renamed out of the inbox, with its sidecar and mask
-work/<id>/.made         the painting, or the text that says why there is none, until it is moved out
-work/journal            a line when the photo is ours and a line when it no longer is
+work/<id>/job.json      written first work/<id>/photo.jpg     the original, renamed out of the inbox, with its sidecar
+and mask work/<id>/.made         the painting, or the text with the reason of a failure, until that file is moved out
+work/journal            a line when the photo comes into work/ and a line when it leaves work/
 """
 
 import contextlib
@@ -31,7 +30,7 @@ Fate = Literal["delivered", "failed", "spread"]  # spread: copies went to severa
 RECORD = "job.json"
 TEMPORARY = f".{RECORD}.tmp"  # write_atomically's
 MADE = ".made"
-OWN = (MADE, TEMPORARY, RECORD)  # the files in a job's folder that are no user's
+OWN = (MADE, TEMPORARY, RECORD)  # the files in a job's folder that are styled's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A photo that is ours: `work/<id>/` holds it. `folder` is relative to its style's folder, "" at the top;
-    `size` (bytes) and `mtime_ns` are the photo's as the inbox saw them."""
+    """A photo in `work/<id>/`. `folder` is relative to its style's folder, "" at the top; `size` (bytes) and `mtime_ns`
+    are the photo's as the inbox saw them."""
 
     id: str
     style: str
@@ -58,7 +57,7 @@ class Job:
     outcome: Outcome | None = None
     size: int = -1
     mtime_ns: int = 0
-    copy_of: str = ""  # the job whose photo this is a copy of; see spread.py
+    copy_of: str = ""  # the job that copied this photo, see spread.py
 
     @property
     def place(self) -> str:
@@ -87,7 +86,7 @@ class JobResult:
     waited: float = 0.0  # seconds from the claim to the end, without those of painting
     record: Provenance | None = None
     thumbnails: Thumbnails | None = field(default=None, repr=False)
-    film: bytes = field(default=b"", repr=False)  # of the painting's way, an animated WebP
+    film: bytes = field(default=b"", repr=False)  # an animated WebP of the painting's making
 
     @property
     def delivered(self) -> bool:
@@ -109,7 +108,7 @@ class JobRecords:
         return self.work / job.id / job.name
 
     def made(self, job: Job) -> Path:
-        """What the job makes, a painting or a reason, before it gets its name in outbox/ or failed/."""
+        """The painting or the text with the reason, before that file gets its name in outbox/ or failed/."""
         return self.work / job.id / MADE
 
     def begin(self, job: Job) -> None:
@@ -137,7 +136,8 @@ class JobRecords:
         return [job for directory in directories if (job := self.read(directory)) is not None]
 
     def read(self, directory: Path) -> Job | None:
-        """The job in this folder; None if its record is missing or damaged. Such a folder is left alone."""
+        """The job in this folder; None if its record is missing or damaged. A folder without a readable record is left
+        alone."""
         name, damaged = escape(str(directory)), about(Event.RECORD_DAMAGED, path=str(directory))
         try:
             return parse((directory / RECORD).read_text(), directory.name)
@@ -174,7 +174,7 @@ def new_id() -> str:
 def parse(text: str, name: str) -> Job:
     """The record in the folder `name`. Raises ValueError, TypeError or KeyError if `text` is no such record.
 
-    Not by pydantic: names of files may hold bytes that are no UTF-8, and pydantic refuses such texts.
+    Checked by hand: names of files may hold bytes that are not UTF-8, and pydantic refuses such texts.
     """
     record: dict[str, Any] = json.loads(text)
     outcome = record.pop("outcome")

@@ -19,7 +19,7 @@ SAFE_HISTORY = 5  # curvature pairs
 
 def paint_with_safe_retry(paint: Callable[[Recipe], Painted], recipe: Recipe, name: object) -> Painted:
     """What `paint` returns for the recipe or, if it raises DegeneratePainting, for the recipe's safe settings. Raises
-    JobError if that painting is degenerate, too."""
+    JobError if the second painting is degenerate, too."""
     try:
         return paint(recipe)
     except DegeneratePainting as flaw:
@@ -32,7 +32,8 @@ def paint_with_safe_retry(paint: Callable[[Recipe], Painted], recipe: Recipe, na
 
 
 def safe(recipe: Recipe) -> Recipe:
-    """The recipe with the preset's balance, a start from the photo and a shorter history; the rest is the user's."""
+    """The recipe with the preset's balance, a start from the photo and a shorter history; other settings stay the
+    user's."""
     history = min(recipe.history, SAFE_HISTORY)
     return dataclasses.replace(
         recipe, style_weight=1.0, content_weight=1.0, smoothness=1.0, start="content", history=history

@@ -1,7 +1,7 @@
-"""How long this machine has run with styled on it: seconds that no setting of the wall clock moves.
+"""How long this machine has run with styled: a count of seconds that a change of the wall clock does not affect.
 
-The kernel's clock since the boot counts, also while the machine sleeps and between two runs of styled. What lies
-between two boots does not count, because only the wall clock could tell how long that was. `work/clock` keeps the sum.
+The time since the boot counts by the kernel's clock, also while the machine sleeps and between two runs of styled. The
+time between two boots does not count, because only the wall clock could measure it. `work/clock` keeps the sum.
 """
 
 import contextlib
@@ -15,27 +15,27 @@ from daemon.text import duration
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-LEAP_SECONDS = 600.0  # the wall clock is set by less than that every day, by network time
+LEAP_SECONDS = 600.0  # network time changes the wall clock by less than that every day
 LARGEST = 4096  # bytes of work/clock
 LONGEST = 1e12  # s; no clock of ours shows more
 DAY = 86_400.0  # s
-OFF_DAYS = 30.0  # a machine that was off for longer, by its wall clock, may have a wrong clock
+OFF_DAYS = 30.0  # if a machine was off for longer by its wall clock, the clock may be wrong
 
 
 def boot_seconds() -> float:
-    """Seconds since the boot, with those of sleep."""
+    """Seconds since the boot, including sleep."""
     return time.clock_gettime(BOOT_CLOCK)
 
 
 def boot_id() -> str:
-    """What names this boot; "" where the system has no name for it."""
+    """A name of this boot; "" where the system gives no name."""
     with contextlib.suppress(OSError):
         return BOOT_ID.read_text().strip()
     return ""
 
 
 class SeenTime:
-    """The clock of one root. Thread-safe. It never goes back; after a crash and a reboot it may have lost an hour."""
+    """The clock of one root. It never goes back, but may lose an hour by a crash and a reboot. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,20 +52,20 @@ class SeenTime:
             return self._base + boot_seconds()
 
     def at_least(self, seconds: float) -> float:
-        """The same, never less than a time that was seen before: work/clock may have been lost."""
+        """The same, but at least `seconds`, a time that was seen before: work/clock may have been lost."""
         with self._lock:
             self._load()
             self._base = max(self._base, seconds - boot_seconds())
             return self._base + boot_seconds()
 
     def save(self) -> None:
-        """Write work/clock. A disk that does not take it costs seen time at the next boot, and nothing else."""
+        """Write work/clock. If the disk refuses, only seen time is lost at the next boot."""
         facts = {"seen": self.now(), "since_boot": boot_seconds(), "boot": boot_id(), "wall": time.time()}
         with contextlib.suppress(OSError):
             write_atomically(self._path, json.dumps(facts) + "\n", durable=False)
 
     def leap(self) -> str:
-        """By how much the wall clock has leapt since the last call, in words; "" if it runs evenly."""
+        """By how much the wall clock was changed since the last call, in words; "" if it runs evenly."""
         with self._lock:
             self._load()
             drift = time.time() - boot_seconds()

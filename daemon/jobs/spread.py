@@ -1,4 +1,4 @@
-"""One photo in several styles: a copy of it goes into the inbox of each, and then the photo itself is gone.
+"""A photo in several styles: a copy goes into the inbox of each style, and then the photo itself is removed.
 
 work/<id>/ holds the photo, and a folder work/<id>/ of its own holds each copy, with the photo's id in its record. The
 photo's record says when all copies are whole. A crash before that removes the copies and puts the photo back; a crash
@@ -21,8 +21,8 @@ from daemon.storage.folder import Folder
 
 
 def styles_of(job: Job, named: Sequence[str], styles: Iterable[str]) -> list[str]:
-    """The styles that a photo goes to instead of being painted from its own folder: those of its sidecar, or all if
-    it lies in the folder for every style. [] if it is painted where it lies. `named`: the sidecar's."""
+    """The styles that get copies of a photo: those in its sidecar (`named`), or all if the photo lies in the folder for
+    every style. [] if the photo is painted in the style of its own folder."""
     wanted = named or (job.style,)
     if EVERY_STYLE in wanted:
         return list(styles)
@@ -31,13 +31,13 @@ def styles_of(job: Job, named: Sequence[str], styles: Iterable[str]) -> list[str
 
 def copies(records: JobRecords, job: Job, signature: Signature, styles: Sequence[str]) -> list[Job]:
     """A job of its own for each style, with copies of the photo, its mask and its settings, and the decision in the
-    record of `job`. Raises SourceChanged if the photo is still being written, OSError if the disk fails; then no copy
-    is left."""
+    record of `job`. Raises SourceChanged if the photo is still being written, OSError if the disk fails; after that no
+    copy is left."""
     made: list[Job] = []
     try:
         for style in styles:
             made.append(_copy(records, job, signature, style))
-        _source(records, job, job.name, signature)  # once more: has it changed meanwhile?
+        _source(records, job, job.name, signature)  # did the photo change meanwhile?
         records.write(dataclasses.replace(job, outcome=Outcome("spread", job.name)))
     except BaseException:
         for copy in made:
@@ -47,14 +47,14 @@ def copies(records: JobRecords, job: Job, signature: Signature, styles: Sequence
 
 
 def remove(records: JobRecords, job: Job) -> None:
-    """Remove a job with all its files, without a line in the journal, which never heard of the job."""
+    """Remove a job with all its files, without a line in the journal, which does not know the job."""
     for name in job.names:
         records.photo(job).with_name(name).unlink(missing_ok=True)
     records.remove(job)
 
 
 def half_made(jobs: Sequence[Job]) -> list[Job]:
-    """Of the jobs that a crash left, the copies whose photo is still there undecided."""
+    """Of the jobs that a crash left, the copies whose photo is still there without a decision."""
     undecided = {job.id for job in jobs if job.outcome is None}
     return [job for job in jobs if job.copy_of in undecided]
 
@@ -85,7 +85,7 @@ def _copy(records: JobRecords, job: Job, signature: Signature, style: str) -> Jo
 
 
 def _source(records: JobRecords, job: Job, name: str, signature: Signature | None) -> Handle:
-    """A file of the job, open for reading. Raises SourceChanged if it is no file, or not the file of this signature."""
+    """A file of the job, open for reading. Raises SourceChanged if it is no regular file or has another signature."""
     try:
         with Folder.open(records.directory(job)) as work:
             handle = work.file(name)
@@ -97,7 +97,8 @@ def _source(records: JobRecords, job: Job, name: str, signature: Signature | Non
 
 
 def _copy_file(source: Handle, target: Path) -> None:
-    """A durable copy with the source's time and rights. Holes stay holes: a file of holes costs its owner nothing."""
+    """A durable copy with the source's time and rights. Holes stay holes, because a sparse file may claim any
+    length."""
     status = os.fstat(source.fd)
     with truncated_file(target, 0o666) as fd:
         offset = 0

@@ -1,4 +1,4 @@
-"""What painting one photo gave: the painting, and all that its record says about how it was computed."""
+"""The result of painting a photo: the painting, and how it was computed, for its record."""
 
 import math
 import os
@@ -21,7 +21,7 @@ class PaintResult(Generic[Pixels]):
     """A painting with its trace. `Pixels`: a SharedArray in the daemon, an array in `styled paint`."""
 
     painting: Pixels
-    recipe: Recipe  # that was really used: perhaps the safe one of a second try
+    recipe: Recipe  # the recipe that was used: after a second try, the safe recipe
     painter: PainterInfo
     threads: int  # of the CPU
     pictures: tuple[StyleSource, ...]
@@ -71,7 +71,7 @@ class PaintResult(Generic[Pixels]):
 
 
 class StepLog:
-    """The steps of one attempt to paint, from now on; `add` is called for each."""
+    """The steps of an attempt to paint. `add` is called for each step."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -90,7 +90,7 @@ class StepLog:
     def result(
         self, painting: Pixels, recipe: Recipe, painter: PainterInfo, threads: int, pictures: Sequence[StyleSource]
     ) -> PaintResult[Pixels]:
-        """The attempt gave `painting`."""
+        """The result of the attempt, which gave `painting`."""
         return PaintResult(
             painting,
             recipe,

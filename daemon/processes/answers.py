@@ -1,7 +1,7 @@
 """Answers of a child to the daemon: JSON, byte strings and descriptors.
 
-A photo that takes over its decoder has taken over a reader, and then speaks for it. So an answer is no pickle, which
-could run anything in the daemon: it holds plain values, and fields of those classes of ours that `know` names.
+A malicious photo that takes control of its decoder controls the reader and its answers. So an answer is no pickle,
+which could run code in the daemon: it holds plain values, and fields of the classes that `know` names.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ _LOG_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"
 
 
 class AnswerError(Exception):
-    """The other side sent what is no answer."""
+    """The other side sent something that is no answer."""
 
 
 def know(*classes: type) -> None:
@@ -77,7 +77,7 @@ def fields_of(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, blobs: list[bytes], handles: list[Handle]) -> Any:
-    """JSON for `value`. What JSON has no word for is {kind: content}."""
+    """JSON for `value`. A value that JSON has no type for becomes {kind: content}."""
     if value is None or isinstance(value, bool | int | float | str):
         return value if type(value) in (bool, int, float, str, type(None)) else _base(value)
     if isinstance(value, bytes):
@@ -104,7 +104,7 @@ def _plain(value: Any, blobs: list[bytes], handles: list[Handle]) -> Any:
 
 
 def _base(value: Any) -> Any:
-    """An enumeration's member, or a number of numpy that is a float, as what it is."""
+    """An enumeration's member or a number of numpy, as a plain value."""
     return next(kind(value) for kind in (bool, int, float, str) if isinstance(value, kind))
 
 

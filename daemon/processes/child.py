@@ -1,7 +1,7 @@
 """The daemon's side of a child process: start it, call it, notice its death.
 
 A child is spawned, never forked, so that it inherits no lock and no thread. It ignores the terminal's Ctrl+C, which is
-for the daemon. It ends when the daemon ends, in whatever way the daemon ends.
+for the daemon, and ends when the daemon ends, however that happens.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from daemon.errors import WorkerDied
 from daemon.processes.child_process import serve
 from daemon.processes.messages import CrashError, Factory, GoneError, Progress, SilentError, answer_of, send
 
-KILLED_SECONDS = 5.0  # for the system to end a process that was killed
+KILLED_SECONDS = 5.0  # within which the system ends a process that was killed
 _spawn = get_context("spawn")
 
 
@@ -60,8 +60,8 @@ class Child:
     def ready(self, patience: float | None = None) -> Any:
         """Start the process if it does not run, and wait for its `ready_info`.
 
-        Raises WorkerDied if the process ends before, or is killed after `patience` seconds without a sign of life, and
-        ConfigError if its factory does.
+        Raises WorkerDied if the process ends before that or is killed after `patience` seconds without a sign of life,
+        and ConfigError if its factory raises it.
         """
         self.start()
         if not self._is_up:
@@ -74,7 +74,7 @@ class Child:
     ) -> Any:
         """Run `method` in the child. A method that reports gets `progress` as a keyword; each report is a sign of life.
 
-        Raises WorkerDied if the child ends, or is killed after `patience` seconds without a sign of life, and the
+        Raises WorkerDied if the child ends, or is killed after `patience` seconds without a sign of life, and every
         JobError, ConfigError or error of the resident's `answers_with` that the method raises.
         """
         self.ready()
@@ -107,7 +107,7 @@ class Child:
             return answer_of(self._connection, progress, patience)
         except SilentError:
             self.kill()
-            self._process.join(KILLED_SECONDS)  # until then it looks alive, and the next caller would die with it
+            self._process.join(KILLED_SECONDS)  # until then the process looks alive, and the next caller would get it
             raise WorkerDied(f"the {self.name} gave no sign of life for {patience:g} s") from None
         except CrashError as crash:
             self._process.join(KILLED_SECONDS)

@@ -24,7 +24,7 @@ Answer = Callable[[str, object], None]  # (kind, value), see messages.answer_of
 
 
 class LogForwarder(logging.Handler):
-    """Sends log records, with their event and its fields, to the daemon's log by the way of the answers."""
+    """Sends log records, with their event and its fields, to the daemon's log, on the connection of the answers."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class LogForwarder(logging.Handler):
         self._answer("log", (record.levelno, record.getMessage(), fields_of(vars(record))))
 
     def install(self) -> None:
-        """Be the only handler of this process's records."""
+        """Become the only handler of this process's records."""
         log.addHandler(self)
         log.setLevel(logging.DEBUG)
         log.propagate = False
@@ -72,7 +72,8 @@ def serve(connection: Connection, factory: Factory, arguments: tuple[object, ...
 
 
 def _serve_once(connection: Connection, resident: Any, answer: Answer) -> None:
-    """Answer one call. This is a function so that its variables, shared arrays above all, are freed before the next."""
+    """Answer one call. A function of its own, so that its variables, above all shared arrays, are freed before the next
+    call."""
     method, parameters, reports = receive(connection)
     keywords = {"progress": lambda *report: answer("progress", report)} if reports else {}
     try:
@@ -101,5 +102,5 @@ def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
-    time.sleep(0.2)  # an answer that is being written may end first
+    time.sleep(0.2)  # let an answer that is being written end first
     os._exit(0)

@@ -20,11 +20,11 @@ log = logging.getLogger("styled")
 Progress = Callable[..., None]
 Factory = (
     str | Callable[..., Any]
-)  # makes the object that a child holds; a name, "package.module:Class", is resolved there
+)  # makes the object that a child holds; a name, "package.module:Class", is resolved in the child
 
 
 class _Pickler(pickle.Pickler):
-    """Takes the descriptors out of a message, because they travel beside its bytes."""
+    """Takes the descriptors out of a message; they travel beside its bytes."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=5)

@@ -28,14 +28,14 @@ class PainterProcess:
             raise StartLater([str(error)]) from None  # a driver may come up yet
         except WeightsError as error:
             raise ConfigError([f"weights: {error}"]) from None
-        if self.stylizer.device != "cpu":  # a GPU's first painting takes seconds, and shows how the GPU paints
+        if self.stylizer.device != "cpu":  # a GPU's first painting takes seconds, and shows in which way the GPU paints
             with contextlib.suppress(TooLargeError):  # another program has the memory, perhaps for a while
                 self.try_out(lambda step: None)
         self.ready_info = PainterInfo.of(self.stylizer, others)
 
     def try_out(self, progress: Callable[..., None]) -> None:
-        """Paint the smallest and quickest painting that computes in every way that a painting may: if the device breaks
-        down on this, no photo is at fault."""
+        """Paint a small, quick painting that uses every kind of computation. If the device breaks down on it, no photo
+        is at fault."""
         y, x = np.mgrid[0:48, 0:64].astype(np.float32) / 64
         picture = np.stack([x, y, 1 - x], -1)
         self.stylizer.paint(

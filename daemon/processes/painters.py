@@ -1,7 +1,7 @@
 """The daemon's side of the painters: VGG19 and the styles' targets stay in one painter process per device.
 
-A painter gets arrays and gives arrays and knows no folder. The process ends itself at any error that is neither the
-photo's nor the settings' fault, because a device that failed once cannot be trusted; the pool replaces the process.
+A painter gets arrays, returns arrays and knows no folder. The process ends itself at any error for which neither the
+photo nor the settings are to blame, because a device that failed once cannot be trusted; the pool replaces the process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PainterInfo:
     weights: str  # "embedded", "imagenet" or a path
     weights_sha256: str
     deepest_layer: str  # the last layer that the weights have
-    threads: int = 1  # of the CPU, unless a job says otherwise
+    threads: int = 1  # of the CPU, unless a job gives a number
     others: tuple[str, ...] = ()  # with `device: all`: the other devices to paint on
 
     @classmethod
@@ -118,7 +118,8 @@ class Painters:
 
     @contextmanager
     def take(self, style: str = "") -> Iterator[Painter]:
-        """A painter that is ready, for this job alone; if several are, one that painted in this style lately.
+        """A painter that is ready, for this job alone; if several are ready, a painter that was used for this style
+        lately.
 
         Raises ConfigError if the device or the weights cannot be used, and ShuttingDown.
         """
@@ -127,7 +128,7 @@ class Painters:
             yield Painter(child)
 
     def info(self) -> PainterInfo:
-        """What the first painter that was ready paints with; waits for that painter. Raises as `take`."""
+        """The PainterInfo of the first painter that was ready; waits for that painter. Raises as `take`."""
         while self._info is None:
             with self.take():
                 pass

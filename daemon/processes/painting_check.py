@@ -12,12 +12,12 @@ from daemon.transfer.recipe import Recipe
 Picture = NDArray[np.float32]
 
 STEP = 1 / 255  # of an 8-bit picture
-FLAT = 4 * STEP  # a picture whose deviation is smaller has nearly one colour, and so may its painting
+FLAT = 4 * STEP  # a picture with a smaller deviation has nearly a single colour, and so may its painting
 
 # A style weight below this share of the content weight asks for hardly any style: with ten times as much, `fine` and
 # `tutorial` change a photo by 0.1 (root mean square, measured at 96 px), with a weight of 0 by 0.02 or not at all.
 NEXT_TO_NOTHING = 1e-4
-SAMPLE = 100_000  # pixels that are compared at most: a large picture leaves no memory to spare, a GPU little time
+SAMPLE = 100_000  # most pixels that are compared: a large picture leaves no memory for more, and a GPU little time
 ADVICE = "Set the weights in its settings nearer to 1, or try another style."
 
 
@@ -42,7 +42,7 @@ def check(
 
 def _deviation(picture: Picture) -> float:
     """The standard deviation of the channel that varies most."""
-    colors = _sample(picture).reshape(-1, 3).T.astype("float64", order="C")  # by rows ten times as fast as by columns
+    colors = _sample(picture).reshape(-1, 3).T.astype("float64", order="C")  # ten times as fast by rows as by columns
     return float(colors.std(axis=1).max())
 
 

@@ -1,4 +1,4 @@
-"""A pool of child processes of one kind: a job takes a child for a while, and a dead child is replaced."""
+"""A pool of child processes of a kind: a job takes a child for a while, and a dead child is replaced."""
 
 import contextlib
 import logging
@@ -14,10 +14,10 @@ from daemon.errors import ConfigError, ShuttingDown, WorkerDied, WorkerLost
 from daemon.events import Event, about
 
 log = logging.getLogger("styled")
-SHORTEST_START = 20.0  # s, that a child may always take to start
+SHORTEST_START = 20.0  # s; every child may take so long to start
 LONGEST_START = 240.0  # s; systemd waits for the first start for 300 s
 MOST_DOUBLED = 4  # times
-RECENT = 8  # affinities that a child is taken to hold still: its last ones
+RECENT = 8  # the last affinities of a child, which it probably still holds in memory
 
 
 class Member(Protocol):
@@ -46,8 +46,8 @@ class _Slot(Generic[Kind]):
     failures: int = 0  # in a row
     rests_until: float = 0.0  # by the monotonic clock; the pool does not give a resting child away
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT))  # affinities, oldest first
-    is_suspect: bool = False  # it died in a call, and no replacement has come up since
-    is_proven: bool = False  # it came up at least once
+    is_suspect: bool = False  # the child died in a call, and no replacement has started since
+    is_proven: bool = False  # the child started at least once
     is_reported: bool = False  # its failure is in the log
 
     @property
@@ -66,8 +66,8 @@ class _Slot(Generic[Kind]):
 
 
 class Pool(Generic[Kind]):
-    """Children of one kind, each for one taker at a time. The next taker replaces a dead child. Children may join and
-    leave at any time. Thread-safe."""
+    """Children of a kind, each for a single taker at a time. The next taker replaces a dead child. Children may join
+    and leave at any time. Thread-safe."""
 
     RETRY_SECONDS: tuple[float, ...] = (1.0, 5.0, 30.0)  # between two attempts to start a child
     TRIAL_SECONDS = 120.0  # for a sign of life in a trial
@@ -92,7 +92,7 @@ class Pool(Generic[Kind]):
             return tuple(slot.child for slot in self._slots)
 
     def start(self) -> None:
-        """Start all children, so that they load side by side. The taker of one that does not start tries again."""
+        """Start all children, so that they load side by side. If a child does not start, its taker tries again."""
         for child in self.children:
             _start(child)
 
@@ -121,14 +121,14 @@ class Pool(Generic[Kind]):
             child.close()
 
     def refuse(self, error: ConfigError) -> None:
-        """Let every taker fail with `error`: by these settings there will be no children."""
+        """Let every taker fail with `error`: with these settings there will be no children."""
         with self._changed:
             self._refused = error
             self._changed.notify_all()
 
     @contextlib.contextmanager
     def take(self, affinity: str = "") -> Iterator[Kind]:
-        """A child that is up, for this caller alone; if several are, a child that was taken for the same `affinity`
+        """A running child, for this caller alone; if several are idle, a child that was taken for the same `affinity`
         lately. A child whose call raises WorkerLost leaves the pool.
 
         Raises ShuttingDown if the pool closes, and ConfigError if the settings allow no child.
@@ -140,7 +140,7 @@ class Pool(Generic[Kind]):
             slot.is_suspect = True
             if self._closed.is_set():
                 raise ShuttingDown from None
-            if self._trial and len(self.children) > 1:  # the others go on meanwhile
+            if self._trial and len(self.children) > 1:  # other takers go on meanwhile
                 slot.back_off(self.RETRY_SECONDS)
             raise
         except WorkerLost:
@@ -173,7 +173,8 @@ class Pool(Generic[Kind]):
             self._give_back(slot)
 
     def _pick(self, affinity: str) -> _Slot[Kind]:
-        """Wait for an idle slot that does not rest, and take it: a sound child first, then one with the affinity."""
+        """Wait for an idle slot that does not rest, and take it: sound children come first, then children with the
+        affinity."""
         with self._changed:
             while True:
                 if self._closed.is_set():
@@ -201,7 +202,8 @@ class Pool(Generic[Kind]):
             slot.child.close()
 
     def _ensure_started(self, slot: _Slot[Kind]) -> bool:
-        """Start the child of a taken slot if it does not run, and try it out if it is suspect. False: it rests now."""
+        """Start the child of a taken slot if it does not run, and try it out if it is suspect. Returns False if it
+        rests now."""
         child = slot.child
         if not child.running:
             child.close()
@@ -220,7 +222,7 @@ class Pool(Generic[Kind]):
             return False
         except (WorkerDied, ConfigError) as failure:
             if isinstance(failure, ConfigError) and not self._has_worked():
-                raise  # at the first start the settings are wrong, and not the device that they name
+                raise  # at the first start, the settings are wrong rather than the device that they name
             slot.is_suspect = True
             slot.back_off(self.RETRY_SECONDS)
             if not self._closed.is_set():
@@ -262,4 +264,4 @@ def _start(child: Member) -> None:
 
 
 def _sign_of_life(*report: object) -> None:
-    """Take a report of a trial, which only has to arrive."""
+    """Ignore the content of a trial's report; its arrival is the sign of life."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BATCH_SECONDS = 0.25  # between two batches of progress at least
+BATCH_SECONDS = 0.25  # least time between two batches of progress
 
 Message = tuple[str, Any]  # (kind, value), see messages.answer_of
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import ray
 from cachetools import LRUCache
-from ray._private.state import state  # Ray's own libraries ask there, too; there is no public way
+from ray._private.state import state  # Ray's own libraries use this, too; Ray has no public way
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from daemon.backoff import pause
@@ -30,9 +30,9 @@ from daemon.transfer.network.weights import describe
 from daemon.transfer.steps import Step
 
 ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing of ours calls home
-    "RAY_worker_niceness": "0",  # in a cluster of this machine alone: as painters of this machine
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do by itself in a later version
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray must not report usage to its makers
+    "RAY_worker_niceness": "0",  # in a cluster of this machine alone, as for painters of this machine
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the default of a later version of Ray
 }
 LOOK_SECONDS = 1.0  # between two looks at the cluster's machines
 READY_SECONDS = 300.0  # for an actor to get its device and load its model
@@ -62,7 +62,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Post:
-    """What the bridge knows of a place."""
+    """What the bridge knows about a place."""
 
     is_running: bool = False  # a thread starts a painter there or serves it
     has_joined: bool = False
@@ -138,8 +138,12 @@ class RayBridge:
     # the machines
 
     def _settle(self, nodes: Sequence[dict[str, Any]]) -> None:
-        """Start painters on new devices, dismiss those whose devices have gone, and tell why there is no painter."""
-        if self._device in ("auto", "all"):  # once: with `size: auto` a GPU paints larger, so the kinds do not mix
+        """Start painters on new devices, dismiss painters whose devices have gone, and report why there is no
+        painter."""
+        if self._device in (
+            "auto",
+            "all",
+        ):  # once: with `size: auto` a GPU paints larger, so kinds do not mix
             self._device = "cuda" if any(_gpus(node) for node in nodes) else "cpu"
             self._tell("size", len(nodes), self._device)
         draining = _draining()
@@ -157,7 +161,8 @@ class RayBridge:
             threading.Thread(target=self._run, args=(place,), name=str(place), daemon=True).start()
 
     def _changes(self, wanted: set[Place]) -> tuple[list[Place], list[Place], str]:
-        """The places where a painter is to start, those whose painter is to leave, and why there is no painter."""
+        """The places where a painter should start, the places whose painter should leave, and why there is no
+        painter."""
         now = time.monotonic()
         with self._lock:
             posts = {place: self._posts.get(place) or _Post() for place in wanted}
@@ -227,7 +232,7 @@ class RayBridge:
         return made.remote(self._resident, device, self._weights)
 
     def _examined(self, actor: Any, place: Place) -> PainterInfo:
-        """What the actor paints with. Raises _UnfitError if it cannot paint with the others."""
+        """The actor's PainterInfo. Raises _UnfitError if the actor cannot paint with the others."""
         try:
             version, info, problems = ray.get(actor.ready_info.remote(), timeout=READY_SECONDS)
         except ray.exceptions.GetTimeoutError:
@@ -272,8 +277,8 @@ class RayBridge:
                 yield kind, SharedArray.of(value) if kind == "result" and value is not None else value
 
     def _style(self, picture: SharedArray) -> Any:
-        """Ray's reference to a style picture, by which each picture travels once to each machine."""
-        status = os.fstat(picture.handle.fd)  # no other array has this inode as long as the cache holds this one open
+        """Ray's reference to a style picture, so that each picture travels only once to each machine."""
+        status = os.fstat(picture.handle.fd)  # no other array has this inode as long as the cache holds the array open
         key = (status.st_dev, status.st_ino)
         with self._lock:
             if key not in self._styles:
@@ -286,7 +291,7 @@ def _gpus(node: dict[str, Any]) -> int:
 
 
 def _draining() -> set[str]:
-    """The machines that the cluster gives up: they finish what they have and get nothing new."""
+    """The machines that the cluster is about to remove: they finish their work and get no more."""
     ask = getattr(state, "get_draining_nodes", None)
     return set(ask()) if ask else set()
 

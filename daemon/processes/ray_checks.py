@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from daemon import __version__
 from daemon.processes.painters import PainterInfo
 
-MODE = "RAY_AUTH_MODE"  # "token": Ray answers only those who have its token
-REACH_SECONDS = 5.0  # for the cluster's address to answer
+MODE = "RAY_AUTH_MODE"  # "token": Ray answers only callers that have its token
+REACH_SECONDS = 5.0  # within which the cluster's address must answer
 
 
 def not_installed() -> str:
@@ -41,7 +41,7 @@ def unreachable(address: str) -> str:
 def unguarded(address: str, trust_network: bool, environment: Mapping[str, str] = os.environ) -> str:
     """Why the cluster at `address` may not be used: everybody who reaches the ports of Ray can run programs as the user
     that runs styled. "" if Ray asks for a token, if the ports are this machine's alone, or if the user trusts the
-    network. A cluster that is "local" is styled's own, which makes a token for it unless the environment forbids that.
+    network. A "local" cluster is styled's own: styled makes a token for it, unless the environment forbids that.
     """
     mode = environment.get(MODE, "").lower()
     if trust_network or mode == "token" or (address == "local" and not mode):
@@ -68,8 +68,8 @@ def is_loopback(host: str) -> bool:
 def unfit(version: str, info: PainterInfo | None, problems: str, sha256: str) -> str:
     """Why a painter elsewhere cannot paint with the others; "" if the painter can.
 
-    version, info, problems: what RayActor.ready_info answers. `sha256`: of the other painters' weights, "" for the
-    first painter.
+    `version`, `info`, `problems`: the answer of RayActor.ready_info. `sha256`: of the other painters' weights, "" for
+    the first painter.
     """
     if version != __version__:
         return f"it has styled {version}, and this host {__version__}; install the same version there"

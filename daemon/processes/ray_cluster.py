@@ -1,10 +1,10 @@
 """The daemon's side of a Ray cluster: its painters join the pool and leave the pool.
 
 Ray lives in a process of its own, the bridge, because Ray ends its process when the cluster is lost, starts some two
-dozen threads, and needs more memory than all the rest of the daemon. The bridge gives the daemon a socket to each
-actor, so that the daemon calls a painter elsewhere like a painter process of this machine. The actor holds such a
-process on its own machine, so that a photo that kills its painter is told apart from a machine that is lost; only the
-former counts against the photo.
+dozen threads, and needs more memory than the rest of the daemon together. The bridge gives the daemon a socket to each
+actor, so that the daemon calls a painter elsewhere like a painter process of this machine. The actor holds a painter
+process on its own machine. So the daemon can tell a photo that kills its painter, which counts against the photo, from
+a machine that is lost.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RETRY_SECONDS = (1.0, 5.0, 15.0, 60.0)  # between two attempts to reach the clus
 
 
 class Cluster:
-    """Keeps `pool` filled with the painters of a cluster, as they come and go."""
+    """Adds the painters of a cluster to `pool`, and removes painters that have left."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Cluster:
             self._closed.wait(pause(RETRY_SECONDS, self._failures))
 
     def _tend(self) -> None:
-        """Let painters join and leave until the cluster is lost: WorkerDied, or ConfigError."""
+        """Let painters join and leave until the cluster is lost. Raises WorkerDied or ConfigError."""
         if why := unreachable(self._address):
             raise WorkerDied(why)
         self._bridge.call("tend", progress=self._heard)
@@ -119,7 +119,7 @@ class Cluster:
             log.info("the %s has left", name, extra=about(Event.CLUSTER_LEFT, worker=name))
 
     def _report(self, trouble: str) -> None:
-        """Log a trouble once, however often it is found, and its end ("")."""
+        """Log a trouble once, however often it is found, and its end, which is ""."""
         if trouble and trouble != self.trouble:
             log.error("%s; styled tries again by itself", trouble, extra=about(Event.CLUSTER_LOST))
         elif self.trouble and not trouble:

@@ -21,7 +21,7 @@ from daemon.transfer.steps import Frame
 
 BASE_BYTES = 1 << 30  # of address space; the interpreter and its libraries take 172 MiB
 BYTES_PER_PIXEL = 48  # of address space; measured: 15 (HEIC, scaled) to 30 (WebP with alpha, in full)
-CPU_SECONDS = 300  # of one call, in all its threads; the largest photo that is allowed takes a tenth of that
+CPU_SECONDS = 300  # of processor time for a call, in all threads; the largest allowed photo takes a tenth
 USUAL_MEGAPIXELS = 200.0  # for calls that have no limit of their own
 
 
@@ -29,10 +29,10 @@ class ReaderProcess:
     """The object that a reader process holds. For its methods see Readers."""
 
     ready_info = None
-    answers_with = (OSError,)  # the disk's fault, after which the process goes on
+    answers_with = (OSError,)  # errors of the disk, after which the process goes on
 
     def __init__(self) -> None:
-        catch_output("a decoder")  # libtiff, libjpeg and the like
+        catch_output("a decoder")  # messages of libtiff, libjpeg and other libraries
 
     def probe(self, file: Handle) -> tuple[str, int, int]:
         _limit(USUAL_MEGAPIXELS)
@@ -77,9 +77,9 @@ class ReaderProcess:
 
 
 def _limit(max_megapixels: float) -> None:
-    """Limit this process's memory to what a photo of `max_megapixels` needs, and the time of its processor until the
-    next call. A file that claims to be larger is then refused for want of memory, and the machine does not notice; a
-    file that keeps the decoder busy for ever ends this process, even if nobody waits for it any more."""
+    """Limit this process's memory to what a photo of `max_megapixels` needs, and its processor time until the next
+    call. A file that needs more memory is then refused without harm to the machine; a file that keeps the decoder busy
+    for ever ends this process, even if the daemon no longer waits for it."""
     most = BASE_BYTES + int(max_megapixels * 1e6 * BYTES_PER_PIXEL)
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + CPU_SECONDS

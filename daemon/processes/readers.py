@@ -1,6 +1,6 @@
 """The daemon's side of the readers: processes that decode photos and store paintings.
 
-A decoder that crashes or hangs takes its own process with it, and nothing else.
+A decoder that crashes or hangs ends its own process and nothing else.
 """
 
 import os
@@ -26,7 +26,7 @@ PATIENCE = 300.0  # seconds for one call; the largest photo that is allowed take
 def too_large(readers: "Readers", file: Handle, long_side: int | None, max_megapixels: float) -> str:
     """Why a picture may not be scaled to `long_side` pixels: it would have more than `max_megapixels`, which bound the
     memory of a reader and a painter. "" if it may. Only the header is read. Raises what `Readers.probe` raises."""
-    if long_side is None or long_side**2 <= max_megapixels * 1e6:  # whatever its shape
+    if long_side is None or long_side**2 <= max_megapixels * 1e6:  # for every shape
         return ""
     _, width, height = readers.probe(file)
     megapixels = width * height * (long_side / max(width, height)) ** 2 / 1e6
@@ -58,7 +58,7 @@ know(Photo, SharedArray, Thumbnails, Preview)
 class Readers:
     """A small pool of reader processes. Every method runs the method of the same name of ReaderProcess.
 
-    Each may raise JobError if the picture is at fault, OSError if the disk is, WorkerDied and ShuttingDown.
+    Each may raise JobError if the picture is at fault, OSError if the disk is at fault, WorkerDied and ShuttingDown.
     """
 
     def __init__(self, count: int, resident: Factory | None = None) -> None:
@@ -67,7 +67,7 @@ class Readers:
         self.pool = Pool([self._reader() for _ in range(count)])
 
     def tend(self, painters: int) -> None:
-        """Have enough readers for so many painters, as far as the processor has cores."""
+        """Start enough readers for so many painters, at most as many as the processor has cores."""
         wanted = min(2 + painters // PAINTERS_PER_READER, max(os.cpu_count() or 2, 2))
         while len(self.pool.children) < wanted:
             self.pool.add(self._reader())

@@ -16,7 +16,7 @@ class RemoteChild:
     """A child of another process, which is called through a socket with the methods of Child. It runs until the
     socket is closed and cannot start again. Only one thread at a time may call; any thread may `kill`."""
 
-    GRACE_SECONDS = 60.0  # beyond the caller's patience, because the other side watches that patience itself
+    GRACE_SECONDS = 60.0  # on top of the caller's patience, because the other side applies the patience itself
 
     def __init__(self, name: str, end: Handle, ready_info: object) -> None:
         """`end`: the daemon's end of a `socket_pair`."""
@@ -30,7 +30,7 @@ class RemoteChild:
         """Do nothing: a remote child runs from the beginning."""
 
     def ready(self, patience: float | None = None) -> Any:
-        """Its `ready_info`. Raises WorkerLost if the socket is closed."""
+        """The child's `ready_info`. Raises WorkerLost if the socket is closed."""
         if not self.running:
             raise WorkerLost(f"the {self.name} is gone")
         return self.ready_info

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SharedArray:
-    """A float32 array of `shape` in anonymous shared memory; the last descriptor frees the memory."""
+    """A float32 array of `shape` in anonymous shared memory, which is freed with its last descriptor."""
 
     handle: Handle
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Raises ValueError if the memory is smaller than the array: only a reader that was taken over says so."""
+        """Raises ValueError if the memory is smaller than the array, which only a manipulated reader claims."""
         is_shape = isinstance(self.shape, tuple) and all(type(side) is int and side >= 0 for side in self.shape)
         if not is_shape or os.fstat(self.handle.fd).st_size < self.size:
             raise ValueError(f"no array of shape {self.shape}")
@@ -44,7 +44,7 @@ class SharedArray:
         with mmap.mmap(handle.fd, 0) as memory:
             target = np.frombuffer(memory, np.float32, array.size)
             target[:] = array.reshape(-1)
-            del target  # or the map could not be closed
+            del target  # otherwise the map could not be closed
         return cls(handle, array.shape)
 
     def array(self) -> NDArray[np.float32]:

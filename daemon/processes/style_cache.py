@@ -16,7 +16,7 @@ from daemon.processes.shared_array import SharedArray
 from daemon.provenance import StyleSource, picture_name
 from daemon.storage.files import Handle, sha256
 
-KEPT_BYTES = 256 << 20  # of pixels; beyond that, only the job that paints with a picture holds the picture
+KEPT_BYTES = 256 << 20  # of pixels; a picture beyond that is held only by the job that paints with it
 
 
 class _Entry(NamedTuple):
@@ -25,10 +25,10 @@ class _Entry(NamedTuple):
 
 
 class LoadedStyle(NamedTuple):
-    """A style at the size in which it is painted with."""
+    """A style at the size that a painting needs."""
 
     pictures: list[tuple[SharedArray, float]]  # pixels (h, w, 3) and weight of each picture
-    sources: tuple[StyleSource, ...]  # the same pictures as the painting's record names them
+    sources: tuple[StyleSource, ...]  # the same pictures for the painting's record
 
 
 class StyleCache:
@@ -41,8 +41,8 @@ class StyleCache:
         self._lock = threading.Lock()
 
     def load(self, pictures: Sequence[StylePicture], long_side: int, max_megapixels: float) -> LoadedStyle:
-        """Each picture scaled to `long_side` pixels. Raises RetryLater if a picture cannot be read, JobError if it is
-        too large at that size."""
+        """Each picture scaled to `long_side` pixels. Raises RetryLater if a picture cannot be read, JobError if a
+        picture is too large at that size."""
         entries = [self._load(picture.file, long_side, max_megapixels) for picture in pictures]
         both = list(zip(pictures, entries, strict=True))
         return LoadedStyle(
@@ -52,7 +52,7 @@ class StyleCache:
 
     def _load(self, path: Path, long_side: int, max_megapixels: float) -> _Entry:
         try:
-            file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))  # or by a link: the user's choice
+            file = Handle(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))  # a link is the user's choice
             status = os.fstat(file.fd)
             key = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, long_side)
             with self._lock:
