@@ -43,12 +43,13 @@ def why(file: str, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
 
 def _wanted(file: str, folders: Folders, default: str) -> set[str]:
     """The paths below the folders, style first, that `file` may mean."""
-    path = Path(os.path.abspath(file))
-    for folder in folders.all:
-        for base in {folder, Path(os.path.realpath(folder))}:
-            if path.is_relative_to(base) and path != base:
-                below = str(path.relative_to(base))
-                return {below.removesuffix(".txt") if folder == folders.failed else below, os.path.join(default, below)}
+    for path in (Path(os.path.abspath(file)), folders.root / os.path.normpath(file)):  # from here, or from the root
+        for folder in folders.all:
+            for base in {folder, Path(os.path.realpath(folder))}:
+                if path.is_relative_to(base) and path != base:
+                    below = str(path.relative_to(base))
+                    own = below.removesuffix(".txt") if folder == folders.failed else below
+                    return {own, os.path.join(default, below)}
     below = os.path.normpath(file)
     return {below, os.path.join(default, below)}
 

@@ -51,7 +51,14 @@ def test_why_follows_a_picture_that_has_left_the_inbox(folders: Folders) -> None
     (folders.work / "1").mkdir()
     record = {"style": "alpha", "folder": "", "name": "now.jpg"}
     (folders.work / "1/job.json").write_text(json.dumps(record))
-    for asked in ("alpha/bad.jpg", "bad.jpg", folders.inbox / "alpha/bad.jpg", folders.failed / "alpha/bad.jpg.txt"):
+    from_the_root = ("inbox/alpha/bad.jpg", "failed/alpha/bad.jpg.txt")
+    for asked in (
+        *from_the_root,
+        "alpha/bad.jpg",
+        "bad.jpg",
+        folders.inbox / "alpha/bad.jpg",
+        folders.failed / "alpha/bad.jpg.txt",
+    ):
         assert "It is blurred." in explained(asked, folders), asked
     delivered = explained(folders.inbox / "alpha/good.heic", folders)
     assert f"delivered: {folders.outbox}/alpha/good.png" in delivered
