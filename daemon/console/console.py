@@ -80,7 +80,7 @@ class Console(logging.Handler):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        text, tail = escape_lines(text), one_line(_tail(record))
+        text, tail = escape_lines(text), one_line(_tail(record, text))
         with contextlib.suppress(OSError):  # the reader of the log has gone, or the log's disk is full
             if self._live is not None and getattr(record, "event", "") == Event.READY:
                 return  # the greeting says the same
@@ -124,13 +124,13 @@ def complain(*lines: str) -> None:
         print(*(f"<{priority}>{line}" for line in safe), sep="\n", file=sys.stderr)
 
 
-def _tail(record: logging.LogRecord) -> str:
-    """How long it took and where the file is now: `in 12 s → outbox/starry/a.jpg`."""
+def _tail(record: logging.LogRecord, text: str) -> str:
+    """How long it took and, unless `text` says it, where the file is now: `in 12 s → outbox/starry/a.jpg`."""
     seconds, path = getattr(record, "seconds", None), getattr(record, "path", None)
     waited = getattr(record, "waited", 0.0)
     parts = [f"in {duration(seconds)}"] if seconds is not None else []
     parts += [f"after waiting {duration(waited)}"] if waited >= SHORT else []
-    return " ".join([*parts, *([f"→ {path}"] if path else [])])
+    return " ".join([*parts, *([f"→ {path}"] if path and str(path) not in text else [])])
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

@@ -139,8 +139,7 @@ def _totals(status: Status, waiting: dict[str, int], now: float, width: int) -> 
     if width >= SPACIOUS[0] and counts.delivered > status.delivered:
         line.append(f"  today {counts.delivered_today:,}, in all {counts.delivered:,}", style="dim")
     rate = status.per_hour(now)
-    if rate:
+    if rate and total:
         line.append(f"  {rate:.0f} an hour" if rate >= 10 else f"  {rate:.1f} an hour", style="dim")
-        if total:
-            line.append(f"  done in {duration(total / rate * 3600)}", style="cyan")
+        line.append(f"  done in {duration(total / rate * 3600)}", style="cyan")
     return line

@@ -183,8 +183,9 @@ class InboxScan:
                 photos = [each.path for each in self._read(fd, top) if each.kind is Kind.PHOTO]
             finally:
                 os.close(fd)
-        hint = meant(name, self.styles) or f"there are {', '.join(sorted(self.styles))}"
-        why = f"no style is called {escape(name)}; {hint}"
+        known = sorted(style for style in self.styles if style != EVERY_STYLE)
+        hint = meant(name, self.styles) or f"there are {', '.join(known)}"
+        why = f"config.yaml has no style {escape(name)}; {hint}"
         if photos:
             home = os.path.join(self.inbox, closest(name, self.styles) or self.default_style)
             count = f"{len(photos)} {'photo waits' if len(photos) == 1 else 'photos wait'}"

@@ -30,12 +30,14 @@ def test_elsewhere_than_on_a_terminal_there_are_plain_lines_without_colours_or_b
         console.refresh(board)
         log.info("painted %s", "alpha/a.jpg", extra={"path": "outbox/alpha/a.jpg", "seconds": 12.3})
         log.error("failed %s", "alpha/b.jpg")
+        log.warning("%s", "inbox/x: left alone", extra={"path": "inbox/x"})
         log.debug("not said")
     lines = out.getvalue().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "ready: device a processor; weights embedded; styles alpha (default), beta" in lines[0]
     assert lines[1].endswith("painted alpha/a.jpg in 12 s → outbox/alpha/a.jpg")
     assert lines[2].endswith("error: failed alpha/b.jpg")
+    assert lines[3].endswith("warning: inbox/x: left alone"), "the path once"
     assert "\x1b" not in out.getvalue()
 
 

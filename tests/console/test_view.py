@@ -90,3 +90,5 @@ def test_the_rate_tells_when_all_will_be_done(board: Status) -> None:
     text = " ".join(lines(drawn(board, 120, 40)))
     assert "4.0 an hour" in text
     assert "done in 45 min" in text
+    board.waiting = {}
+    assert "an hour" not in " ".join(lines(drawn(board, 120, 40))), "nothing waits: no number that falls and falls"

@@ -90,9 +90,9 @@ def test_photos_in_a_folder_of_no_style_are_counted_and_named_with_the_command_t
         "stary's/deep/b.jpg": Kind.UNPAINTED,
     }
     command = f"mv '{inbox}/stary'\"'\"'s'/* {inbox}/starry/"
-    why = "no style is called stary's; did you mean starry? 2 photos wait there; move them"
+    why = "config.yaml has no style stary's; did you mean starry? 2 photos wait there; move them"
     assert found["stary's"].why == f"{why}: {command}"
-    assert found["stary's/a.jpg"].description.startswith("left alone: no style is called")
+    assert found["stary's/a.jpg"].description.startswith("left alone: config.yaml has no style")
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -273,7 +273,7 @@ def test_each_entry_is_described_in_words(inbox: Path) -> None:
     put(inbox / "scream/notes.txt")
     put(inbox / "unknown/a.jpg")
     move = f"1 photo waits there; move it: mv {inbox}/unknown/* {inbox}/starry/"
-    why = f"left alone: no style is called unknown; there are scream, starry. {move}"
+    why = f"left alone: config.yaml has no style unknown; there are scream, starry. {move}"
     descriptions = {os.path.relpath(each.path, inbox): each.description for each in InboxScan(inbox, STYLES, "starry")}
     assert descriptions == {
         "top.jpg": "to be painted in the style starry",
