@@ -1,4 +1,4 @@
-"""`styled`: its commands, and the exit codes of what goes wrong. Only here does the process exit."""
+"""`styled`: its commands, and the exit codes of errors. Only this module and the commands end the process."""
 
 import contextlib
 import grp
@@ -42,9 +42,9 @@ for command in (
 
 
 def run_command() -> None:
-    """What the process runs: the command's errors become words and an exit code."""
+    """Run the command of this process: its errors become words and an exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name gets its escapes
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter shows its escape
     try:
         app()
     except OptionError as error:
@@ -66,7 +66,7 @@ def run_command() -> None:
 
 
 def _refusal(error: OSError) -> list[str]:
-    """What the system refused and, if this user has not the right, who has it."""
+    """What the system refused and, if this user lacks the right, who has the right."""
     name = f"{error.filename}: " if error.filename else ""
     lines = [f"{name}{error.strerror or error}"]
     if isinstance(error, PermissionError) and isinstance(error.filename, str):

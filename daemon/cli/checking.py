@@ -14,7 +14,7 @@ PROBE_SIDE = 256  # px; a picture is decoded whole, and kept at this size
 def probe(path: Path, max_megapixels: float) -> None:
     """Raises JobError if this style picture cannot be decoded, OSError if it cannot be read."""
     if path.parent == STYLES:
-        return  # tested before it was packed, so no decoder has to be loaded for it
+        return  # the built-in pictures were tested before they were packed, so no decoder is loaded for them
     from daemon.pictures.reading import read
 
     with path.open("rb") as file:
@@ -30,8 +30,9 @@ def load_model(config: Config) -> None:
 
 
 def become_owner(path: Path) -> str:
-    """If root asks, go on as the user who owns the folders that the config.yaml at `path` names: that is the service,
-    whose rights and weights may be others. Returns in words what the answer is worth; "" if the service itself asks."""
+    """If root runs the command, go on as the user who owns the folders that the config.yaml at `path` names: the
+    service's user, who may have other rights and weights. Returns in words whose rights were checked; "" if the
+    service's own user runs the command."""
     root = next((root for root in likely_roots(path) if os.access(root, os.X_OK) and root.is_dir()), None)
     if root is None:
         return ""
@@ -55,7 +56,7 @@ def become_owner(path: Path) -> str:
 
 
 def _become(user: int, group: int, owner: pwd.struct_passwd | None) -> None:
-    from daemon.console import console as console  # while root may still read all of Python, wherever that is
+    from daemon.console import console as console  # while root may still read Python's own files
     from daemon.pictures import reading as reading
 
     os.environ["HOME"] = owner.pw_dir if owner else "/"

@@ -1,4 +1,4 @@
-"""The commands that look into the folders or put something right there: why, doctor, retry."""
+"""The commands that look into the folders or repair something there: why, doctor, retry."""
 
 import json
 from typing import Annotated

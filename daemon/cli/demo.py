@@ -28,7 +28,7 @@ styles:
 
 def run_demo(folder: Path, size: int) -> int:
     """Paint every pair in `folder` that is not painted there yet, and print where to look. The folder must be new,
-    empty or of an earlier demonstration, which goes on. Returns the exit code."""
+    empty or of an earlier demonstration, which is continued. Returns the exit code."""
     path = folder / "config.yaml"
     if not _is_demo(path):
         if folder.exists() and any(folder.iterdir()):

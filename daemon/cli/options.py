@@ -1,4 +1,4 @@
-"""The options that several commands share; those of the recipe come from one table."""
+"""The options that several commands share. The options of the recipe come from a table."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ MACHINE_OPTIONS: Mapping[str, str] = MappingProxyType(
 
 def with_options(*tables: Mapping[str, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command that takes `**settings` an option for each name in the tables. `settings` then holds the text of
-    each option, None for those that were not given."""
+    each option, None for options that were not given."""
     texts = {name: text for table in tables for name, text in table.items()}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -18,7 +18,7 @@ from daemon.storage.lock import Lock
 from daemon.text import duration
 
 NOT_RUNNING = "not running"
-ALIKE = 12  # entries of a folder with the same fate that `check` lists one by one
+ALIKE = 12  # most entries of a folder with the same fate that `check` lists separately
 
 
 def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
@@ -31,11 +31,11 @@ def what_would_happen(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def read_status(root: Path) -> dict[str, Any]:
-    """What the daemon that runs on `root` says of itself (see Status.as_dict); state NOT_RUNNING if none runs."""
+    """The status of the daemon that runs on `root` (see Status.as_dict); its state is NOT_RUNNING if no daemon runs."""
     work = Folders(root).work
     if not Lock(work / "lock").is_held():
         return {"root": str(root), "state": NOT_RUNNING}
-    found = Status().as_dict()  # of a daemon that has not said anything yet, or of an older one
+    found = Status().as_dict()  # for a daemon that has not written its status yet, or an older daemon
     with contextlib.suppress(OSError, ValueError, TypeError):
         found |= json.loads((work / "status.json").read_text())
     return {"root": str(root), **found}
@@ -149,7 +149,7 @@ def style_lines(config: Config) -> Iterator[str]:
 
 
 def tree_lines(root: Path, entries: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Paths below `root` as a tree, each with its fate; of many with the same fate in a folder, the first few."""
+    """Paths below `root` as a tree, each with its fate; of many paths with the same fate in a folder, the first few."""
     folders: dict[Path, list[tuple[str, str]]] = {}
     for path, verdict in entries:
         folders.setdefault(Path(path).parent, []).append((Path(path).name, verdict))

@@ -55,9 +55,9 @@ def paint_all(
     *,
     film: bool = False,
 ) -> None:
-    """Paint one after the other; `settled` hears of each, painted or not. A photo that cannot be painted ends nothing.
+    """Paint one after the other; `settled` is called with each outcome. A photo that cannot be painted ends nothing.
 
-    `film`: write a film beside each. `machine` says with which device, weights, threads and quality. Raises OptionError
+    `film`: write a film beside each painting. `machine`: the device, weights, threads and quality. Raises OptionError
     before the first painting if the device or the weights cannot be used.
     """
     painter = stylizer(machine, [each.style for each in paintings])
@@ -90,7 +90,7 @@ def stylizer(machine: Config, styles: Iterable[ChosenStyle]) -> "Stylizer":
 def _paint_one(
     painter: "Stylizer", planned: PlannedPainting, machine: Config, mask: Path | None, bar: Bars, film: bool
 ) -> float:
-    """Write one painting, whole or not at all. Returns the seconds of painting. Raises JobError."""
+    """Write a painting, whole or not at all. Returns the seconds of painting. Raises JobError."""
     photo, style = planned.photo, planned.style
     size, output, paper = style.settings.size, machine.output, style.settings.print
     long_side = style.settings.long_side(painter.device) if paper is None else paper.long_side(*_shape(photo))
@@ -144,7 +144,7 @@ def with_mask(result: PaintResult[Pixels], content: Picture, mask: Path) -> Pain
 
 def stylizer_for(device: str, weights: str, threads: int | None = None) -> "Stylizer":
     """The network on its device. Raises ConfigError if the device or the weights are not available."""
-    from daemon.transfer import Stylizer  # loads torch: only after everything else was checked
+    from daemon.transfer import Stylizer  # loads torch, so only after everything else was checked
 
     try:
         return Stylizer(device=device, weights=weights, threads=threads)

@@ -1,5 +1,5 @@
-"""What `styled paint` is to paint: which photos, in which styles, into which files. All of it is checked before
-anything is painted, and nothing here writes a file."""
+"""Plans what `styled paint` paints: which photos, in which styles, into which files. The whole plan is checked before
+the first painting. This module writes no file."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ class ChosenStyle:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPainting:
-    """One photo in one style, and the file that it becomes."""
+    """A photo in a style, and the painting's file."""
 
     photo: Path
     style: ChosenStyle
@@ -42,7 +42,7 @@ class PlannedPainting:
 
 
 def choose_styles(wanted: Sequence[str], config: Config | None, given: RecipeSettings) -> list[ChosenStyle]:
-    """The styles of these names: `given` are the settings of the options, which win over those of `config`.
+    """The styles of these names. `given`: the settings of the options, which win over the settings of `config`.
 
     Raises OptionError with a line for each style that is not there.
     """
@@ -58,7 +58,7 @@ def choose_styles(wanted: Sequence[str], config: Config | None, given: RecipeSet
 
 
 def all_styles(config: Config | None) -> list[str]:
-    """The names of every style of `config` or, without one, of every built-in picture."""
+    """The names of every style of `config` or, without a config.yaml, of every built-in picture."""
     return list(config.styles) if config else _shipped()
 
 
@@ -95,7 +95,7 @@ def _style(value: str, config: Config | None, given: RecipeSettings) -> ChosenSt
 
 
 def workplace(options: Config, config: Config | None) -> tuple[Config, RecipeSettings]:
-    """The machine's settings, from `options` and else from `config`, and the recipe settings of `options` alone."""
+    """The machine's settings, from `options` or else from `config`, and the recipe settings of `options` alone."""
     recipe = options.recipe
     given = RecipeSettings.model_construct(**{name: getattr(recipe, name) for name in recipe.model_fields_set})
     if config is None:
@@ -117,7 +117,7 @@ def plan(
     """Every photo in every style. `out`: a file for a single painting, otherwise a folder, which is not made yet.
     `film`: each painting gets a film beside it.
 
-    Raises OptionError with every reason why a painting could not be stored.
+    Raises OptionError with every reason for which a painting could not be stored.
     """
     pairs = [(photo, style) for photo in photos for style in styles]
     if len(pairs) > 1 and is_picture(out.name) and not out.is_dir():
@@ -196,7 +196,7 @@ def _unwritable(folder: Path) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What two names of the same file have in common; None if there is no such file."""
+    """A value that is equal for two names of the same file; None if there is no such file."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""`styled preview`: a photograph in several styles and strengths, small, on one sheet."""
+"""`styled preview`: a photograph in several styles and strengths, small, on a sheet."""
 
 import dataclasses
 import io
@@ -18,12 +18,12 @@ from daemon.storage.files import write_atomically
 from daemon.transfer.recipe import Recipe
 from daemon.transfer.recipe_check import LAYERS_OF, SETTINGS
 
-SIZE = 200  # px, the long side of each small painting, unless a person says otherwise
+SIZE = 200  # px, the long side of each small painting, unless an option gives another
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A style in one strength: its name, and its line for config.yaml."""
+    """A style in a strength: its name, and its line for config.yaml."""
 
     style: ChosenStyle
     strength: float
@@ -103,7 +103,7 @@ def _store(rows: Sequence[Sequence[Tile]], out: Path) -> None:
 
 
 def _rows(tiles: list[Tile], wanted: Sequence[Look]) -> list[list[Tile]]:
-    """A row for each style if there are several strengths; the photo stands alone above."""
+    """A row for each style if there are several strengths; the photo is alone in the first row."""
     across = len({look.strength for look in wanted})
     if across == 1:
         return grid(tiles)

@@ -74,7 +74,7 @@ def repaint(
 
 
 def _photo(was: Provenance, source: Path) -> Picture:
-    """Raises JobError if `source` is not the photo of the record."""
+    """The photo. Raises JobError if `source` is not the photo of the record."""
     content, digest = read_photo(source, max(was.size))
     if digest != was.source_sha256:
         raise JobError(
@@ -85,7 +85,8 @@ def _photo(was: Provenance, source: Path) -> Picture:
 
 
 def _stylizer(was: Provenance, config: Config | None) -> "Stylizer":
-    """On the same kind of device, with as many threads. Raises JobError if the weights are not those of the record."""
+    """A stylizer on the same kind of device, with as many threads. Raises JobError if the weights are not those of the
+    record."""
     stylizer = stylizer_for(_device(was), _weights(was, config), was.threads)
     if stylizer.weights.sha256 != was.weights_sha256:
         name = "styled weights" if was.weights == "imagenet" else "weights: FILE in config.yaml"
@@ -102,7 +103,7 @@ def _mask(was: Provenance, source: Path) -> Path | None:
 
 
 def _found(was: Provenance, style: Sequence[Path], config: Config | None) -> list[Path]:
-    """The files of the style's pictures, found by their hashes. Raises JobError if any is missing."""
+    """The files of the style's pictures, found by their hashes. Raises JobError if a picture is missing."""
     configured = (p.file for each in (config.styles.values() if config else ()) for p in each.all_pictures)
     known = _hashed([*style, *sorted(STYLES.iterdir()), *configured], {each.sha256 for each in was.pictures})
     missing = [each for each in was.pictures if each.sha256 not in known]

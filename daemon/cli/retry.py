@@ -30,7 +30,7 @@ def retry(folders: Folders, file: str) -> Path:
             max(map(len, endings), default=0),
             folders.longest_name,
         )
-        for ending in (*endings, ""):  # the photo last: from then on a daemon may claim it
+        for ending in (*endings, ""):  # the photo moves last: from then on a daemon may claim it
             move(failed, picture.name + ending, inbox, name + ending)
         with contextlib.suppress(FileNotFoundError):
             failed.remove(picture.name + REASON)

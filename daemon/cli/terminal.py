@@ -1,4 +1,4 @@
-"""What every command says on the terminal, and which config.yaml it uses."""
+"""What all commands share: how they print, and which config.yaml they use."""
 
 import errno
 import os
@@ -16,32 +16,33 @@ if TYPE_CHECKING:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print each on one line, whatever the names of files in it."""
+    """Print each text on a single line, whatever the names of files in it."""
     text = "\n".join(map(one_line, lines))
     try:
         print(text, flush=True)
-    except BrokenPipeError:  # the reader has what it wanted, as in `styled status | head -1`
+    except BrokenPipeError:  # the reader has enough, as in `styled status | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(*lines: str) -> None:
-    """Print on standard error what ends the command."""
+    """Print on standard error why the command ends."""
     from daemon.console.console import complain
 
     complain(*lines)
 
 
 def agrees(question: str) -> bool:
-    """Whether a person says yes; no without a person at a terminal."""
+    """Whether a person at the terminal says yes; False without a terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     return typer.confirm(one_line(question), err=True)
 
 
 def chosen(path: Path | None) -> Path:
-    """The config.yaml to use: `path`, or the one here, or the service's. Where both are there, say which is used.
+    """The config.yaml to use: `path`, or the file in this folder, or the service's. If the last two both exist, say
+    which is used.
 
-    Raises ConfigError if there is none.
+    Raises ConfigError if there is no such file.
     """
     from daemon.config.load import SYSTEM_CONFIG, find
 
@@ -52,10 +53,11 @@ def chosen(path: Path | None) -> Path:
 
 
 def in_force(path: Path | None) -> "Config":
-    """The settings by which a question is answered: of the config.yaml that `chosen` finds or, if the daemon did not
-    take that file as it is now, of the daemon. Then say why the file was not taken.
+    """The settings that a command answers by: the settings of the config.yaml that `chosen` finds or, if the daemon
+    refused that file as it is now, the settings that the daemon runs with. Then say why the file was refused.
 
-    Raises ConfigError if the file is wrong and no daemon has ever taken it, PermissionError to a stranger.
+    Raises ConfigError if the file is wrong and no daemon has ever accepted it, PermissionError if this user may not
+    read it.
     """
     from daemon.cli.output import NOT_RUNNING, read_status
     from daemon.config.load import load
@@ -86,7 +88,7 @@ def in_force(path: Path | None) -> "Config":
 
 
 def nearest(path: Path | None) -> "Config | None":
-    """The settings of the config.yaml that `chosen` finds; None if there is none and none was named."""
+    """The settings of the config.yaml that `chosen` finds; None if there is no file and none was named."""
     from daemon.config.load import SYSTEM_CONFIG, load
 
     there = path or Path("config.yaml").is_file() or SYSTEM_CONFIG.is_file()

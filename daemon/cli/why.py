@@ -1,4 +1,4 @@
-"""`styled why FILE`: what became of a file, or what the file waits for. Looks into the folders, changes nothing."""
+"""`styled why FILE`: what became of a file, or what the file waits for. Reads the folders and changes nothing."""
 
 import contextlib
 import json

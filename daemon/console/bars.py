@@ -1,4 +1,4 @@
-"""Progress bars of the commands that paint or fetch without the daemon. The per cent beside a bar measure the same."""
+"""Progress bars of the commands that paint or fetch without the daemon. The number beside a bar is its percentage."""
 
 import contextlib
 import sys
@@ -13,7 +13,7 @@ from daemon.transfer.steps import Step
 
 
 class Bars:
-    """A bar for the picture that is being painted and, if there are several, one for all of them."""
+    """A bar for the picture that is being painted and, if there are several pictures, a bar for all of them."""
 
     def __init__(self, progress: Progress, pictures: int) -> None:
         self._progress = progress
@@ -38,7 +38,7 @@ class Bars:
             self._progress.remove_task(task)
 
     def next(self) -> None:
-        """One picture is done with, painted or not."""
+        """The current picture is finished, painted or not."""
         self._finished += 1
         self._progress.update(self._all, completed=self._finished)
 
@@ -67,7 +67,7 @@ def fetching(what: str) -> Iterator[Any]:
 
 
 def _progress(*columns: Any) -> Progress:
-    """What is printed meanwhile appears above the bars, or goes where standard output is redirected to."""
+    """Text that is printed meanwhile appears above the bars, or goes where standard output is redirected to."""
     terminal, redirect = Terminal(stderr=True), sys.stdout.isatty()
     return Progress(
         *columns, console=terminal, transient=True, redirect_stdout=redirect, disable=not terminal.is_terminal

@@ -1,6 +1,6 @@
 """All that the daemon shows while it runs: a live view on a terminal, plain lines elsewhere, entries in the journal.
 
-The rest of the daemon only logs and updates the Status; this is the one place that prints.
+The rest of the daemon only logs and updates the Status; only this module prints.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from daemon.status import Status
 from daemon.text import duration, escape_lines, one_line
 
 log = logging.getLogger("styled")
-SHORT = 1.0  # seconds of waiting that are not worth a word
+SHORT = 1.0  # a shorter wait is not mentioned
 _LOOKS = {logging.DEBUG: "dim", logging.INFO: "", logging.WARNING: "yellow", logging.ERROR: "red"}
 # sd-daemon(3)
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -125,7 +125,7 @@ def complain(*lines: str) -> None:
 
 
 def _tail(record: logging.LogRecord, text: str) -> str:
-    """How long it took and, unless `text` says it, where the file is now: `in 12 s → outbox/starry/a.jpg`."""
+    """How long a painting took and, unless `text` names it, where its file is: `in 12 s → outbox/starry/a.jpg`."""
     seconds, path = getattr(record, "seconds", None), getattr(record, "path", None)
     waited = getattr(record, "waited", 0.0)
     parts = [f"in {duration(seconds)}"] if seconds is not None else []

@@ -1,4 +1,4 @@
-"""`styled run --events FILE`: what happens, one line of JSON per event, for programs and tests to follow."""
+"""`styled run --events FILE`: a line of JSON for each event, for programs and tests."""
 
 import json
 import logging
@@ -10,7 +10,8 @@ ORDINARY = frozenset(logging.makeLogRecord({}).__dict__) | {"event", "message", 
 
 
 class EventFile(logging.Handler):
-    """Appends each log record that has an event to a file. Never ends the daemon: a full disk costs lines only."""
+    """Appends each log record that has an event to a file. An error never ends the daemon: a full disk only loses
+    lines."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -21,7 +22,7 @@ class EventFile(logging.Handler):
         if not hasattr(record, "event"):
             return
         try:
-            # each line by itself and at once; a pipe that nobody reads must not block the daemon
+            # each line at once, by a write of its own; a pipe without a reader must not block the daemon
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
             try:
                 os.write(file, event_line(record))

@@ -1,5 +1,5 @@
-"""journald's native protocol (systemd.journal-fields(7)): a traceback is one entry, and entries have our own fields,
-which `journalctl STYLED_STYLE=starry` selects by and `journalctl -o json` shows.
+"""journald's native protocol (systemd.journal-fields(7)): a traceback is a single entry, and entries have fields of
+styled's own, for `journalctl STYLED_STYLE=starry` and `journalctl -o json`.
 """
 
 import os
@@ -30,6 +30,6 @@ def send(text: str, priority: int, fields: Mapping[str, object]) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
             line.settimeout(1.0)
             line.sendto(b"".join(parts), ADDRESS)
-    except OSError:  # no journald, or more than one datagram can hold
+    except OSError:  # journald is not there, or the entry is larger than a datagram
         return False
     return True

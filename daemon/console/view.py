@@ -18,14 +18,15 @@ BARS = "▁▂▃▄▅▆▇█"
 NARROW = 80  # columns; a narrower terminal has no room for pictures and long rows
 ROOMY = 110  # columns; from here on a job's line shows everything
 LOW = 24  # lines; a lower terminal has room for the jobs and the totals only
-PICTURE = 40, 18  # columns and lines; smaller, a face is no longer a face
+PICTURE = 40, 18  # columns and lines; in less space, a face cannot be recognised
 SPACIOUS = 100, 36  # columns and lines; from here on there is room for pictures
 MOST_JOBS = 6
 MOST_STYLES = 6
 
 
 def view(status: Status, width: int, height: int, *, pictures: bool, now: float | None = None) -> RenderableType:
-    """`status` for a terminal of `width` x `height` characters. `pictures`: it has the colours for them."""
+    """`status` for a terminal of `width` x `height` characters. `pictures`: the terminal has enough colours for
+    pictures."""
     now = time.monotonic() if now is None else now
     wide, high = width >= NARROW, height >= LOW
     parts: list[RenderableType] = [Text(""), _jobs(status.tasks(), width, now)]
@@ -49,7 +50,7 @@ def sparkline(losses: Sequence[float], width: int) -> str:
 
 
 def _jobs(jobs: Sequence[JobStatus], width: int, now: float) -> RenderableType:
-    """One line per job in hand. A narrow terminal loses the loss first, then the curve, then part of the bar."""
+    """A line for each job in hand. On a narrow terminal the loss goes first, then the curve, then part of the bar."""
     grid = Table.grid(padding=(0, 2), expand=False)
     for _ in range(6):
         grid.add_column(no_wrap=True, overflow="ellipsis")
@@ -62,7 +63,7 @@ def _jobs(jobs: Sequence[JobStatus], width: int, now: float) -> RenderableType:
 
 def _row(job: JobStatus, width: int, now: float) -> list[RenderableType]:
     bar, curve = (10, 0) if width < NARROW else (12, 8) if width < ROOMY else (24, 12 if width < 140 else 24)
-    others = bar + curve + (41 if width >= ROOMY else 28)  # columns of all but the name
+    others = bar + curve + (41 if width >= ROOMY else 28)  # columns of everything except the name
     name = Text(escape(job.name), style="bold")
     name.truncate(max(12, min(width // 3, width - others)), overflow="ellipsis")
     if job.step is None:

@@ -15,11 +15,11 @@ READ = 4096  # bytes of a reason
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """As the daemon knows it now. Names are below inbox/, escaped."""
+    """The page's facts as the daemon knows them now. Names are below inbox/, escaped."""
 
     title: str = "Paintings"
-    styles: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  # the pictures of each
-    running: bool = True  # False in the last page of a daemon that ends
+    styles: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  # the pictures of each style
+    running: bool = True  # False in the last page before a daemon ends
     working: tuple[str, ...] = ()  # photos in hand
     waiting: int = 0  # photos in the inbox
     upcoming: tuple[str, ...] = ()  # the first of them
@@ -51,7 +51,7 @@ def _failures(failed: Folder) -> Iterator[Failure]:
             text, at = _read(folder.file(name))
         except OSError:
             continue
-        lines = [line.strip() for line in text.splitlines()]  # reason_text in jobs/delivery.py wrote them
+        lines = [line.strip() for line in text.splitlines()]  # as reason_text in jobs/delivery.py writes them
         reason = " ".join(line for line in lines[2:4] if line) or " ".join(lines[:1])
         yield Failure(escape(os.path.relpath(folder.path / photo, failed.path)), escape(reason), at)
 

@@ -1,12 +1,12 @@
-"""The gallery's own files. All that the gallery writes and removes, it writes and removes here.
+"""The gallery's own files. Only this module writes and removes files of the gallery.
 
-    work/gallery.jsonl                one line for each painting on the page
-    outbox/index.html                 the page, always whole; gallery.html where somebody has an index.html of their own
+    work/gallery.jsonl                a line for each painting on the page
+    outbox/index.html                 the page, always whole; gallery.html if the user has an index.html there
     outbox/.gallery/now.svg           an empty picture whose size tells an open page whether it is the newest
     outbox/.gallery/<id>.webp         the thumbnail of a painting; <id>-before.webp: of its photo
     outbox/.gallery/style-<id>.webp   the thumbnail of a style's picture
 
-Others may write in outbox/. What they put in the way there is not written through, and they cannot change the list.
+Other users may write in outbox/. The gallery never writes through their links, and they cannot change the list.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
-PAGES = ("index.html", "gallery.html")  # the first that is ours or nobody's
+PAGES = ("index.html", "gallery.html")  # the first name that is free or has a page of ours
 MARK = b"content=\"default-src 'none'; img-src 'self' file: data:; style-src 'unsafe-inline'; script-src 'sha256-"
-HEAD = 2048  # bytes in which a page of ours has MARK
+HEAD = 2048  # the first bytes of a page of ours, which hold MARK
 LONGEST_LINE = 1 << 16  # bytes of the list
 STAMP = "now.svg"
 STYLE = "style-"
@@ -43,7 +43,8 @@ class GalleryFiles:
         self._writing = threading.Lock()
 
     def write_page(self, text: str, at: int) -> None:
-        """The page, then the stamp that tells open pages of it. `at`: when it was written, seconds since 1970."""
+        """Write the page, then the stamp that tells open pages of it. `at`: the time of the page, seconds since
+        1970."""
         with self._folders.enter(self._folders.outbox, make=True) as outbox:
             page = next((name for name in PAGES if _is_ours(outbox, name)), "")
             if not page:
@@ -61,7 +62,7 @@ class GalleryFiles:
             self._put(folder, name, data)
 
     def _put(self, folder: Folder, name: str, data: bytes) -> None:
-        """Replace `name` whole. The file is made in work/, where nobody can have put a link under its name."""
+        """Replace `name` as a whole. The file is made in work/, where no other user can put a link under its name."""
         new = self._folders.work / self._new
         with self._writing, self._folders.enter(new.parent) as work, truncated_file(new, 0o666) as fd:
             write_all(fd, data)
@@ -79,7 +80,7 @@ class GalleryFiles:
         return False
 
     def listed(self) -> Iterator[bytes]:
-        """The lines of the list; none if there is no list."""
+        """The lines of the list, no lines if there is no list."""
         with contextlib.suppress(FileNotFoundError), self._list.open("rb") as file:
             while line := file.readline(LONGEST_LINE):
                 yield line

@@ -1,4 +1,4 @@
-"""outbox/index.html: every painting on one page that needs no server and no network, only its thumbnails.
+"""outbox/index.html: every painting on a page that needs no server and no network, only its thumbnails.
 
 The page is written whole, at most every two seconds. The paintings in outbox/ are the truth: a painting that is gone
 leaves the page, and an unknown painting is read and added. For the files see files.py.
@@ -32,10 +32,10 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
-REST_SECONDS = 2.0  # between two versions of the page at least
+REST_SECONDS = 2.0  # least time between two versions of the page
 BOARD_SECONDS = 5.0  # between two looks at what waits; …
-ROWS_A_SECOND = 200  # … with many paintings, the page is written more rarely for that
-LOOK_SECONDS = 30.0  # between two looks whether paintings are gone
+ROWS_A_SECOND = 200  # … with many paintings, the page is written less often for that
+LOOK_SECONDS = 30.0  # between two looks for paintings that are gone
 PAINTINGS = frozenset(ending for endings in OUTPUT_EXTENSIONS.values() for ending in endings)
 
 
@@ -53,7 +53,7 @@ class Gallery:
     """Keeps the page of one root up to date, in a thread. An error here never stops a painting."""
 
     def __init__(self, folders: Folders, readers: Readers, board: Callable[[], Board] = Board) -> None:
-        """`board`: what the daemon knows at the moment, asked in the thread every few seconds."""
+        """`board` returns what the daemon knows now; the thread calls it every few seconds."""
         self.files = GalleryFiles(folders)
         self._folders = folders
         self._readers = readers
@@ -64,7 +64,7 @@ class Gallery:
         self._known: dict[str, Known] = {}
         self._delivered: queue.SimpleQueue[Known | None] = queue.SimpleQueue()  # None: end
         self._changed = True  # since the page was written: its paintings, …
-        self._board_changed = False  # … or what stands beside them
+        self._board_changed = False  # … or the facts beside them
         self._written = 0.0  # monotonic clock
         self._looked = 0.0  # whether paintings are gone, and into failed/; monotonic clock
         self._failed = False  # the last write
@@ -123,7 +123,7 @@ class Gallery:
     # beside the paintings
 
     def _look_around(self) -> None:
-        """At what waits; and, more rarely, at what has gone and what has failed."""
+        """Look at what waits and, less often, at paintings that are gone and photos that failed."""
         board = self._ask()
         is_due = time.monotonic() - self._looked >= LOOK_SECONDS
         if is_due or board.failures != self._board.failures or not self._looked:
@@ -185,7 +185,7 @@ class Gallery:
                 self.files.remove(thumbnail)
 
     def _unknown(self) -> Iterator[Path]:
-        """Paintings in outbox/ that are not on the page: its list was lost, or a crash came between."""
+        """Paintings in outbox/ that are not on the page: the list was lost, or a crash came before the entry."""
         with contextlib.suppress(OSError), self._folders.enter(self._folders.outbox) as outbox:
             for folder, name in outbox.walk(hidden=False):
                 path = folder.path / name
@@ -196,7 +196,7 @@ class Gallery:
     def _add_unknown(self, path: Path) -> None:
         """Let a reader read the record of this picture. A picture that styled did not paint stays off the page."""
         if self._below(path) in self._known:
-            return  # it was delivered meanwhile
+            return  # the daemon delivered the painting meanwhile
         try:
             file = self._open(path)
             thumbnails = self._readers.sketch_file(file, None)
@@ -230,8 +230,8 @@ class Gallery:
         return str(path.relative_to(self._folders.outbox))
 
     def _write(self, *, at_once: bool = False) -> None:
-        """Write the page if anything on it has changed. What waits changes all the time: for that alone, a page of many
-        paintings is written more rarely, unless `at_once`."""
+        """Write the page if anything on it has changed. The photos that wait change all the time: for them alone, a
+        page of many paintings is written less often, unless `at_once`."""
         rest = 0.0 if at_once else max(BOARD_SECONDS, len(self._known) / ROWS_A_SECOND)
         board_is_due = self._board_changed and time.monotonic() - self._written >= rest
         if not (self._changed or board_is_due):

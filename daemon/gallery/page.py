@@ -23,7 +23,7 @@ LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"  # of a curve of losses, from lo
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A painting as the page shows it."""
+    """A painting in the page's data."""
 
     id: str  # in the names of its thumbnails
     name: str  # below the folder of its style, escaped
@@ -41,7 +41,7 @@ class Row:
     terms: str = ""  # the names of the loss's terms, …
     shares: str = ""  # … and the share of each in the loss, per cent
     way: str = ""  # computed whole or in tiles
-    film: bool = False  # whether a film of its way lies beside it
+    film: bool = False  # whether a film of its making lies beside it
     before: bool = False  # whether there is a thumbnail of the photo
 
     @classmethod
@@ -70,7 +70,7 @@ class Row:
 
     @classmethod
     def load(cls, entry: dict[str, Any]) -> "Row":
-        """From JSON that anybody may have changed. Raises ValueError, TypeError or KeyError if it is no row."""
+        """A row from JSON that anybody may have changed. Raises ValueError, TypeError or KeyError if it is no row."""
         kinds: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": bool}
         entry = {"film": False, **entry}  # of a version that made no films
         row = cls(**{each.name: kinds[getattr(each.type, "__name__", "")](entry[each.name]) for each in fields(cls)})
@@ -127,7 +127,7 @@ def _board(board: Board, failures: Sequence[Failure]) -> dict[str, object]:
 
 @cache
 def _template() -> tuple[str, str]:
-    """The parts of the page before and after its data. The page's policy allows no script but its own."""
+    """The parts of the page before and after its data. The page's policy allows only its own script."""
     text = GALLERY_PAGE.read_text(encoding="utf-8")
     script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
     assert script is not None

@@ -16,7 +16,8 @@ log = logging.getLogger("styled")
 
 
 class StylePictures:
-    """Makes each thumbnail once, also over several runs: the id of a thumbnail follows from its picture's file."""
+    """Makes each thumbnail once, even over several runs, because the id of a thumbnail depends only on its picture's
+    file."""
 
     def __init__(self, files: GalleryFiles, readers: Readers) -> None:
         self._files = files
@@ -36,7 +37,7 @@ class StylePictures:
         return False
 
     def ids(self, styles: Mapping[str, Sequence[Path]]) -> dict[str, list[str]]:
-        """The thumbnails that there are of each style's pictures."""
+        """The ids of the thumbnails that exist, for each style."""
         return {style: [self._ids[path] for path in paths if self._ids.get(path)] for style, paths in styles.items()}
 
     def _make(self, path: Path) -> str:

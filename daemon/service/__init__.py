@@ -1,6 +1,7 @@
-"""The daemon's life, and everything that runs beside the jobs: threads, reload, systemd, housekeeping, hooks, metrics.
+"""Start and stop of the daemon, and everything that runs beside the jobs: threads, reload, systemd, housekeeping,
+hooks, metrics.
 
-Runs in the daemon process.
-May import jobs, gallery, inbox, processes, storage, config and the plain files beside the packages; of transfer only
-what loads no torch (recipe, errors, layers, the description of weights), except for `check --deep`.
+Runs in the daemon process. May import jobs, gallery, inbox, processes, storage, config and the plain files beside the
+packages; of transfer only modules that load no torch (recipe, errors, layers, the description of weights), except for
+`check --deep`.
 """

@@ -1,5 +1,5 @@
-"""When to try again what cannot be painted now: each obstacle is reported once when it appears and once when it is
-gone, and is tried in between."""
+"""When to try again photos that cannot be painted now. Each obstacle is reported once when it appears and once when it
+is gone; in between, styled tries again and again."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from daemon.status import Status
 log = logging.getLogger("styled")
 
 PAUSES: tuple[float, ...] = (2.0, 5.0, 15.0, 60.0)  # seconds between tries
-ALL = ""  # the place of what stops every photo
+ALL = ""  # the place of an obstacle that stops every photo
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Backoff:
         with self._lock:
             is_new = place not in self._obstacles
             obstacle = self._obstacles.setdefault(place, _Obstacle(why))
-            if now >= obstacle.until:  # jobs that fail at the same time count once
+            if now >= obstacle.until:  # several jobs that fail at the same time count as a single failure
                 obstacle.failures += 1
                 obstacle.until = now + pause(PAUSES, obstacle.failures)
             obstacle.why = why
@@ -50,7 +50,7 @@ class Backoff:
         return seconds
 
     def succeeded(self, place: str) -> None:
-        """A try in this place went well, so nothing stops every photo, either."""
+        """A try in this place succeeded, so nothing stops every photo, either."""
         with self._lock:
             gone = [each for each in dict.fromkeys((place, ALL)) if self._obstacles.pop(each, None)]
         for each in gone:
@@ -61,7 +61,7 @@ class Backoff:
                 log.warning("the photos in %s can be painted again", each, extra=said)
 
     def wait(self, stopping: threading.Event) -> None:
-        """Return when what stops every photo may be tried again, or at the stop."""
+        """Return when it is time to try again in spite of an obstacle that stops every photo, or at the stop."""
         with self._lock:
             obstacle = self._obstacles.get(ALL)
         if obstacle is not None:
@@ -86,7 +86,7 @@ class Backoff:
             return next((obstacle.why for _, obstacle in sorted(self._obstacles.items())), "")
 
 
-PATIENCE = 120.0  # seconds: enough for several tries of each cure that the daemon knows
+PATIENCE = 120.0  # seconds, in which the daemon tries every remedy several times
 AT_WORK = ("painting", "delivering")
 
 
@@ -99,8 +99,8 @@ class GiveUpTimer:
         self._since = 0.0  # when a photo was finished last, or nothing was in the way
 
     def expired(self, status: Status, reason: str) -> bool:
-        """Whether waiting any longer is pointless; to be asked several times a second. `reason`: why some photos are
-        not painted now, "" if all are. What stops every photo is in `status.trouble`."""
+        """Whether it is pointless to wait any longer; called several times a second. `reason`: why some photos are not
+        painted now, "" if all can be painted; `status.trouble`: why no photo can be painted."""
         now, finished = self._clock(), status.delivered + status.failed
         if not reason or finished != self._finished:
             self._finished, self._since = finished, now

@@ -1,6 +1,7 @@
 """How many photos were painted and how many failed: today, and since the folders were made.
 
-The counts are kept in work/tally.json. The journal has them too, but reading 100,000 lines would delay each start.
+The counts are kept in work/tally.json. The journal has the counts, too, but to read 100,000 lines would delay each
+start.
 """
 
 import contextlib

@@ -12,7 +12,7 @@ _MADE = "film-"  # in work/, where nobody else writes
 
 
 def forget_unfinished(folders: Folders) -> None:
-    """Remove what a crash left behind in work/."""
+    """Remove unfinished films, which a crash left in work/."""
     for left in folders.work.glob(f"{_MADE}*{FILM}"):
         left.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The user's own commands after a delivery or a failure: a list of arguments, never a line for a shell."""
+"""The user's own commands after a delivery or a failure: lists of arguments, never a line for a shell."""
 
 import contextlib
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger("styled")
 MOST_WAITING = 10_000
 LONGEST_REASON = 2000  # characters in an argument
 LAST_WORDS = 500  # bytes of a failed command's output that are logged
-# systemd tells these to the daemon alone
+# systemd means these for the daemon alone
 PRIVATE = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
@@ -49,7 +49,7 @@ class Hooks:
             _warn(command, f"is not run: {MOST_WAITING} commands wait already")
 
     def close(self) -> None:
-        """End the command that runs; those that wait are not run."""
+        """End the running command; the commands that wait are not run."""
         self._closed.set()
         with self._lock:
             if self._running is not None:
@@ -113,7 +113,7 @@ def filled(command: Sequence[str], result: JobResult) -> list[str]:
 
 
 def variables(result: JobResult) -> Mapping[str, str]:
-    """What a command finds in its environment."""
+    """The variables in a command's environment."""
     times = {f"STYLED_{name.upper()}": value for name, value in _times(result).items()}
     return {"STYLED_PATH": str(result.path), **times}
 

@@ -24,11 +24,11 @@ log = logging.getLogger("styled")
 REST_SECONDS = 1.0
 FAILED_SECONDS = 60.0  # rest after a round that failed
 SWEEP_SECONDS = 3600.0  # between two looks for files that were kept long enough
-COMPACT_BYTES = 1 << 20  # a journal is shortened once it is longer, and twice as long as after the last time
+COMPACT_BYTES = 1 << 20  # a longer journal is shortened, once it has doubled since the last time
 
 
 class Housekeeping:
-    """A thread whose work can always wait."""
+    """A thread for work that can always wait."""
 
     def __init__(self, folders: Folders, store: JobStore, lock: Lock, live: LiveConfig) -> None:
         self._folders = folders
@@ -68,7 +68,7 @@ class Housekeeping:
         self._shorten()
 
     def _check_root(self) -> None:
-        """Another daemon could start on this root: this one takes no more photos, and ends."""
+        """If another daemon could start on this root, this daemon takes no more photos and ends."""
         if self._lock.acquired and not self._lock.is_ours() and self._folders.work.is_dir():
             self.has_lost_root = True
             lock = escape(str(self._lock.path))
@@ -83,7 +83,7 @@ class Housekeeping:
             log.warning(said, leap, extra=about(Event.CLOCK_LEAPT))
 
     def _shorten(self) -> None:
-        with contextlib.suppress(OSError):  # no journal yet, or no room for a second: it can wait
+        with contextlib.suppress(OSError):  # there is no journal yet, or no room for a second journal: this can wait
             if self._folders.journal.stat().st_size > max(COMPACT_BYTES, 2 * self._compacted):
                 count = compact(self._store.journal, self._folders)
                 self._compacted = self._folders.journal.stat().st_size
@@ -117,7 +117,7 @@ def sweep(folders: Folders, config: Config, seen_time: SeenTime) -> int:
 
 
 def _seen(entry: journal.Entry) -> float:
-    """When the job ended, by SeenTime. A line of an older styled does not say when: the time counts from its update."""
+    """When the job ended, by SeenTime. A line of an older styled does not say that: its time counts from the update."""
     seen = entry.facts.get("seen", 0.0)
     return float(seen) if isinstance(seen, int | float) else 0.0
 

@@ -26,12 +26,12 @@ log = logging.getLogger("styled")
 
 LOCKED_SECONDS = 30.0  # between two tries to take a photo that styled may not move
 SPARE = 1 << 20  # bytes: records, the journal, thumbnails, the status
-BYTES_PER_PIXEL = 3  # of a painting: a PNG of noise takes no less
+BYTES_PER_PIXEL = 3  # bytes of a painting per pixel, the size of a PNG of noise
 
 
 class JobThreads:
-    """A few threads on one inbox, each with one photo in hand. An error that no thread expects is kept in `crash` and
-    ends them all."""
+    """A few threads on one inbox, each with one photo in hand. An unexpected error is kept in `crash` and ends all
+    threads."""
 
     def __init__(self, folders: Folders, pipeline: Pipeline, live: LiveConfig, stopping: threading.Event) -> None:
         self.crash: BaseException | None = None
@@ -42,11 +42,11 @@ class JobThreads:
         self._stopping = stopping
         self._threads: list[threading.Thread] = []
         self._counting = threading.Lock()  # guards the next two
-        self._wanted = self._count = 0  # threads; those that found the inbox drained still count
+        self._wanted = self._count = 0  # threads, including threads that found the inbox drained
 
     def adjust(self, inbox: Inbox, painters: int) -> None:
-        """Run as many threads as `painters` need: one photo for each painter, while as many others (at least two) are
-        read or written."""
+        """Run as many threads as `painters` need: a photo for each painter, while as many other photos (at least two)
+        are read or written."""
         with self._counting:
             self._wanted = painters + max(painters, 2)
             missing = max(self._wanted - self._count, 0)
@@ -59,7 +59,7 @@ class JobThreads:
             self._threads.append(thread)
 
     def _is_surplus(self) -> bool:
-        """Whether painters have left; then the thread that asks ends."""
+        """Whether painters have left, so that the calling thread must end."""
         with self._counting:
             surplus = self._count > self._wanted
             self._count -= surplus
@@ -106,7 +106,7 @@ class JobThreads:
         PhotoLocked, which says nothing about the other photos of the folder."""
         folder = escape(os.path.dirname(photo.path))
         try:
-            if photo.style in config.inbox_folders:  # or a reload removed the style a moment ago
+            if photo.style in config.inbox_folders:  # the cause may be a reload that has just removed the style
                 self._check_room(photo, config)
                 self._pipeline.run(photo, config)
         except (PhotoLocked, ShuttingDown, ConfigError):
@@ -115,7 +115,7 @@ class JobThreads:
             if why := self._stops_every_photo(error):
                 return self.backoff.failed(ALL, why)
             return self.backoff.failed(folder, _in_words(error))
-        except Exception as bug:  # it met this job alone: the others go on
+        except Exception as bug:  # the error concerns this job alone: other jobs go on
             log.exception("%s", escape(photo.path), extra=about(Event.JOB_BROKE))
             return self.backoff.failed(folder, broken_down(bug))
         self.backoff.succeeded(folder)
@@ -130,8 +130,8 @@ class JobThreads:
         return self._folders.trouble() if isinstance(error, OSError) else ""
 
     def _check_room(self, photo: InboxPhoto, config: Config) -> None:
-        """Before anything is claimed. Raises ServicePaused if the disk is full, RetryLater if the painting could not be
-        delivered."""
+        """Raises ServicePaused if the disk is full, and RetryLater if the painting could not be delivered; called
+        before the photo is claimed."""
         for top in (self._folders.outbox, self._folders.done):
             if why := self._folders.obstacle(top / photo.style / photo.folder):
                 raise RetryLater(why)

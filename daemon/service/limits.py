@@ -5,12 +5,12 @@ import resource
 
 from daemon.errors import StartLater
 
-NEEDED = 64  # with two readers, a painter, and a photo in the hands of each thread
+NEEDED = 64  # for two readers, a painter, and a photo in the hands of each thread
 ENOUGH = 8192
 
 
 def raise_open_files() -> None:
-    """Take as many as the system allows. Raises StartLater if these are too few to work with."""
+    """Raise the limit as far as the system allows. Raises StartLater if that is not enough to work."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
     if soft != resource.RLIM_INFINITY and soft < most:

@@ -1,6 +1,6 @@
-"""What happens after each photo: the counts, the gallery, the console's last paintings, the user's own commands.
+"""What is told of each finished photo: the counts, the gallery, the console's last paintings, the user's own commands.
 
-Nothing that fails here touches a photo: it was delivered or set aside before.
+A failure here harms no photo, because the photo was delivered or set aside before.
 """
 
 import logging
@@ -61,12 +61,12 @@ class Listeners:
         self._status.set_counts(self._counters.count(result))
 
     def _put_film(self, result: JobResult) -> None:
-        """Before the gallery looks for it."""
+        """Put the film beside the painting, before the gallery looks for the film."""
         if result.film and not put_beside(self._folders, result.job, result.path, result.film):
             log.warning("%s has no film: its name is taken", escape(result.place), extra=about(Event.LISTENER_FAILED))
 
     def _show(self, result: JobResult) -> None:
-        """In the console and the gallery."""
+        """Show the painting in the console and the gallery."""
         thumbnails = result.thumbnails
         if thumbnails is None or result.record is None:
             return
@@ -75,7 +75,7 @@ class Listeners:
             self._gallery.add(result.job, result.path, result.record, thumbnails)
 
     def _board(self) -> Board:
-        """What the gallery shows beside the paintings."""
+        """The facts that the gallery shows beside the paintings."""
         config, status = self._live.current, self._status
         return Board(
             title=self._page.title,

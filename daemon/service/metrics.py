@@ -16,11 +16,11 @@ ADDRESS = "127.0.0.1"
 
 
 def serve(status: Status, port: int, styles: Callable[[], Collection[str]] = tuple) -> Callable[[], None]:
-    """Answer http://127.0.0.1:PORT/metrics from the status. `styles`: the names of those that are configured, each of
-    which has its numbers from the start. Returns what stops the server. Raises ConfigError if the extra is not
+    """Answer http://127.0.0.1:PORT/metrics from the status. `styles` returns the names of the configured styles, whose
+    numbers are there from the start. Returns a function that stops the server. Raises ConfigError if the extra is not
     installed, StartLater if the port is taken."""
     check_port(port)
-    from prometheus_client import CollectorRegistry, start_http_server  # only those who ask for metrics have it
+    from prometheus_client import CollectorRegistry, start_http_server  # only users of metrics have it installed
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(status, styles))
@@ -34,7 +34,7 @@ def serve(status: Status, port: int, styles: Callable[[], Collection[str]] = tup
 
 
 def check_port(port: int) -> None:
-    """Raises as `serve`, of which this is a trial."""
+    """Raises the exceptions that `serve` would raise for this port."""
     if importlib.util.find_spec("prometheus_client") is None:
         advice = f"run {sys.executable} -m pip install prometheus-client (for a service: install.sh --with metrics)"
         raise ConfigError([f"metrics: prometheus-client is not installed; {advice}, or write metrics: off"])

@@ -1,4 +1,4 @@
-"""What a daemon consists of: the only place that knows all parts and puts them together."""
+"""The parts of a daemon. Only this module knows all parts and puts them together."""
 
 import os
 import threading
@@ -24,8 +24,8 @@ from daemon.storage.layout import Folders
 from daemon.storage.lock import Lock
 
 READERS = 2  # processes, to begin with
-LONGEST_TRIAL = 40.0  # s; the main loop waits, and systemd for the main loop
-PROBE_SIDE = 256  # px; a style picture is decoded whole to see whether it can be, and is kept at this size
+LONGEST_TRIAL = 40.0  # s; the main loop waits for this, and systemd for the main loop
+PROBE_SIDE = 256  # px; a check decodes the whole style picture and keeps it at this size
 
 
 class Parts:
@@ -60,7 +60,7 @@ class Parts:
 
     @property
     def device(self) -> str:
-        """What is painted on, in words, such as "2 × NVIDIA H100"; "" before the first painter is ready."""
+        """The painters' devices in words, such as "2 × NVIDIA H100"; "" before the first painter is ready."""
         names = [child.ready_info.device_name for child in self.painters.pool.children if child.ready_info]
         kinds = dict.fromkeys(names)
         return ", ".join(f"{names.count(each)} × {each}" if len(names) > 1 else each for each in kinds)
@@ -83,16 +83,17 @@ class Parts:
             self.cluster.close()
 
     def check_start(self, config: Config) -> dict[str, str]:
-        """Wait for the first painter. Returns the styles that are down, with the reason: their pictures are not there.
-        Raises ConfigError for styles whose pictures no reader can decode or whose preset needs layers that the loaded
-        weights lack, ShuttingDown at the stop."""
+        """Wait for the first painter. Returns the styles whose pictures are not there, with the reason. Raises
+        ConfigError for styles whose pictures no reader can decode or whose preset needs layers that the loaded weights
+        lack, ShuttingDown at the stop."""
         down: dict[str, str] = {}
         if problems := style_problems(config, self.painters.info().deepest_layer, self._probe(config), down):
             raise ConfigError(problems)
         return down
 
     def check_reload(self, config: Config) -> None:
-        """Raises ConfigError as `check_start`, also for missing pictures, and for what would end the next start."""
+        """Raises ConfigError as `check_start`, and also for missing pictures and for settings that would end the next
+        start."""
         if problems := style_problems(config, self.painters.info().deepest_layer, self._probe(config)):
             raise ConfigError(problems)
         check_next_start(self.live.current, config, self._load_model)
@@ -105,7 +106,7 @@ class Parts:
         return probe
 
     def _load_model(self, config: Config) -> None:
-        """In a painter of its own, which then ends. Raises ConfigError or StartLater."""
+        """Load the model in a painter of its own, which then ends. Raises ConfigError or StartLater."""
         trial = PainterChild("trial painter", self._painter, config.device, config.weights)
         try:
             trial.ready(LONGEST_TRIAL)

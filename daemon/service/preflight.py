@@ -1,5 +1,6 @@
-"""What would stop a start, found before it: by `styled check`, and by a reload for the next start. No decoder is loaded
-here: the caller passes `probe`, which reads a style picture and raises what `style_problems` names."""
+"""Finds what would stop a start before the start: for `styled check`, and at a reload for the next start. This module
+loads no decoder: the caller passes `probe`, which reads a style picture and raises the errors that `style_problems`
+names."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ LoadModel = Callable[[Config], None]  # raises ConfigError or StartLater
 
 
 class _Problems:
-    """Everything that is wrong, collected: for good, or for now only."""
+    """Collects problems: those that stay until a person acts, and those that may pass."""
 
     def __init__(self) -> None:
         self.lasting: list[str] = []
@@ -67,7 +68,7 @@ def check_all(config: Config, probe: Probe, load_model: LoadModel | None = None)
 
 
 def check_next_start(old: Config, new: Config, load_model: LoadModel) -> None:
-    """The same for the settings that a reload cannot put in force, as far as they differ."""
+    """The same for settings that differ and that a reload cannot put in force."""
     found = _Problems()
     if new.root != old.root:
         with found.kept():
@@ -91,7 +92,7 @@ def check_folders(config: Config) -> None:
 
 
 def check_network(config: Config, *, is_running: bool) -> None:
-    """`is_running`: a daemon with these settings has the port of the metrics already."""
+    """`is_running`: a daemon with these settings runs, and has the port of the metrics."""
     if config.metrics != "off" and not is_running:
         check_port(config.metrics)
     if config.cluster != "off":
@@ -102,11 +103,11 @@ def check_network(config: Config, *, is_running: bool) -> None:
 
 
 def style_problems(config: Config, deepest: str, probe: Probe, missing: dict[str, str] | None = None) -> list[str]:
-    """A line for all styles whose preset needs a layer beyond `deepest`, and for each style picture for which `probe`
-    raises OSError, JobError or, again and again, WorkerDied. `missing`: gets the styles, with the reason, for whose
-    pictures it raises OSError, which are then no problem."""
+    """A line for all styles whose preset needs a layer beyond `deepest`, and a line for each style picture for which
+    `probe` raises OSError, JobError or, at every try, WorkerDied. `missing`: if given, styles whose pictures raise
+    OSError are entered there, with the reason, and are no problem."""
     problems = []
-    flaws: dict[str, list[str]] = {}  # what is wrong with a recipe, and the styles that have it
+    flaws: dict[str, list[str]] = {}  # what is wrong with a recipe, and the styles with that recipe
     for name, style in config.styles.items():
         try:
             require(config.settings(name).recipe, deepest)
@@ -135,6 +136,6 @@ def _try(probe: Probe, path: Path) -> None:
         try:
             probe(path)
             return
-        except WorkerDied:  # the picture is to blame only if every reader dies of it
+        except WorkerDied:  # the picture is to blame only if every reader dies on it
             if tried == TRIES:
                 raise

@@ -1,4 +1,4 @@
-"""Taking over a config.yaml that was saved, while photos are being painted."""
+"""Takes a saved config.yaml into force while photos are being painted."""
 
 import logging
 from collections.abc import Callable
@@ -16,13 +16,14 @@ log = logging.getLogger("styled")
 
 
 def reload(live: LiveConfig, check: Callable[[Config], None], apply: Callable[[Config], None]) -> tuple[str, ...]:
-    """Put the file's settings in force, or keep the running ones, log everything that is wrong with the file, and
-    return that. `check` raises ConfigError for settings that the loaded model cannot serve; `apply` tells the inbox."""
+    """Put the file's settings in force. If the file is wrong, keep the running settings, and log and return everything
+    that is wrong. `check` raises ConfigError for settings that the loaded model cannot serve; `apply` tells the
+    inbox."""
     old = live.current
     try:
         new = load(live.path)
         check(new)
-        apply(new)  # first: a folder of a style that the inbox does not know is reported
+        apply(new)  # first of all, because the inbox reports the folder of an unknown style
         try:
             Folders(old.root).prepare(new.inbox_folders)
         except ConfigError:

@@ -1,7 +1,7 @@
 """The daemon's life: startup → main loop → shutdown.
 
-Signal handlers only set flags; the main loop looks at the flags a few times a second. The first Ctrl+C or TERM ends
-the loop, a second one forces.
+Signal handlers only set flags; the main loop looks at the flags a few times a second. The first Ctrl+C or TERM ends the
+loop; the second ends the process at once.
 """
 
 import contextlib
@@ -37,8 +37,8 @@ from daemon.text import duration, escape
 log = logging.getLogger("styled")
 
 TICK_SECONDS = 0.25
-LISTED = 50  # photos that the status names, of those that come next and of those that grow
-SHUTDOWN_SECONDS = 4.0  # of the five that are promised
+LISTED = 50  # most photos that the status names in each of its lists
+SHUTDOWN_SECONDS = 4.0  # seconds, of the five that are promised
 
 
 class Service:
@@ -62,14 +62,15 @@ class Service:
         self.status = self._parts.status
         self._status_file = StatusFile(self.status, self._parts.folders.work / "status.json")
         self._systemd = SystemdClient()
-        self._inbox: Inbox | None = None  # until jobs of the run before are finished or put back
+        self._inbox: Inbox | None = None  # until the jobs of an earlier run are finished or put back
         self._give_up_timer = GiveUpTimer()
         self._given_up = ""  # with --once: why the photos that are left cannot be painted now
         self._stop_metrics: Callable[[], None] = lambda: None
 
     def run(self, *, once: bool = False) -> int:
-        """Until `stop` or, with `once`, until the inbox is empty or what is left cannot be painted now. Returns the
-        exit code. Raises ConfigError if the settings cannot work, and the error that ended a thread unexpectedly."""
+        """Work until `stop` or, with `once`, until the inbox is empty or the photos that are left cannot be painted
+        now. Returns the exit code. Raises ConfigError if the settings cannot work, and the error that ended a thread
+        unexpectedly."""
         try:
             self.startup(once)
             self.main_loop(once)
@@ -94,9 +95,10 @@ class Service:
     # startup
 
     def startup(self, once: bool) -> None:
-        """Folders, lock, recovery, inbox. Photos are claimed while the painter is still loading."""
+        """Prepare the folders, lock the root, recover jobs, start the inbox. Photos are claimed while the painter still
+        loads."""
         parts, config = self._parts, self._parts.live.current
-        os.umask(os.umask(0) | 0o002)  # nothing that the daemon makes may be written by everybody
+        os.umask(os.umask(0) | 0o002)  # other users may not write into anything that the daemon makes
         raise_open_files()
         take_root(parts.folders, parts.lock, config.inbox_folders)
         self._keep_settings(config)
@@ -120,7 +122,7 @@ class Service:
         threading.Thread(target=self._get_ready, args=(self._inbox,), name="ready", daemon=True).start()
 
     def _get_ready(self, inbox: Inbox) -> None:
-        """In a thread, so that signals and the console go on while the model loads."""
+        """Runs in a thread, so that signals and the console go on while the model loads."""
         parts = self._parts
         with contextlib.suppress(ShuttingDown), parts.threads.crash_ends_all():
             for style, why in parts.check_start(parts.live.current).items():
@@ -159,7 +161,8 @@ class Service:
         self._on_tick(self.status)
 
     def _has_given_up(self) -> bool:
-        """Whether --once ends although photos are left: it does not wait until a disk or a device works again."""
+        """Whether --once ends although photos are left, because it does not wait for a disk or a device that is to be
+        repaired."""
         missing = self._inbox.trouble() if self._inbox is not None else ""
         reason = self.status.trouble or self._parts.threads.backoff.any_reason or missing
         if self._give_up_timer.expired(self.status, reason):
@@ -173,7 +176,7 @@ class Service:
             self._systemd.notify("READY=1")
 
     def _keep_settings(self, config: Config) -> None:
-        """For the commands: what this daemon runs with, which is not what a file says that was not taken."""
+        """Keep the running settings for the commands, because config.yaml may be wrong or not in force."""
         running = config.model_copy(update={name: getattr(self._began_with, name) for name in NEED_RESTART})
         text = as_text(Saved(self._parts.live.path, running))
         with contextlib.suppress(OSError):  # the disk is full
@@ -189,7 +192,7 @@ class Service:
     # shutdown
 
     def shutdown(self) -> None:
-        """No more photos are taken; painters and readers are stopped, and every job in hand goes back."""
+        """Take no more photos, stop painters and readers, and put every photo in hand back into the inbox."""
         parts = self._parts
         self._systemd.stopping(SHUTDOWN_SECONDS + 2)
         self.status.enter("stopping")
@@ -213,7 +216,7 @@ class Service:
 
 
 def summed_up(status: Status, waiting: int) -> str:
-    """What a run did, for a person. `waiting`: photos in the inbox besides those that the stop put back there."""
+    """What a run did, for a person. `waiting`: photos in the inbox, without the photos that the stop put back there."""
     seconds = sum(each.seconds for each in status.durations.values())
     painting = f" in {duration(seconds)} of painting" if status.delivered else ""
     parts = [f"{status.delivered:,} painted{painting}"]
@@ -236,8 +239,8 @@ def take_root(folders: Folders, lock: Lock, styles: Iterable[str]) -> None:
 
 
 def _photos(inbox: Inbox) -> tuple[list[str], list[dict[str, Any]], list[dict[str, str]]]:
-    """For the status: the photos that come next, those that are not complete and the folders that are not painted, both
-    with the reason."""
+    """For the status: the next photos, the photos that are not complete, and the folders that are not painted; the last
+    two with the reason."""
     upcoming = [escape(photo.path) for photo in inbox.upcoming(LISTED)]
     growing = [
         {"file": escape(each.photo.path), "why": each.why, "seconds": each.seconds} for each in inbox.growing()[:LISTED]
@@ -247,8 +250,8 @@ def _photos(inbox: Inbox) -> tuple[list[str], list[dict[str, Any]], list[dict[st
 
 
 def handle_signals(service: Service) -> None:
-    """TERM and INT stop, and force the second time. HUP reloads, or stops after the terminal of the start was
-    closed; under nohup it only reloads."""
+    """TERM and INT stop; the second of them ends the process at once. HUP reloads, or stops the daemon if its terminal
+    was closed; under nohup HUP only reloads."""
     terminals = [fd for fd in range(3) if os.isatty(fd)]
     is_kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 

@@ -1,8 +1,8 @@
-"""What systemd is told: ready, reloading, stopping, what the daemon is doing, and signs of life for the watchdog
+"""Messages to systemd: ready, reloading, stopping, what the daemon is doing, and signs of life for the watchdog
 (sd_notify(3), sd_watchdog_enabled(3)). Without NOTIFY_SOCKET nothing is sent.
 
-A sign of life is sent only after a look at what should make progress, never by a timer alone: a timer goes on ticking
-in a process that stopped working long ago.
+A sign of life is sent only after a look at everything that should make progress, never by a timer alone: a timer goes
+on in a process that stopped working long ago.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from daemon.text import escape
 
 log = logging.getLogger("styled")
 
-STATUS_SECONDS = 1.0  # between two STATUS= lines at least
+STATUS_SECONDS = 1.0  # least time between two STATUS= lines
 READER_SECONDS = 900.0  # the longest stage without a painter: three calls to a reader, 300 s each at most
-MARGIN_SECONDS = 100.0  # in which the daemon itself replaces a process that hangs, before systemd ends the daemon
+MARGIN_SECONDS = 100.0  # time for the daemon itself to replace a process that hangs, before systemd ends the daemon
 
 
 class SystemdClient:
@@ -59,7 +59,8 @@ class SystemdClient:
         )
 
     def tick(self, status: Status, health: Health | None, stall_seconds: float) -> None:
-        """Send what the daemon is doing and, if all makes progress, a sign of life. `stall_seconds`: as set now."""
+        """Send what the daemon is doing and, if everything makes progress, a sign of life. `stall_seconds`: the present
+        setting."""
         if not self._address:
             return
         now = self._clock()
@@ -85,8 +86,8 @@ class SystemdClient:
 
 
 def stalled(status: Status, health: Health, now: float, stall_seconds: float) -> str:
-    """What makes no progress, for longer than the daemon needs to notice and cure it by itself; "" if all does.
-    `now`: by the monotonic clock."""
+    """What has made no progress for longer than the daemon needs to replace it by itself; "" if everything makes
+    progress. `now`: by the monotonic clock."""
     if not health.is_fresh:
         return f"the inbox has not been listed for {health.scan_age:.0f} s"
     limit = max(stall_seconds, READER_SECONDS) + MARGIN_SECONDS
