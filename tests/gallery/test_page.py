@@ -228,6 +228,27 @@ def test_five_thousand_paintings_open_in_under_two_seconds_and_load_lazily(brows
         browser.wait_for(f"document.querySelectorAll('.card').length > {cards}")
 
 
+@needs_chromium
+@pytest.mark.parametrize("width", [400, 1280])
+def test_paintings_of_one_row_have_one_height_whatever_their_shape(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    (tmp_path / ".gallery").mkdir()
+    shapes = ((1200, 800), (800, 1200), (1000, 1000)) * 4
+    rows = [row(n, "alpha", f"{n}.png", width=w, height=h) for n, (w, h) in enumerate(shapes)]
+    browser.resize(width, 900)
+    browser.open(write_page(tmp_path, rows, 1_700_000_000))
+    boxes = browser.run(
+        "[...document.querySelectorAll('.card img')].map(each => each.getBoundingClientRect().toJSON())"
+    )
+    by_row: dict[int, list[float]] = {}
+    for box in boxes:
+        by_row.setdefault(round(box["top"]), []).append(box["height"])
+    assert len(by_row) > 1
+    for heights in by_row.values():
+        assert max(heights) - min(heights) < 1, by_row
+
+
 BOARD = Board(
     title="<b>Studio</b> 鴨",
     working=("alpha/<i>now</i>.jpg",),
