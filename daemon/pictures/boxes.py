@@ -20,7 +20,7 @@ class Box:
 
 
 def top(file: BinaryIO) -> Iterator[Box]:
-    """The boxes of the file, as long as they make sense; the last may reach beyond the end of the file."""
+    """The boxes of the file, as far as they are valid; the last may reach beyond the end of the file."""
     length, place = file.seek(0, 2), 0
     for _ in range(MOST):
         file.seek(place)
@@ -37,7 +37,8 @@ def top(file: BinaryIO) -> Iterator[Box]:
 
 
 def colour_numbers(file: BinaryIO) -> tuple[int, int] | None:
-    """(primaries, curve) of the picture by ITU-T H.273, from its box `colr` of the kind nclx; None: it has none."""
+    """(primaries, curve) of the picture by ITU-T H.273, from its box `colr` of the kind nclx; None if the picture has
+    no such box."""
     meta = _meta(file)
     properties = _content(meta, b"iprp")
     wanted = _properties_of(_content(properties, b"ipma"), _primary(_content(meta, b"pitm")))
@@ -48,8 +49,8 @@ def colour_numbers(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def pixel_ranges(file: BinaryIO) -> list[tuple[int, int]]:
-    """(start, end) in the file of each piece of compressed pixels, of the picture and of what goes with it. No place
-    is in two of them."""
+    """(start, end) in the file of each piece of compressed pixels, of the picture and of the images that belong to it.
+    The ranges do not overlap."""
     meta = _meta(file)
     coded = set(_coded_items(_content(meta, b"iinf")))
     places = sorted((start, end) for item, start, end in _places(_content(meta, b"iloc")) if item in coded)

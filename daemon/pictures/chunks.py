@@ -8,12 +8,12 @@ from PIL import ImageFile
 from PIL.PngImagePlugin import PngStream
 
 BLOCK = 1 << 20  # bytes read at a time
-LARGEST = 1 << 25  # bytes of a chunk that says something about the colours
+LARGEST = 1 << 25  # most bytes of a chunk that describes the colours
 Reads = Callable[[PngStream, int, int], bytes]
 
 
 def tolerate_long_texts() -> None:
-    """Let Pillow leave out texts and profiles that take more memory than it allows, instead of the picture.
+    """Let Pillow leave out texts and profiles that exceed its limit of memory, instead of refusing the picture.
 
     Pillow unpacks 1 MiB of each text at most, and 64 MiB of all of them, and then refuses the whole picture.
     """
@@ -45,7 +45,7 @@ def before_pixels(file: BinaryIO, wanted: Collection[bytes]) -> dict[bytes, byte
 
 
 def is_damaged(file: BinaryIO) -> bool:
-    """Whether the bytes of a chunk of pixels are not those that were written: PNG keeps a checksum of each."""
+    """Whether the bytes of a chunk of pixels do not match the chunk's checksum."""
     for name, length in _chunks(file):
         if name != b"IDAT":
             continue

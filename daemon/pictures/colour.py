@@ -42,8 +42,8 @@ def to_working_mode(image: Image.Image) -> Image.Image:
 
 
 def seen(image: Image.Image) -> Image.Image:
-    """`image` (L, LA, RGB, RGBA), without its alpha channel where that hides everything: a program that knows no alpha
-    has left zeros there, and picture viewers show the colours. Raises JobError if there is nothing to see."""
+    """`image` (L, LA, RGB, RGBA), without an alpha channel that hides everything: a program without support for alpha
+    left zeros there, and picture viewers show the colours. Raises JobError if there is nothing to see."""
     if image.mode[-1] != "A":
         return image
     extremes: Any = image.getchannel("A").getextrema()
@@ -158,7 +158,7 @@ def _grey(image: Image.Image, table: Floats) -> Floats:
 
 
 def _grey_table(profile: bytes | None) -> Floats:
-    """(256, 3): the sRGB colour of each grey level. Many grey pictures carry a profile for RGB, which counts."""
+    """(256, 3): the sRGB colour of each grey level. Many grey pictures carry a profile for RGB, which is used."""
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     source = _parsed(profile)
     if source is not None and _space(source) == SPACES["RGB"]:

@@ -1,4 +1,4 @@
-"""A film of a painting's way, as an animated WebP that any browser plays."""
+"""A film of a painting's making, as an animated WebP that any browser plays."""
 
 import io
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from daemon.pictures.light import Floats
 
 FRAME_MS, LAST_MS = 90, 2500  # the finished painting stays for a while, then the film begins again
 LARGEST = 2_000_000  # bytes
-TRIES = ((1, 80), (1, 50), (1, 25), (2, 25))  # (how many times smaller, quality): the first whose film is small enough
+TRIES = ((1, 80), (1, 50), (1, 25), (2, 25))  # (times smaller, quality), in this order until the film is small enough
 
 
 def film(frames: Sequence[tuple[int, int, bytes]], painting: Floats) -> bytes:

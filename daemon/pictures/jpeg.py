@@ -1,4 +1,4 @@
-"""JPEG: the pixels, with the decoder's complaints, which Pillow keeps to itself.
+"""JPEG: the pixels, and the decoder's complaints, which Pillow does not pass on.
 
 simplejpeg is libjpeg-turbo's own decoder, as Pillow's is: the same pixels in the same time. It also says what the
 decoder had to guess, and that is how a hole in a file is told from a sound file.
@@ -21,7 +21,7 @@ SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 END = b"\xff\xd9"
 DAMAGE = re.compile(
     r"^Corrupt JPEG data|remature end|progression sequence"
-)  # all else that is fatal, Pillow finds, too
+)  # Pillow finds every other fatal error, too
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 FEW = 4  # bytes left over before the end, as some cameras leave them; a hole leaves hundreds
 AHEAD = 8  # bytes that the decoder may have read before it complains of the rest
@@ -138,7 +138,7 @@ def _mended(blob: bytes) -> bytes:
         part = bytearray(blob[start:end])
         if marker == 0xDA:
             if is_baseline:
-                part[-3:] = b"\0\x3f\0"  # all frequencies, all bits: some cameras write something else, and mean this
+                part[-3:] = b"\0\x3f\0"  # all frequencies, all bits: some cameras write other values, but mean these
             out += [bytes(part), blob[end:]]
             break
         is_baseline |= marker in (0xC0, 0xC1)

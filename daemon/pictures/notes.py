@@ -1,4 +1,4 @@
-"""What a photographer is told of a picture that is painted all the same."""
+"""Notes for the photographer on parts of a file that are ignored; the picture itself is painted."""
 
 import contextlib
 import logging
@@ -14,7 +14,7 @@ _picture: ContextVar[str] = ContextVar("picture", default="")
 
 @contextlib.contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Meanwhile notes begin with the picture's name."""
+    """Within this context, notes begin with the picture's name."""
     token = _picture.set(name)
     try:
         yield
@@ -23,6 +23,6 @@ def naming(name: str) -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """Log `text`, which goes on "photo.jpg: …"."""
+    """Log `text` behind the picture's name: "photo.jpg: …"."""
     name = _picture.get()
     log.warning("%s", f"{escape(name)}: {text}" if name else text, extra=about(Event.PICTURE_NOTE))

@@ -11,7 +11,7 @@ from daemon.pictures.refusals import decoding, refuse_raw
 # No other decoder is tried: no PostScript, no Photoshop. JPEG also opens MPO; AVIF stands before HEIF, which would
 # open AVIF files, too.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
-MOST_PAGES = 100  # of a TIFF that are looked through for one that is no thumbnail
+MOST_PAGES = 100  # most pages of a TIFF that are searched for a page that is no thumbnail
 
 
 def probe(file: BinaryIO) -> tuple[str, int, int]:
@@ -26,8 +26,8 @@ def probe(file: BinaryIO) -> tuple[str, int, int]:
 
 
 def open_picture(data: BinaryIO) -> Image.Image:
-    """The picture, with its header read; of a TIFF the first page that is no thumbnail. Raises JobError if the file is
-    RAW, and what Pillow raises."""
+    """The picture, with its header read; of a TIFF, the first page that is no thumbnail. Raises JobError if the file is
+    RAW, and every error of Pillow."""
     image = Image.open(data, formats=FORMATS)
     refuse_raw(image)
     if image.format == "TIFF" and _is_thumbnail(image):

@@ -30,7 +30,7 @@ H273_PRIMARIES: dict[int, Chromaticities] = {
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), D65),  # Display P3
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), D65),
 }
-# The curves of television (1, 6, 7, 14, 15) stand in pictures whose numbers are sRGB's: so browsers read them, too.
+# Pictures that name a curve of television (1, 6, 7, 14, 15) hold the numbers of sRGB; browsers read them so, too.
 H273_CURVES: dict[int, Curve] = {4: 2.2, 5: 2.8, 8: 1.0, 16: "pq", 17: 2.6, 18: "hlg"}
 LARGEST_PROFILE = 1 << 24  # bytes, unpacked
 PQ_PROFILE = b"ITUR_2100_PQ_FULL"  # the name by which PNGs from before `cICP` say PQ (W3C Note of 2017)
@@ -81,7 +81,7 @@ def space_of(image: Image.Image, exif: Image.Exif, file: BinaryIO) -> Space:
 
 
 def _named(image: Image.Image, file: BinaryIO) -> Space | None:
-    """What the format itself says; None: nothing."""
+    """The space that the format itself names, or None."""
     if image.format == "PNG":
         return _png(file)
     embedded = image.info.get("icc_profile")

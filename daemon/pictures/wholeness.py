@@ -1,9 +1,9 @@
-"""Whether the pixels of a file are all there, by the word of its format, where the decoder does not say so itself.
+"""Whether a file holds all its pixels, found from the file's format where the decoder does not tell.
 
 JPEG: see jpeg.py. PNG: the checksums of its chunks. WebP, HEIC and AVIF have no checksum, and their decoders make a
-picture of anything: there a long row of zeros among the compressed pixels is a part that never came, because compressed
-pixels hold no such row. What stands behind the end of a picture or beside its pixels is nobody's concern: memory cards
-and recovery programs leave zeros there, phones leave trailers.
+picture of anything: in these files, a long row of zeros among the compressed pixels is a part that was never written,
+because compressed pixels hold no such row. Bytes behind the end of a picture or beside its pixels do not matter: memory
+cards and recovery programs leave zeros there, phones leave trailers.
 """
 
 import io

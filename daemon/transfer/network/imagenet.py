@@ -1,4 +1,4 @@
-"""ImageNet's weights come into the cache: from torchvision's server, or from a file that somebody brought.
+"""ImageNet's weights come into the cache: from torchvision's server, or from a file that the user brought.
 
 Nothing else in styled fetches anything. torch.hub's download has no timeout and reports no progress, so `download`
 replaces it and keeps its rules: the file's name contains the first digits of its SHA-256, and no unfinished file is
@@ -80,7 +80,7 @@ def take(path: Path, cache: Path | None = None, name: str = IMAGENET_SOURCE) -> 
 
 @contextlib.contextmanager
 def _storing_in(folder: Path) -> Iterator[None]:
-    """Make the folder. Raises WeightsError if that, or what is done there, fails."""
+    """Make the folder. Raises WeightsError if that or the steps within the context fail."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -91,7 +91,8 @@ def _storing_in(folder: Path) -> Iterator[None]:
 
 
 def _store(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write the weights and their SHA-256, each file whole or not at all, the SHA-256 last: only then they count."""
+    """Write the weights and their SHA-256, each file whole or not at all, the SHA-256 last: without it, the weights do
+    not count as stored."""
     data = save(tensors)
     for target, content in (
         (path, data),

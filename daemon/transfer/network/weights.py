@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Final, Literal
 
 from daemon.assets import EMBEDDED_WEIGHTS
 
-from ..errors import WeightsError
+from ..errors import WeightsError, first_line
 from .layers import LAYERS, WIDTHS
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _unpickled(file: IO[bytes], name: str) -> dict[str, Tensor]:
     except OSError:
         raise
     except Exception as error:  # torch.load has no error of its own for what is not a checkpoint
-        raise WeightsError(f"{name} is not a state_dict that can be read safely: {_first_line(error)}") from error
+        raise WeightsError(f"{name} is not a state_dict that can be read safely: {first_line(error)}") from error
     if not isinstance(state, Mapping):
         raise WeightsError(f"{name} holds a {type(state).__name__}, not a state_dict.")
     return {str(key): value for key, value in state.items() if isinstance(value, torch.Tensor)}
@@ -213,7 +213,3 @@ def _convolutions(tensors: Mapping[str, Tensor], deepest: str, path: Path | str)
         if not tensors[name].is_floating_point() or not bool(tensors[name].isfinite().all()):
             raise WeightsError(f"{path}: {name} holds values that are not finite numbers.")
     return {name: tensors[name].float().contiguous() for name in names}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
