@@ -19,9 +19,7 @@ from daemon.pictures.refusals import breaks_off, has_a_hole
 MOST_SCANS = 100  # of a progressive JPEG; usual ones have 10. Each takes the time of a whole decoding
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 END = b"\xff\xd9"
-DAMAGE = re.compile(
-    r"^Corrupt JPEG data|remature end|progression sequence"
-)  # Pillow finds every other fatal error, too
+DAMAGE = re.compile(r"^Corrupt JPEG data|remature end|progression sequence")  # Pillow finds all other fatal errors
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 FEW = 4  # bytes left over before the end, as some cameras leave them; a hole leaves hundreds
 AHEAD = 8  # bytes that the decoder may have read before it complains of the rest

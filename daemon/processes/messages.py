@@ -18,9 +18,8 @@ from daemon.storage.files import Handle
 log = logging.getLogger("styled")
 
 Progress = Callable[..., None]
-Factory = (
-    str | Callable[..., Any]
-)  # makes the object that a child holds; a name, "package.module:Class", is resolved in the child
+# Makes the object that a child holds; a name, "package.module:Class", is resolved in the child.
+Factory = str | Callable[..., Any]
 
 
 class _Pickler(pickle.Pickler):
