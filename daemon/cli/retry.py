@@ -1,6 +1,7 @@
 """`styled retry`: move pictures from failed/ back into the inbox, with their sidecars, and delete their reasons."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from daemon.filenames import MASK, SIDECAR, is_photo
 from daemon.storage.files import free_name
 from daemon.storage.folder import move
 from daemon.storage.layout import Folders
+from daemon.text import escape, words
 
 REASON = ".txt"
 
@@ -49,6 +51,12 @@ def all_failed(folders: Folders) -> Iterator[Path]:
 
 def _find(folders: Folders, file: str) -> Path:
     failed = folders.failed.resolve()
+    if not os.path.dirname(file) and not os.path.lexists(file):  # a bare name, if only one style has it
+        found = [path for path in all_failed(folders) if path.name == file.removesuffix(REASON)]
+        if len(found) > 1:
+            names = [escape(str(path.relative_to(folders.failed))) for path in found]
+            raise JobError(f"There are {words(names, 'and')} in failed/.", f"Say which: styled retry {names[0]}")
+        file = str(found[0]) if found else file
     for name in (file, file.removesuffix(REASON)):
         for path in (Path(name).absolute(), folders.spelled(folders.failed / name)):
             folder = path.parent.resolve()

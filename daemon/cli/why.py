@@ -26,6 +26,7 @@ def why(file: str, config: Config, status: Mapping[str, Any]) -> Iterator[str]:
     folders = Folders(config.root)
     wanted = _wanted(file, folders, config.default_style)
     below = [path.partition("/")[2] for path in wanted if path.startswith(f"{EVERY_STYLE}/")]
+    below += [] if os.path.dirname(file) else [file]  # a bare name, wherever it lies
     wanted |= {os.path.join(style, path) for path in below for style in config.styles}  # its copies
     lines = [
         *_in_inbox(wanted, folders, config, status),

@@ -183,6 +183,6 @@ def move_or_rename(source: Folder, name: str, target: Folder, wanted: str) -> st
 
 def reason_text(job: Job, error: JobError) -> str:
     """The content of failed/…/photo.jpg.txt. The error's reason begins on the third line."""
-    again = f"To try again: styled retry, or move the picture back to inbox/{escape(os.path.dirname(job.place))}"
+    again = f"To try again: styled retry NAME, or move the picture back to inbox/{escape(os.path.dirname(job.place))}"
     said = f"{escape_lines(error.reason)}\n{escape_lines(error.advice)}"
     return f"{escape(job.name)} was not painted.\n\n{said}\n\n{again.rstrip('/')}/.\n"

@@ -69,6 +69,28 @@ def test_why_follows_a_picture_that_has_left_the_inbox(folders: Folders) -> None
         explained("../../etc/passwd", folders)
 
 
+def test_a_bare_name_is_found_in_every_style(folders: Folders) -> None:
+    for style in ("alpha", "beta"):
+        (folders.inbox / style / "twice.jpg").touch()
+    said = explained("twice.jpg", folders)
+    assert "the style alpha" in said
+    assert "the style beta" in said
+
+
+def test_retry_finds_a_bare_name_unless_it_failed_twice(folders: Folders) -> None:
+    for style, name in (("alpha", "one.jpg"), ("beta", "two.jpg"), ("alpha", "two.jpg")):
+        (folders.failed / style).mkdir(exist_ok=True)
+        (folders.failed / style / name).touch()
+        (folders.failed / style / f"{name}.txt").touch()
+    assert retry(folders, "one.jpg") == folders.inbox / "alpha/one.jpg"
+    with pytest.raises(JobError) as refusal:
+        retry(folders, "two.jpg")
+    assert refusal.value.reason == "There are alpha/two.jpg and beta/two.jpg in failed/."
+    assert refusal.value.advice == "Say which: styled retry alpha/two.jpg"
+    assert retry(folders, refusal.value.advice.split()[-1]) == folders.inbox / "alpha/two.jpg"
+    assert retry(folders, "two.jpg.txt") == folders.inbox / "beta/two.jpg"
+
+
 def test_a_name_is_found_however_its_accents_are_spelled_and_nothing_is_followed(folders: Folders) -> None:
     composed, decomposed = "caf\u00e9", "cafe\u0301"
     (folders.failed / "alpha" / decomposed).mkdir(parents=True)

@@ -30,7 +30,7 @@ def test_a_failed_photo_is_untouched_and_says_why(jobs: JobStore, tmp_path: Path
     found = tree(tmp_path)
     assert found.pop("failed/alpha/photo.jpg.txt") == (
         "photo.jpg was not painted.\n\nIt is blurred.\nHold still.\n\n"
-        "To try again: styled retry, or move the picture back to inbox/alpha/.\n"
+        "To try again: styled retry NAME, or move the picture back to inbox/alpha/.\n"
     )
     assert found == {"failed/alpha/photo.jpg": "photo", "failed/alpha/photo.jpg.yaml": "size: 64"}
 
