@@ -57,7 +57,7 @@ def as_pairs(value: Any) -> Any:
 def layers_problem(pairs: Any, layers: Collection[str] | None = LAYERS) -> str:
     """Why these pairs of layer and weight cannot be the layers of a recipe; "" if they can.
 
-    `layers`: of the network; None: of whatever network.
+    `layers`: of the network; None: of any network.
     """
     if not _are_pairs(pairs):
         return "write layers with their weights, such as {relu1_1: 0.5, relu3_1: 0.5}"
@@ -98,7 +98,7 @@ def _are_pairs(value: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    """What somebody wrote, in a few words, however long it is."""
+    """A value as the user wrote it, in a few words, however long it is."""
     if isinstance(value, list | tuple | Mapping):
         return "a list or a group"
     return "nothing" if value is None else reprlib.repr(value)

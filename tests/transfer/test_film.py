@@ -11,7 +11,7 @@ from daemon.transfer.recipe import KeepColors, recipe
 from daemon.transfer.steps import Frame, Step
 from tests.support.scenes import Picture, scene
 
-CONTENT, STYLE = scene(36, 48, 1), scene(30, 42, 2) * np.array([1.0, 0.5, 0.2], np.float32)
+CONTENT, STYLE = scene(24, 32, 1), scene(20, 28, 2) * np.array([1.0, 0.5, 0.2], np.float32)
 
 
 def pixels(frame: Frame) -> Picture:
@@ -45,7 +45,7 @@ def test_frames_are_even_and_the_last_is_the_painting(stylizer: Stylizer) -> Non
         CONTENT, STYLE, recipe("fine"), lambda step: frames.extend([f] if (f := camera.frame(step)) else [])
     )
     assert 5 < len(frames) <= FRAMES + 1
-    assert {frame[:2] for frame in frames} == {(48, 36)}
+    assert {frame[:2] for frame in frames} == {(32, 24)}
     assert float(np.abs(pixels(frames[-1]) - painting).max()) <= 0.5 / 255 + 1e-6
 
 

@@ -15,7 +15,7 @@ from tests.support.scenes import scene, tensor
 SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize("preset", ["fine", "tutorial", "gatys"])
+@pytest.mark.parametrize("preset", ["fine", "tutorial", pytest.param("gatys", marks=SLOW)])
 def test_gradients_agree_with_float64(preset: str) -> None:
     """float32, which paints, to 1e-3; bfloat16, which the roofline can be measured in, in direction."""
     x = tensor(scene(32, 48, 3))

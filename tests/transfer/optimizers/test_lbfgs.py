@@ -32,7 +32,7 @@ def test_finds_the_solution_of_a_quadratic_in_a_box(scale: float, start: str) ->
     assert all(x.min() >= 0 and x.max() <= 1 for x in calls)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_finds_the_solution_of_a_coupled_quadratic(seed: int) -> None:
     """½ |k * x - b|², half of whose pixels end at a bound, against plain projected gradient steps."""
     kernel = torch.tensor([[0.1, 0.2, 0.1], [0.2, 1.0, 0.2], [0.1, 0.2, 0.1]]).expand(3, 1, 3, 3)
