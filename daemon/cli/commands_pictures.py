@@ -27,9 +27,7 @@ def paint(
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="White is painted, black stays a photograph.")] = None,
     film: Annotated[bool, typer.Option("--film", help="Also write OUT.film.webp, which shows the way.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace paintings that exist, without asking.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace paintings, without asking.")] = False,
     config: ConfigOption = None,
     **settings: str | None,
 ) -> None:
