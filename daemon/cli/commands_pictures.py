@@ -20,7 +20,9 @@ def paint(
     pictures: Annotated[
         list[str], typer.Argument(metavar="PHOTO", help="Photographs; without --style, the last one is the style.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The painting: .png, .jpg or .webp; a folder for several.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A .png, .jpg or .webp, or a folder; by default PHOTO-STYLE here.")
+    ] = Path(),
     style: Annotated[
         list[str] | None,
         typer.Option("--style", "-s", help="Styles by name, or pictures, such as starry,ink; can be repeated."),
@@ -41,7 +43,7 @@ def paint(
 
     photos, wanted = (pictures, style) if style else (pictures[:-1], pictures[-1:])
     if not photos:
-        raise OptionError([f"In which style? styled paint {pictures[0]} --style NAME -o {out}"])
+        raise OptionError([f"In which style? styled paint {pictures[0]} --style NAME"])
     options, names = from_options({name: text for name, text in settings.items() if text is not None}), named(wanted)
     found = nearest(config) if config or any(map(is_name, names)) else None
     machine, given = workplace(options, found)

@@ -35,6 +35,17 @@ def test_it_paints_one_picture_and_overwrites_nothing_unasked(root: Path, photo:
 
 
 @pytest.mark.slow
+def test_without_a_name_the_painting_lies_here_with_the_names_of_the_photo_and_the_style(
+    root: Path, photo: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    done = styled("paint", photo, "ink", *QUICK, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in here.iterdir()] == ["photo-ink.jpg"]
+    assert done.stdout.startswith("photo-ink.jpg  (")
+
+
+@pytest.mark.slow
 def test_many_photographs_in_many_styles_with_one_that_is_broken(root: Path, photo: Path) -> None:
     """Styles by their names in config.yaml, with their settings there; the options win."""
     (root / "config.yaml").write_text(CONFIG.replace("beta.png}", "beta.png, style_weight: 2, seed: 3}"))
@@ -96,7 +107,7 @@ def test_every_setting_of_the_recipe_and_a_mask_are_options(root: Path, photo: P
         ),
         (("gone.jpg", "-s", "ink", "-o", "out"), "there is no file gone.jpg"),
         (("sub/photo.jpg", "-s", "ink", "-o", "out"), "two paintings would be called out/photo-ink.jpg"),
-        (("-o", "out.png"), "In which style? styled paint photo.jpg --style NAME -o out.png"),
+        (("-o", "out.png"), "In which style? styled paint photo.jpg --style NAME"),
     ],
 )
 def test_it_refuses_before_painting_in_plain_words(

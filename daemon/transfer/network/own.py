@@ -37,6 +37,8 @@ field to each side; that is its halo. The recipe names the layers that are compa
     style = np.random.default_rng(1).random((64, 64, 3), dtype=np.float32)
     painting = Stylizer(device="cpu", network=Small()).paint(photo, style, recipe)
 
+For torchvision's VGG16, whose layers down to relu3_3 lie as those of VGG19, `network.layers.VGG19` has the numbers.
+
 `features` may return more layers than were asked for, and a row or a column more than H // stride. Pad each
 convolution, so that there are not fewer. No layer may change the features of another in place: torchvision's ReLUs do,
 unless `inplace` is False. Torch derives the features by x, so compute them without `no_grad`. A module is moved to the
