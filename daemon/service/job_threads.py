@@ -17,7 +17,7 @@ from daemon.inbox.inbox import Inbox
 from daemon.inbox.photo import InboxPhoto
 from daemon.jobs.failures import broken_down
 from daemon.jobs.pipeline import Pipeline
-from daemon.service.backoff import ALL, Backoff
+from daemon.service.obstacles import ALL, Obstacles
 from daemon.storage.files import FULL
 from daemon.storage.layout import Folders
 from daemon.text import escape
@@ -35,7 +35,7 @@ class JobThreads:
 
     def __init__(self, folders: Folders, pipeline: Pipeline, live: LiveConfig, stopping: threading.Event) -> None:
         self.crash: BaseException | None = None
-        self.backoff = Backoff()
+        self.obstacles = Obstacles()
         self._folders = folders
         self._pipeline = pipeline
         self._live = live
@@ -89,7 +89,7 @@ class JobThreads:
     def _work(self, inbox: Inbox) -> None:
         with contextlib.suppress(ShuttingDown), self.crash_ends_all():
             while not self._is_surplus():
-                self.backoff.wait(self._stopping)
+                self.obstacles.wait(self._stopping)
                 photo = inbox.take(self._stopping)
                 if photo is None:
                     return
@@ -113,12 +113,12 @@ class JobThreads:
             raise
         except (RetryLater, OSError) as error:
             if why := self._stops_every_photo(error):
-                return self.backoff.failed(ALL, why)
-            return self.backoff.failed(folder, _in_words(error))
+                return self.obstacles.failed(ALL, why)
+            return self.obstacles.failed(folder, _in_words(error))
         except Exception as bug:  # the error concerns this job alone: other jobs go on
             log.exception("%s", escape(photo.path), extra=about(Event.JOB_BROKE))
-            return self.backoff.failed(folder, broken_down(bug))
-        self.backoff.succeeded(folder)
+            return self.obstacles.failed(folder, broken_down(bug))
+        self.obstacles.succeeded(folder)
         return 0.0
 
     def _stops_every_photo(self, error: Exception) -> str:

@@ -69,7 +69,7 @@ class Parts:
     def trouble(self) -> str:
         """Why nothing is painted now although photos wait; "" if photos are painted."""
         cluster = self.cluster.trouble if self.cluster else ""
-        return cluster or self.painters.pool.trouble or self.readers.pool.trouble or self.threads.backoff.paused
+        return cluster or self.painters.pool.trouble or self.readers.pool.trouble or self.threads.obstacles.paused
 
     def start_processes(self) -> None:
         self.readers.pool.start()

@@ -22,9 +22,9 @@ from daemon.errors import ExitCode, ShuttingDown
 from daemon.events import Event, about
 from daemon.inbox.inbox import Inbox
 from daemon.processes.messages import Factory
-from daemon.service.backoff import GiveUpTimer
 from daemon.service.limits import raise_open_files
 from daemon.service.metrics import serve
+from daemon.service.obstacles import GiveUpTimer
 from daemon.service.parts import Parts
 from daemon.service.reload import reload
 from daemon.service.systemd import SystemdClient
@@ -152,7 +152,7 @@ class Service:
         if inbox is not None:
             parts.readers.tend(parts.painters.count)
             parts.threads.adjust(inbox, parts.painters.count)
-            paused = parts.threads.backoff.folders
+            paused = parts.threads.obstacles.folders
             self.status.observe(device=parts.device, trouble=parts.trouble, waiting=inbox.waiting(), paused=paused)
             if self._status_file.is_due():
                 self.status.list_photos(*_photos(inbox))
@@ -164,7 +164,7 @@ class Service:
         """Whether --once ends although photos are left, because it does not wait for a disk or a device that is to be
         repaired."""
         missing = self._inbox.trouble() if self._inbox is not None else ""
-        reason = self.status.trouble or self._parts.threads.backoff.any_reason or missing
+        reason = self.status.trouble or self._parts.threads.obstacles.any_reason or missing
         if self._give_up_timer.expired(self.status, reason):
             self._given_up = reason
         return bool(self._given_up)

@@ -82,7 +82,7 @@ def test_a_photo_that_cannot_be_painted_now_is_released_with_a_pause(
     threads.adjust(cast(Inbox, inbox), 1)
     wait_until(lambda: inbox.released)
     assert (inbox.released[0] > 0) == (error is not None)
-    assert (threads.backoff.paused, threads.backoff.any_reason) == (paused, reason)
+    assert (threads.obstacles.paused, threads.obstacles.any_reason) == (paused, reason)
     assert not stopping.is_set()
     stopping.set()
     threads.join(10)
@@ -93,7 +93,7 @@ def test_a_full_disk_pauses_every_photo(make: Make, stopping: threading.Event) -
     inbox, threads = OnePhoto(), make(OSError(errno.ENOSPC, "No space left on device"))
     threads.adjust(cast(Inbox, inbox), 1)
     wait_until(lambda: inbox.released)
-    assert "is full (No space left on device)" in threads.backoff.paused
+    assert "is full (No space left on device)" in threads.obstacles.paused
     stopping.set()
 
 
@@ -102,7 +102,7 @@ def test_a_bug_in_one_job_ends_no_daemon_and_is_not_met_again_at_once(make: Make
     threads.adjust(cast(Inbox, inbox), 1)
     wait_until(lambda: inbox.released)
     assert inbox.released[0] > 0
-    assert threads.backoff.any_reason == "styled itself broke down on it: RuntimeError: a bug"
+    assert threads.obstacles.any_reason == "styled itself broke down on it: RuntimeError: a bug"
     assert not stopping.is_set()
     stopping.set()
     threads.join(10)

@@ -58,7 +58,7 @@ def main() -> None:
     # here, because each child loads this module again, and needs none of this
     from daemon.processes import readers
     from daemon.processes.pool import Pool
-    from daemon.service import backoff, housekeeping, service
+    from daemon.service import housekeeping, obstacles, service
     from tests.support import fast_daemon  # not __main__, which other machines do not have
 
     parser = argparse.ArgumentParser(add_help=False)
@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=60, help="seconds for a reader's answer")
     options, others = parser.parse_known_args()
     readers.PATIENCE = options.patience
-    backoff.PAUSES = (0.3, 0.6)
-    backoff.PATIENCE = 5.0
+    obstacles.PAUSES = (0.3, 0.6)
+    obstacles.PATIENCE = 5.0
     housekeeping.COMPACT_BYTES = 20_000
     Pool.RETRY_SECONDS = (0.3, 0.3, 0.3)
     painter = functools.partial(fast_daemon.FastPainter, options.config.parent)

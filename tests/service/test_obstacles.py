@@ -5,20 +5,20 @@ import threading
 import pytest
 
 from daemon.events import Event
-from daemon.service import backoff
-from daemon.service.backoff import ALL, Backoff, GiveUpTimer
+from daemon.service import obstacles
+from daemon.service.obstacles import ALL, GiveUpTimer, Obstacles
 from daemon.status import Status
 
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("daemon.service.backoff.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("daemon.service.obstacles.time.monotonic", lambda: now[0])
     return now
 
 
 def test_the_pauses_of_each_place_grow_by_themselves(now: list[float]) -> None:
-    waiting = Backoff()
+    waiting = Obstacles()
     for seconds in (2.0, 5.0, 15.0, 60.0, 60.0):
         assert waiting.failed("/inbox/alpha", "no right to write") == seconds
         now[0] += seconds
@@ -28,7 +28,7 @@ def test_the_pauses_of_each_place_grow_by_themselves(now: list[float]) -> None:
 
 
 def test_jobs_that_fail_at_the_same_time_count_once(now: list[float]) -> None:
-    waiting = Backoff()
+    waiting = Obstacles()
     assert waiting.failed(ALL, "the disk is full") == 2.0
     now[0] += 0.5
     assert waiting.failed(ALL, "the disk is full") == 1.5
@@ -40,7 +40,7 @@ def test_each_obstacle_is_reported_once_when_it_appears_and_once_when_it_is_gone
     now: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    waiting = Backoff()
+    waiting = Obstacles()
     for place in (ALL, "/inbox/alpha"):
         waiting.failed(place, "the disk is full")
         waiting.failed(place, "the disk is still full")
@@ -53,7 +53,7 @@ def test_each_obstacle_is_reported_once_when_it_appears_and_once_when_it_is_gone
 
 
 def test_an_obstacle_of_one_folder_pauses_nothing_else(now: list[float]) -> None:
-    waiting = Backoff()
+    waiting = Obstacles()
     waiting.failed("/inbox/alpha", "no right to write")
     assert (waiting.paused, waiting.any_reason) == ("", "no right to write")
     waiting.wait(threading.Event())  # returns at once
@@ -70,7 +70,7 @@ def test_once_gives_up_when_nothing_was_finished_for_long_and_nothing_is_being_p
         return timer.expired(status, reason)
 
     assert not after(0)
-    assert not after(backoff.PATIENCE)
+    assert not after(obstacles.PATIENCE)
     status.count(delivered=1)
     assert not after(1)
     status.begin("1", "a.jpg", "starry")
@@ -88,5 +88,5 @@ def test_once_waits_for_ever_while_nothing_is_in_the_way() -> None:
     for _ in range(3):
         now[0] += 1e6
         assert not timer.expired(Status(), "")
-    now[0] += backoff.PATIENCE
+    now[0] += obstacles.PATIENCE
     assert not timer.expired(Status(), "the disk is full")

@@ -24,8 +24,8 @@ class _Obstacle:
     until: float = 0.0
 
 
-class Backoff:
-    """Obstacles by place: a folder of the inbox, or ALL. Thread-safe."""
+class Obstacles:
+    """What keeps photos from being painted, by place: a folder of the inbox, or ALL. Thread-safe."""
 
     def __init__(self) -> None:
         self._obstacles: dict[str, _Obstacle] = {}
@@ -43,9 +43,9 @@ class Backoff:
             obstacle.why = why
             seconds = obstacle.until - now
         if is_new and place == ALL:
-            log.error("paused: %s; painting goes on by itself once that is over", why, extra=about(Event.PAUSED))
+            log.error("paused: %s; painting goes on by itself when the cause is gone", why, extra=about(Event.PAUSED))
         elif is_new:
-            said = "the photos in %s cannot be painted now: %s; it is tried again by itself"
+            said = "the photos in %s cannot be painted now: %s; styled tries again by itself"
             log.error(said, place, why, extra=about(Event.FOLDER_PAUSED, folder=place))
         return seconds
 
