@@ -1,15 +1,19 @@
-"""Neural style transfer in torch, arrays in and out.
+"""Neural style transfer in torch, arrays or pictures of Pillow in, arrays out.
 
     import numpy as np
+    from PIL import Image
     from daemon.transfer import PRESETS, Stylizer
 
     photo = np.random.default_rng(0).random((48, 64, 3), dtype=np.float32)  # (H, W, 3) sRGB in [0, 1]
     style = np.random.default_rng(1).random((64, 64, 3), dtype=np.float32)
-    painting = Stylizer(device="cpu", weights="embedded").paint(photo, style, PRESETS["draft"])
+    stylizer = Stylizer(device="cpu", weights="embedded")
+    painting = stylizer.paint(photo, style, PRESETS["draft"])
     assert painting.shape == photo.shape
 
-A loss of your own: see terms.py. A network of your own in place of VGG19: see network/own.py. Pictures of Pillow are
-accepted, too; `Image.fromarray((painting * 255).round().astype("uint8"))` makes a picture of Pillow of a painting.
+    picture = Image.fromarray((painting * 255).round().astype("uint8"))  # a picture of Pillow; .save("painting.png")
+    again = stylizer.paint(picture, picture.rotate(90), PRESETS["draft"])
+
+A loss of your own: see terms.py. A network of your own in place of VGG19: see network/own.py.
 
 Paints in painter processes. Imports `daemon.assets` and nothing else of the daemon. Importing this package does not
 import torch; using `Stylizer` or `every_device` does. Read `losses.total` first: it is the whole loss as a sum.

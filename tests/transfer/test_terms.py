@@ -1,17 +1,14 @@
-"""Terms of a loss of one's own, and the example that explains them."""
+"""Terms of a loss of one's own."""
 
 import dataclasses
 import functools
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from daemon.transfer import PRESETS, Step, Stylizer, terms
+from daemon.transfer import PRESETS, Step, Stylizer
 from daemon.transfer.terms import Term
 
 RECIPE = dataclasses.replace(PRESETS["draft"], scales=((1.0, 12),), finer=())
@@ -36,16 +33,6 @@ def painted(recipe: object = RECIPE, **own: Term) -> tuple["np.typing.NDArray[np
 @functools.cache
 def without_terms() -> "np.typing.NDArray[np.float32]":
     return painted()[0]
-
-
-@pytest.mark.slow
-def test_the_example_of_the_documentation_runs() -> None:
-    lines = (terms.__doc__ or "").splitlines()
-    code = textwrap.dedent("\n".join(line for line in lines if not line or line.startswith("    ")))
-    assert "Stylizer(" in code
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "strokes" in done.stdout.splitlines()[-1], "the last step says what each term is worth"
 
 
 def test_a_term_moves_the_painting_and_is_part_of_the_loss() -> None:

@@ -1,8 +1,5 @@
-"""A network of the caller's in place of VGG19, and the example that explains it."""
+"""A network of the caller's in place of VGG19."""
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -14,7 +11,6 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from daemon.transfer import PRESETS, Layer, RecipeError, Stylizer, TooLargeError
 from daemon.transfer import stylizer as module
-from daemon.transfer.network import own
 from daemon.transfer.network.layers import LAYERS, VGG19
 from daemon.transfer.network.own import OwnNetwork
 from daemon.transfer.network.vgg import IMAGENET_MEAN, IMAGENET_STD, VGG
@@ -63,20 +59,6 @@ class Thin:
 
 
 THIN = replace(SHORT, style_layers=(("thin", 1.0),), content_layers=(("thin", 1.0),))
-
-
-@pytest.mark.slow
-def test_the_example_of_the_documentation_runs() -> None:
-    lines = (own.__doc__ or "").splitlines()
-    code = textwrap.dedent("\n".join(line for line in lines if not line or line.startswith("    ")))
-    assert "network=Small()" in code
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nassert painting.shape == photo.shape"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("side", [None, 24], ids=["whole", "tiles"])
