@@ -12,7 +12,8 @@ from daemon.__main__ import main
 
 def styled(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "daemon", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=600)
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, stdin=nothing, capture_output=True, text=True, cwd=cwd, check=False, timeout=600)
 
 
 def styled_here(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
@@ -24,6 +25,7 @@ def styled_here(*arguments: object, cwd: Path | None = None) -> "subprocess.Comp
         contextlib.redirect_stderr(io.StringIO()) as err,
         contextlib.chdir(cwd or Path.cwd()),
         mock.patch.object(sys, "argv", command),
+        mock.patch.object(sys, "stdin", io.StringIO()),
     ):
         try:
             main()
