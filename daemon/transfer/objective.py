@@ -44,7 +44,7 @@ class Objective:
         `grey`: the mean of the gradient over the colours, so that a grey picture stays grey.
         """
         self._grey = grey
-        v = level_weights(recipe, c.shape[2:])
+        v = level_weights(recipe, c.shape[2:], cut(vgg.layers, compared(recipe)).step)
         assert len(A) == len(v), "a target for each level"
         alpha = recipe.alpha * recipe.content_weight * (2 if eased else 1)
         beta = recipe.beta * recipe.style_weight

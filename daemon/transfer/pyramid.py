@@ -21,16 +21,17 @@ LEAST_PART = 0.1  # the weight, beside 1 of a whole level, below which the small
 SMALLEST = 24  # px, the short side below which a level is left out: it has too few strokes to compare
 
 
-def level_weights(recipe: Recipe, shape: Sequence[int]) -> list[float]:
+def level_weights(recipe: Recipe, shape: Sequence[int], least: int = SMALLEST) -> list[float]:
     """v: the weight of each level in the loss, the full size first; the weights add up to 1.
 
-    `shape`: (H, W) of the canvas in px. A canvas of BASE px has `recipe.pyramid` levels; each doubling adds a level, so
-    that strokes keep their proportion to the picture. Between two doublings the smallest level has a smaller weight.
+    `shape`: (H, W) of the canvas in px. `least`: px, the short side that the network needs. A canvas of BASE px has
+    `recipe.pyramid` levels; each doubling adds a level, so that strokes keep their proportion to the picture. Between
+    two doublings the smallest level has a smaller weight.
     """
     if recipe.pyramid == 1:
         return [1.0]
     wanted = recipe.pyramid + math.log2(max(max(shape) - 2 * recipe.margin, 1) / BASE)
-    possible = 1 + math.log2(max(min(shape) / SMALLEST, 1))
+    possible = 1 + math.log2(max(min(shape) / max(least, SMALLEST), 1))
     count = max(1, min(math.ceil(wanted - LEAST_PART), math.floor(possible)))
     weights = [min(1.0, max(wanted - level, LEAST_PART)) for level in range(count)]
     return [weight / sum(weights) for weight in weights]

@@ -146,7 +146,7 @@ class Stylizer:
         with current(self._device), torch.no_grad():
             if recipe.recolor is not None:
                 c = recolored(c, colors.color_map(photo, pictures, recipe.recolor))
-            levels = len(level_weights(recipe, c.shape[2:]))
+            levels = len(level_weights(recipe, c.shape[2:], self._least(recipe)))
             return Objective(self._vgg, recipe, c, self._targets.get(self._vgg, Style(pictures), recipe, 1.0, levels))
 
     @property
@@ -230,7 +230,7 @@ class Stylizer:
         level = account.levels[scale]
 
         def objective(plan: Plan) -> Evaluate:
-            count = len(level_weights(recipe, c.shape[2:]))
+            count = len(level_weights(recipe, c.shape[2:], self._least(recipe)))
             A = self._targets.get(self._vgg, style, recipe, level.fraction, count, plan.side)
             vgg = self._vgg.half if plan.half and isinstance(self._vgg, VGG) else self._vgg
             own = Objective(vgg, recipe, c, A, plan.side, plan.keep, level.eased, grey)

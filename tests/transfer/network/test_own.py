@@ -92,6 +92,21 @@ def test_a_stylizer_paints_with_it_and_the_loss_falls() -> None:
     assert steps[-1] < steps[0] / 2
 
 
+def test_no_level_of_the_pyramid_is_smaller_than_the_network_can_see() -> None:
+    """A strip, of which the recipe would compare a level of 24 px; a layer of this network has a feature each 32 px."""
+    network = Thin()
+    network.layers = {"thin": Layer(6, 32, 32)}
+
+    def features(x: Tensor, names: Collection[str], /) -> dict[str, Tensor]:
+        return {"thin": nn.functional.avg_pool2d(Thin.features(network, x, names)["thin"], 16)}
+
+    network.features = features  # type: ignore[method-assign]
+    painting = Stylizer(device="cpu", threads=1, network=network).paint(
+        np.random.default_rng(0).random((30, 512, 3), dtype=np.float32), STYLE, replace(THIN, scales=((1.0, 2),))
+    )
+    assert np.isfinite(painting).all()
+
+
 @pytest.mark.parametrize(
     ("network", "words"),
     [
