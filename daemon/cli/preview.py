@@ -31,7 +31,7 @@ class Look:
 
     @property
     def title(self) -> str:
-        return self.style.name if self.strength == 1 else f"{self.style.name} × {self.strength:g}"
+        return self.style.name if self.strength == 1 else f"{self.style.name}, strength {self.strength:g}"
 
 
 def looks(styles: Sequence[ChosenStyle], strengths: Sequence[float], config: Config | None) -> list[Look]:

@@ -1,5 +1,7 @@
 """Pictures with captions side by side on one sheet."""
 
+import contextlib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +21,7 @@ HEIGHT = 300  # pixels, of every picture that is read from a file
 GAP = 16  # pixels
 NARROWEST = 220  # pixels, of a column: a caption needs some room
 FONT, LINE = 13, 18  # pixels: of a caption's letters, and from line to line
+FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf")  # beyond ASCII
 INK, FAINT = (40, 40, 40), (110, 110, 110)
 
 
@@ -59,7 +62,7 @@ def sheet(rows: Sequence[Sequence[Tile]], file: BinaryIO, *, kind: OutputFormat)
             paper.paste(Image.fromarray(np.rint(np.clip(each.pixels, 0, 1) * 255).astype(np.uint8)), (left, top))
             for number, line in enumerate(lines):
                 color = INK if number == 0 and each.title else FAINT
-                draw.text((left, top + each.pixels.shape[0] + 4 + LINE * number), line, color, _font())
+                draw.text((left, top + each.pixels.shape[0] + 4 + LINE * number), line, color, _font(each))
         top += height
     write(file, np.asarray(paper, np.float32) / np.float32(255), None, format=kind, quality=92)
 
@@ -70,23 +73,45 @@ def grid(tiles: Sequence[Tile]) -> list[list[Tile]]:
     return [list(tiles[start : start + across]) for start in range(0, len(tiles), across)]
 
 
+def _font(tile: Tile) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font for a tile's caption. Pillow's own font has boxes for letters beyond ASCII."""
+    system = None if (tile.title + tile.text).isascii() else _system_font()
+    return system or _own_font()
+
+
 @cache
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _own_font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(FONT)
+
+
+@cache
+def _system_font() -> ImageFont.FreeTypeFont | None:
+    for name in FONTS:
+        with contextlib.suppress(OSError):
+            return ImageFont.truetype(name, FONT)
+    return None
+
+
+def _shown(text: str) -> str:
+    """`text` in letters that a font here has: without a font of the system, é becomes e and Ж becomes ?."""
+    if text.isascii() or _system_font():
+        return text
+    letters = (each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+    return "".join(letters).encode("ascii", "replace").decode()
 
 
 def _lines(tile: Tile, width: int) -> list[str]:
     """The caption, broken so that no line is wider than `width`; a long word is broken anywhere."""
-    lines = []
-    for text in (tile.title, tile.text):
+    lines, font = [], _font(tile)
+    for text in map(_shown, (tile.title, tile.text)):
         line = ""
         for word in text.split():
             wider = f"{line} {word}".strip()
-            if line and _font().getlength(wider) > width:
+            if line and font.getlength(wider) > width:
                 lines.append(line)
                 wider = word
-            while _font().getlength(wider) > width:
-                fits = next(n for n in range(len(wider) - 1, 0, -1) if n == 1 or _font().getlength(wider[:n]) <= width)
+            while font.getlength(wider) > width:
+                fits = next(n for n in range(len(wider) - 1, 0, -1) if n == 1 or font.getlength(wider[:n]) <= width)
                 lines.append(wider[:fits])
                 wider = wider[fits:]
             line = wider

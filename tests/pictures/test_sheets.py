@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from daemon.pictures import sheets
 from daemon.pictures.sheets import NARROWEST, Tile, grid, sheet, tile
 from tests.support.made_pictures import encoded
 
@@ -47,6 +48,16 @@ def test_captions_are_written_below_their_picture_and_broken_to_its_width() -> N
     below, sides = titled[16 + 40 + 2 :], titled[:, -12:]
     assert below.min() < 100
     assert sides.min() == 255, "no letter beyond the column"
+
+
+def test_a_caption_has_no_boxes_for_letters_beyond_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "FONTS", ())
+    sheets._system_font.cache_clear()
+    assert np.array_equal(drawn([plain("Kölner Straße.jpg")]), drawn([plain("Kolner Stra?e.jpg")]))
+    monkeypatch.undo()
+    sheets._system_font.cache_clear()
+    if sheets._system_font():
+        assert not np.array_equal(drawn([plain("Köln.jpg")]), drawn([plain("Kün.jpg")]))
 
 
 def test_pictures_of_different_widths_stand_in_columns() -> None:
