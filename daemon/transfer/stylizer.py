@@ -124,16 +124,15 @@ class Stylizer:
         except Exception as error:
             if not is_shortage(error):
                 raise
-            height, width = photo.shape[:2]
-            has_tiles = cut(self._vgg.layers, compared(recipe)).halo is not None
-            tiles = (
-                ", even in the smallest tiles." if has_tiles else ". This network has no tiles: paint a smaller size."
-            )
-            raise TooLargeError(
-                f"{width} × {height} pixels need more memory than {self._name} has free{tiles}"
-            ) from None
+            raise self._too_large(photo, recipe) from None
         finally:
             trim_memory(self._device)
+
+    def _too_large(self, photo: Picture, recipe: Recipe) -> TooLargeError:
+        height, width = photo.shape[:2]
+        has_tiles = cut(self._vgg.layers, compared(recipe)).halo is not None
+        tiles = ", even in the smallest tiles." if has_tiles else ". This network has no tiles: paint a smaller size."
+        return TooLargeError(f"{width} × {height} pixels need more memory than {self._name} has free{tiles}")
 
     def objective(self, content: Picture, style: Picture | StylePictures, recipe: Recipe) -> Evaluate:
         """The loss that `paint` minimises at full size: x (1, 3, H, W) → loss (), gradient (1, 3, H, W), on the device.
