@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import ray
 from cachetools import LRUCache
-from ray._private.state import state  # Ray's own libraries use this, too; Ray has no public way
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from daemon.backoff import pause
@@ -24,6 +23,7 @@ from daemon.processes.messages import Connection, Factory, Progress, receive
 from daemon.processes.painters import PainterInfo
 from daemon.processes.ray_actor import Message, RayActor
 from daemon.processes.ray_checks import MODE, is_loopback, unfit, unguarded
+from daemon.processes.ray_machines import Place, draining, gpus, places
 from daemon.processes.remote_child import socket_pair
 from daemon.processes.shared_array import SharedArray
 from daemon.transfer.network.weights import describe
@@ -38,26 +38,6 @@ LOOK_SECONDS = 1.0  # between two looks at the cluster's machines
 READY_SECONDS = 300.0  # for an actor to get its device and load its model
 RETRY_SECONDS = (1.0, 5.0, 15.0, 60.0)  # between two attempts to start a painter
 STYLES_KEPT = 32  # pictures that stay in the cluster
-
-
-class Place(NamedTuple):
-    """Where a painter can be: one device of one machine."""
-
-    node: str
-    host: str
-    number: int  # among the devices of its machine
-    cpus: float  # of its machine
-
-    def __str__(self) -> str:
-        return f"painter {self.host} {self.node[:6]}" + (f":{self.number}" if self.number else "")
-
-    def named(self, step: Step) -> Step:
-        """`step` with this machine's name before the device: each actor calls its only GPU cuda:0."""
-        if step.memory is None:
-            return step
-        kind = step.memory.device.partition(":")[0]
-        device = kind if kind == "cpu" else f"{kind}:{self.number}"
-        return step._replace(memory=step.memory._replace(device=f"{self.host} {self.node[:6]} {device}"))
 
 
 @dataclass(slots=True)
@@ -140,14 +120,12 @@ class RayBridge:
     def _settle(self, nodes: Sequence[dict[str, Any]]) -> None:
         """Start painters on new devices, dismiss painters whose devices have gone, and report why there is no
         painter."""
-        if self._device in (
-            "auto",
-            "all",
-        ):  # once: with `size: auto` a GPU paints larger, so kinds do not mix
-            self._device = "cuda" if any(_gpus(node) for node in nodes) else "cpu"
+        if self._device in ("auto", "all"):
+            # decided once: with `size: auto` a GPU paints larger, so the kinds do not mix
+            self._device = "cuda" if any(gpus(node) for node in nodes) else "cpu"
             self._tell("size", len(nodes), self._device)
-        draining = _draining()
-        wanted = {place for node in nodes if node["NodeID"] not in draining for place in self._places(node)}
+        leaving_soon = draining()
+        wanted = {place for node in nodes if node["NodeID"] not in leaving_soon for place in places(node, self._device)}
         starting, leaving, trouble = self._changes(wanted)
         if not wanted:
             what = "GPU" if self._device == "cuda" else "CPU"
@@ -176,12 +154,6 @@ class RayBridge:
             has_painter = any(post.has_joined for post in posts.values())
             self._posts = {place: post for place, post in self._posts.items() if post.is_running} | posts
         return starting, leaving, "" if has_painter else "; ".join(sorted(whys))
-
-    def _places(self, node: dict[str, Any]) -> Iterator[Place]:
-        cpus = float(node["Resources"].get("CPU", 0))
-        count = _gpus(node) if self._device == "cuda" else int(cpus >= 1)
-        for number in range(count):
-            yield Place(node["NodeID"], node["NodeManagerAddress"], number, cpus)
 
     # one painter
 
@@ -284,16 +256,6 @@ class RayBridge:
             if key not in self._styles:
                 self._styles[key] = (picture, ray.put(picture.array()))
             return self._styles[key][1]
-
-
-def _gpus(node: dict[str, Any]) -> int:
-    return int(node["Resources"].get("GPU", 0))
-
-
-def _draining() -> set[str]:
-    """The machines that the cluster is about to remove: they finish their work and get no more."""
-    ask = getattr(state, "get_draining_nodes", None)
-    return set(ask()) if ask else set()
 
 
 def described(error: BaseException) -> str:

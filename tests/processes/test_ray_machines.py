@@ -5,7 +5,7 @@ import pytest
 from daemon.transfer.steps import Memory, Step
 
 pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
-from daemon.processes.ray_bridge import Place
+from daemon.processes.ray_machines import Place
 
 
 @pytest.mark.parametrize(
