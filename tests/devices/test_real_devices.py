@@ -3,13 +3,15 @@
 tests/transfer/test_device*.py check the rest on a device that is not there; `python -m tests.benchmarks.gpu` measures.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from daemon.transfer import Stylizer, TooLargeError, devices, losses
+from daemon.transfer import Layer, Stylizer, TooLargeError, devices, losses
 from daemon.transfer import stylizer as module
 from daemon.transfer.memory import free_memory, is_shortage
 from daemon.transfer.plan import Plan
@@ -55,6 +57,28 @@ def test_a_painting_ends_as_low_as_the_cpus(stylizer: Stylizer, reference: Styli
     (painting, here), (_, there) = (painted(by, how) for by in (stylizer, reference))
     assert np.isfinite(painting).all()
     assert here.loss <= 1.03 * there.loss
+
+
+class Edges(torch.nn.Module):
+    """A network of the caller's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = {"edges": Layer(maps=8, stride=1, halo=2)}
+        torch.manual_seed(0)
+        self.first = torch.nn.Conv2d(3, 8, 5, padding=2, padding_mode="replicate")
+
+    def features(self, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
+        return {"edges": self.first(x - 0.5).relu()}
+
+
+def test_a_network_of_the_callers_paints_there(device: torch.device) -> None:
+    own = (("edges", 1.0),)
+    how = replace(recipe("fine"), style_layers=own, content_layers=own, scales=((1.0, 12),))
+    steps: list[Step] = []
+    by = Stylizer(device=str(device), network=Edges())
+    assert np.isfinite(by.paint(scene(96, 128, 1), scene(96, 96, 2), how, steps.append)).all()
+    assert steps[-1].loss < steps[0].loss
 
 
 def test_the_same_painting_has_the_same_bits_each_time(stylizer: Stylizer, preset: str) -> None:
