@@ -37,7 +37,7 @@ def paint(
 
     Needs neither the daemon nor its folders. A style is a name in config.yaml, a built-in picture, or a file.
     """
-    from daemon.cli.paint import Outcome, paint_all
+    from daemon.cli.paint import paint_all
     from daemon.cli.paint_plan import choose_styles, is_name, named, plan, workplace
     from daemon.config.load import from_options
 
@@ -49,14 +49,7 @@ def paint(
     machine, given = workplace(options, found)
     styles = choose_styles(names, found, given)
     paintings = plan([Path(each) for each in photos], styles, out, mask, overwrite=overwrite, film=film)
-    outcomes: list[Outcome] = []
-
-    def settled(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        _say_outcome(outcome)
-
-    paint_all(paintings, machine, mask, settled, film=film)
-    raise typer.Exit(_say_sum(outcomes))
+    raise typer.Exit(_say_sum(paint_all(paintings, machine, mask, _say_outcome, film=film)))
 
 
 def _say_outcome(outcome: "Outcome") -> None:

@@ -54,13 +54,14 @@ def paint_all(
     settled: Callable[[Outcome], None],
     *,
     film: bool = False,
-) -> None:
+) -> list[Outcome]:
     """Paint one after the other; `settled` is called with each outcome. A photo that cannot be painted ends nothing.
 
     `film`: write a film beside each painting. `machine`: the device, weights, threads and quality. Raises OptionError
     before the first painting if the device or the weights cannot be used.
     """
     painter = stylizer(machine, [each.style for each in paintings])
+    outcomes = []
     with bars(len(paintings)) as bar:
         for each in paintings:
             try:
@@ -71,8 +72,10 @@ def paint_all(
             except OSError as error:
                 advice = "Check the folder and its rights."
                 outcome = Outcome(each, flaw=JobError(f"{error.filename}: {error.strerror}.", advice))
+            outcomes.append(outcome)
             settled(outcome)
             bar.next()
+    return outcomes
 
 
 def stylizer(machine: Config, styles: Iterable[ChosenStyle]) -> "Stylizer":
