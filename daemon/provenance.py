@@ -37,7 +37,7 @@ MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more
 GONE: Mapping[str, float] = MappingProxyType({"palette": 0.0, "contours": 0.0, "chroma": 1.0})
 NEWEST_RECIPE = {  # settings that older records lack, each with the value that has no effect
     name: getattr(PRESETS["tutorial"], name)
-    for name in ("pyramid", "content_levels", "finer", "recolor", "achromatic", "grain", "margin")
+    for name in ("pyramid", "content_levels", "finer", "recolor", "achromatic", "grain", "style_size", "margin")
 } | {"precision": "full"}
 LATER = ("dpi",)  # fields that older records lack
 NEWER = "Another version of styled painted it, or its record was changed. Use the version that the record names."

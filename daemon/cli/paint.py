@@ -183,7 +183,7 @@ def paint(
     `before`: compute in the same runs as an earlier painting. Raises ConfigError and JobError; if `checked`, also
     DegeneratePainting. `film`: the result has frames.
     """
-    long_side = max(1, round(max(content.pixels.shape) * recipe.style_scale))
+    long_side = recipe.style_side(max(content.pixels.shape))
     try:
         mixed, sources = _style_pictures(style, long_side)
         steps = StepLog()

@@ -188,7 +188,7 @@ class Pipeline:
         the photo, (H, W, 3). Raises SourceChanged if a sidecar or a mask of the photo has come meanwhile."""
         job, config = context.job, context.config
         self.status.stage(job.id, "waiting for a painter")
-        long_side = max(1, round(max(content.size) * context.settings.recipe.style_scale))
+        long_side = context.settings.recipe.style_side(max(content.size))
         files = config.styles[job.style].all_pictures
         style = self.styles.load(files, long_side, config.max_megapixels)
         with self.painters.take(job.style) as painter:

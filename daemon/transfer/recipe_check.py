@@ -40,6 +40,8 @@ def problems_of_the_algorithm(recipe: Any) -> list[str]:
     for name in ("alpha", "beta", "tv", "achromatic", "margin", "eased", "history"):
         if not _is_number(getattr(recipe, name)):
             problems.append(f"{name}: {getattr(recipe, name)!r} is not a number of at least 0")
+    if not _is_number(recipe.style_size) or not recipe.style_size:
+        problems.append(f"style_size: {recipe.style_size!r} is not a number above 0")
     if not _is_count(recipe.pyramid):
         problems.append(f"pyramid: {recipe.pyramid!r} is not a whole number of at least 1")
     return problems

@@ -106,7 +106,7 @@ class Stylizer:
         Other arrays, and pictures of Pillow, are converted where it is clear what they mean, see arrays.picture.
         `style`: a picture, or (picture, weight) of several, whose statistics are averaged; weights are at least 0, and
         their sum is above 0. Strokes come out about as many pixels wide as they are in the style pictures, so scale the
-        style pictures before (`Recipe.style_scale`). `on_step` is called with each Step, whose `picture()` is the
+        style pictures before, see `Recipe.style_side`. `on_step` is called with each Step, whose `picture()` is the
         painting as it is then; an exception of `on_step` ends the painting. `before`: the `stretches` of an earlier
         painting's last Step, to compute this painting in the same way: the same input then gives the same bits on the
         same CPU with the same number of threads.

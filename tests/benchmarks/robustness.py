@@ -161,7 +161,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
             continue
         photo = decoded(image, given.size)
         for style_name in given.style or STYLES:
-            style = style_picture(style_name, max(photo.shape[:2]))
+            style = style_picture(style_name, how.style_side(max(photo.shape[:2])))
             painting = painter.paint(photo, style, how)
             if given.keep:
                 keep(painting, given.keep / f"{name}, {style_name}.png")

@@ -73,7 +73,7 @@ def test_layers_and_scales_replace_those_of_the_preset() -> None:
     assert own.style_layers == (("relu1_1", 0.5), ("conv3_1", 0))
     assert own.content_layers == (("relu2_1", 1),)
     assert [level.evaluations for level in levels(own, 2048, 2048)] == [9], "no doublings of the preset's"
-    assert len(levels(recipe("fine"), 2048, 2048)) == 3
+    assert len(levels(recipe("fine"), 2048, 2048)) == 4
     own = recipe("draft", scales=((0.5, 40), (1.0, 100)))
     assert [level[1:4] for level in levels(own, 600, 800)] == [(300, 400, 40), (600, 800, 100)]
 
@@ -118,6 +118,15 @@ def test_a_scale_too_small_is_left_out_and_its_work_goes_to_the_full_size() -> N
     assert (only.height, only.width, only.evaluations) == (16, 4000, 300)
 
 
+def test_style_pictures_keep_their_proportion_to_the_painting_until_they_grow_too_large() -> None:
+    fine = PRESETS["fine"]
+    assert [fine.style_side(side) for side in (100, 512, 2048)] == [150, 768, 3072]
+    assert [fine.style_side(side) for side in (5000, 6144, 9000)] == [6144, 6144, 9000], "never below the painting's"
+    assert replace(fine, style_scale=0.5).style_side(512) == 384
+    assert PRESETS["tutorial"].style_side(512) == 512
+    assert replace(fine, style_scale=1e-9).style_side(512) == 1
+
+
 def test_an_eased_loss_takes_its_share_of_the_full_sizes_evaluations() -> None:
     first, last = levels(PRESETS["tutorial"], 30, 40)
     assert (first.eased, first.evaluations, first.height) == (True, 60, 30)
@@ -140,7 +149,14 @@ def test_the_daemon_reads_recipes_weights_and_steps_without_torch() -> None:
     [
         *(("style_weight", -1), ("content_weight", float("nan")), ("seed", 1.5), ("start", "sketch")),
         *(("keep_colors", True), ("style_scale", 0), ("smoothness", "1"), ("pooling", "min"), ("border", "mirror")),
-        *(("statistic", "mean"), ("alpha", -1.0), ("beta", float("inf")), ("tv", None), ("history", -1)),
+        *(
+            ("statistic", "mean"),
+            ("alpha", -1.0),
+            ("beta", float("inf")),
+            ("tv", None),
+            ("history", -1),
+            ("style_size", 0),
+        ),
         *(("style_layers", ()), ("style_layers", ((9, 1.0),)), ("content_layers", "relu2_1")),
         *(("content_layers", (("relu2_1", -1.0),)), ("scales", ()), ("scales", ((2.0, 10),)), ("scales", ((1.0, 0),))),
         *(("pyramid", 0), ("margin", -8)),

@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,11 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     pairs = []
     for content_path, style_path in pair_paths(given.pair):
         content, style = (picture(path, given.size) for path in (content_path, style_path))
+        how = recipe(given.preset, style_weight=given.style_weight)
+        ours = partial(stylizer.paint, content, picture(style_path, how.style_side(given.size)), how)
         shown, rows = [("content", content), ("style", style)], {}
         for column in (name for name in (*PEERS, OURS) if name in given.columns):
-            painting, rows[column] = painted(column, stylizer, weights, content, style, given)
+            painting, rows[column] = painted(column, ours, stylizer, weights, content, style, given)
             rows[column] |= figures(painting, content, style, judge)
             shown.append((f"{column}  {label(rows[column])}", painting))
         pairs.append({"content": content_path.stem, "style": style_path.stem, "columns": rows})
@@ -83,13 +86,15 @@ def path_of(folder: str, name: str | Path) -> Path:
 
 def painted(
     column: str,
+    ours: Callable[[], Picture],
     stylizer: Stylizer,
     weights: Weights,
     content: Picture,
     style: Picture,
     given: argparse.Namespace,
 ) -> Painted:
-    """The painting, and its seconds. `--keep`: what others painted before is taken from there, with its seconds."""
+    """The painting, and its seconds. `ours` paints the column OURS. `--keep`: what others painted before is taken from
+    there, with its seconds."""
     key = f"{column} {given.share} {stylizer.weights.sha256} {stylizer.threads} {stylizer.device_name}".encode()
     digest = hashlib.sha256(key + content.tobytes() + style.tobytes()).hexdigest()[:20]
     kept = given.keep / f"{column}-{digest}.npz" if given.keep and column != OURS else None
@@ -98,8 +103,7 @@ def painted(
         with np.load(kept) as file:
             painting, seconds, work = file["painting"], float(file["seconds"]), float(file["cpu_seconds"])
     elif column == OURS:
-        how = recipe(given.preset, style_weight=given.style_weight)
-        painting, seconds, work = timed(lambda: stylizer.paint(content, style, how), stylizer)
+        painting, seconds, work = timed(ours, stylizer)
     else:
         c, s = (tensor(p).to(stylizer.device) for p in (content, style))
         result, seconds, work = timed(lambda share=given.share: PEERS[column](weights, c, s, share), stylizer)

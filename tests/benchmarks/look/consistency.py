@@ -25,7 +25,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     for paths in pair_paths(given.pair):
         shown, spectra = [], []
         for size, seed in ((given.consistency[0], 0), (given.consistency[0], 1), (given.consistency[1], 0)):
-            content, style = (picture(path, size) for path in paths)
+            content, style = picture(paths[0], size), picture(paths[1], how.style_side(size))
             painting = stylizer.paint(dithered(content, seed), style, how)
             spectra.append(metrics.octaves(tensor(painting) - tensor(content)))
             shown.append((f"{size} px, seed {seed}", painting))
