@@ -112,7 +112,8 @@ def test_a_print_is_repainted_with_its_pixels_per_inch(root: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = styled("repaint", "a.jpg", "photo.jpg", "-o", "b.jpg", cwd=root)
     assert "bit for bit" in done.stdout, done.stderr
-    assert (root / "a.jpg").read_bytes()[:200] == (root / "b.jpg").read_bytes()[:200], "the same head, density and EXIF"
-    with Image.open(root / "b.jpg") as again:
-        assert again.info["dpi"] == (100, 100)
+    ours, again = ((root / name).read_bytes().partition(b"http://ns.adobe.com")[0][:-4] for name in ("a.jpg", "b.jpg"))
+    assert ours == again, "the same head, density and EXIF; the record after them has other seconds"
+    with Image.open(root / "b.jpg") as picture:
+        assert picture.info["dpi"] == (100, 100)
     assert "100 dpi" in styled("info", root / "b.jpg").stdout

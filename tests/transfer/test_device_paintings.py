@@ -118,9 +118,9 @@ def test_no_look_at_the_loss_lets_the_device_idle_and_each_has_the_loss_of_its_s
 @pytest.mark.slow
 def test_so_has_a_painting_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "computes_in_half", lambda device: True)
-    how = replace(short("fine"), scales=((1.0, 10),))
+    how = replace(short("fine"), scales=((1.0, 18),))
     (here, steps), (there, _) = (painted(where, how, (40, 48)) for where in (str(DEVICE), "cpu"))
-    assert [(run.half, run.evaluations) for run in steps[-1].stretches] == [(True, 2), (False, 8)]
+    assert [(run.half, run.evaluations) for run in steps[-1].stretches] == [(True, 2), (False, 16)]
     np.testing.assert_array_equal(here, there)
 
 
