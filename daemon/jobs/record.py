@@ -1,7 +1,8 @@
 """A job: its record work/<id>/job.json says where the photo came from and, later, what became of it.
 
-work/<id>/job.json      written first work/<id>/photo.jpg     the original, renamed out of the inbox, with its sidecar
-and mask work/<id>/.made         the painting, or the text with the reason of a failure, until that file is moved out
+work/<id>/job.json      written first
+work/<id>/photo.jpg     the original, renamed out of the inbox, with its sidecar and mask
+work/<id>/.made         the painting, or the text with the reason of a failure, until that file is moved out
 work/journal            a line when the photo comes into work/ and a line when it leaves work/
 """
 

@@ -62,10 +62,8 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raises RecipeError, which names every field that cannot be."""
         settings = {name: getattr(self, name) for name in SETTINGS}
-        if problems := [
-            *problems_of(settings, None),
-            *problems_of_the_algorithm(self),
-        ]:  # a network may have other layers
+        # None: a network of the caller's may have other layers
+        if problems := [*problems_of(settings, None), *problems_of_the_algorithm(self)]:
             raise RecipeError("; ".join(problems))
 
     def style_side(self, painting: int) -> int:

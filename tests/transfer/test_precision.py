@@ -33,10 +33,15 @@ def has_half(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def painted(
-    stylizer: Stylizer, how: Recipe = SHORT, before: tuple[EvaluationRun, ...] = (), seed: int = 1
+    stylizer: Stylizer,
+    how: Recipe = SHORT,
+    before: tuple[EvaluationRun, ...] = (),
+    shape: tuple[int, int] = (32, 40),
+    seed: int = 1,
 ) -> tuple[Picture, Step]:
     steps: list[Step] = []
-    painting = stylizer.paint(scene(32, 40, seed), scene(32, 32, seed + 1), how, steps.append, before)
+    style = scene(shape[0], shape[0], seed + 1)
+    painting = stylizer.paint(scene(*shape, seed), style, how, steps.append, before)
     return painting, steps[-1]
 
 
@@ -150,12 +155,10 @@ def test_the_losses_of_six_pairs_end_within_one_per_cent_on_average(stylizer: St
     """Each alone may end lower or higher: a last bit leads to another minimum."""
     ratios = []
     for seed in range(1, 7):
-        losses_of = []
-        for precision in ("auto", "full"):
-            steps: list[Step] = []
-            how = recipe("fine", precision=precision)
-            stylizer.paint(scene(72, 90, seed), scene(72, 72, seed + 1), how, steps.append)
-            losses_of.append(steps[-1].loss)
-        ratios.append(losses_of[0] / losses_of[1])
+        (_, half), (_, full) = (
+            painted(stylizer, recipe("fine", precision=precision), shape=(72, 90), seed=seed)
+            for precision in ("auto", "full")
+        )
+        ratios.append(half.loss / full.loss)
     assert sum(ratios) / 6 == pytest.approx(1, abs=0.01)
     assert max(ratios) < 1.05
