@@ -37,7 +37,7 @@ class RecipeSettings(_Group):
     style_weight: values.Times | None = None  # multiplies β, the style's share
     content_weight: values.Times | None = None  # multiplies α, the photo's share
     smoothness: values.Times | None = None  # multiplies the total variation's share
-    style_scale: values.Scale | None = None  # the style picture's long side over the painting's; more: larger strokes
+    style_scale: values.Scale | None = None  # multiplies the preset's size of the style picture; more: larger strokes
     seed: values.Seed | None = None  # of the noise and the grain
     start: values.Start | None = None
     keep_colors: values.KeepColors | None = None  # how the photo's colours are kept
