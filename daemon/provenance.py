@@ -35,10 +35,10 @@ MOST_DPI = 65_535  # that JPEG holds
 MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more
 # settings of `fine` that were removed before 0.1, each with the value that had no effect
 GONE: Mapping[str, float] = MappingProxyType({"palette": 0.0, "contours": 0.0, "chroma": 1.0})
-NEWEST_RECIPE = {  # settings that older records lack, each with the value that has no effect
-    name: getattr(PRESETS["tutorial"], name)
-    for name in ("pyramid", "content_levels", "finer", "recolor", "achromatic", "grain", "style_size", "margin")
-} | {"precision": "full"}
+PYRAMID = ("pyramid", "content_levels", "content_floor", "finest", "finer")
+START = ("recolor", "achromatic", "grain", "style_size", "margin")
+# settings that older records lack, each with the value that has no effect
+NEWEST_RECIPE = {name: getattr(PRESETS["tutorial"], name) for name in PYRAMID + START} | {"precision": "full"}
 LATER = ("dpi",)  # fields that older records lack
 NEWER = "Another version of styled painted it, or its record was changed. Use the version that the record names."
 

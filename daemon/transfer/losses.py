@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from .detail import detail_weights, of_features
 from .network.kernels import fitting
 from .pyramid import content_weights, level_weights, pyramid
 from .recipe import Recipe
@@ -47,7 +48,9 @@ def total(recipe: Recipe, x: Tensor, c: Tensor, s: Tensor, features: Features) -
     u, levels = content_weights(recipe, len(v)), (pyramid(picture, len(v)) for picture in (x, c, s))
     for v_k, u_k, x_k, c_k, s_k in zip(v, u, *levels, strict=True):
         F, P = features(x_k, content_layers), features(c_k, content_layers)
-        errors = (w * content(F[name], P[name]) / scale(P[name], recipe) for name, w in content_layers.items())
+        W = detail_weights(c_k, recipe.content_floor)  # departure: less content where the photo is smooth
+        at = {name: of_features(W, W.shape[2] // f.shape[2]) for name, f in P.items()}
+        errors = (w * content(F[k], P[k], at[k]) / scale(P[k], recipe) for k, w in content_layers.items())
         L_content = L_content + v_k * u_k * sum(errors)
         F, S = features(x_k, style_layers), features(s_k, style_layers)
         L_style = L_style + v_k * sum(w * E(statistic(F[k]), statistic(S[k])) for k, w in style_layers.items())
@@ -160,8 +163,13 @@ def relative_weights(A: Moments) -> tuple[Tensor, Tensor]:
     return 1 / (A.second.square().sum() + N * floor**2), 1 / (trace + N * floor)
 
 
-def content(F: Tensor, P: Tensor) -> Tensor:
-    """Eq. 1, L_content = ½ Σ (F_ij - P_ij)², with the tutorial's constants."""
+def content(F: Tensor, P: Tensor, W: Tensor | None = None) -> Tensor:
+    """Eq. 1, L_content = ½ Σ (F_ij - P_ij)², with the tutorial's constants.
+
+    `W` (1, 1, H, W): the weight of each place, see detail.py; None: 1 everywhere.
+    """
+    if W is not None:
+        return (F - P).square().mul(W).mean(dtype=sum_type(F.dtype))  # departure
     if F.dtype == torch.bfloat16:
         return (F - P).square().mean(dtype=torch.float32)
     return mse_loss(F, P)  # departure: the mean, no ½

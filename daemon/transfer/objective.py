@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from . import losses, tiles
+from .detail import detail_weights, of_features
 from .network.kernels import fitting
 from .network.layers import cut
 from .network.own import Add, Extractor
@@ -81,13 +82,17 @@ class Objective:
 
 
 class Content:
-    """α L_content at one level: the weight of each content layer, and the content's features P in each tile."""
+    """α L_content at one level: the weight of each content layer and place, and the content's features P by tile."""
 
     def __init__(self, vgg: Extractor, recipe: Recipe, c: Tensor, side: int | None, keep: bool, alpha: float) -> None:
         self._vgg, self._recipe, self._c = vgg, recipe, c
         self.shape = c.shape[2:]
         self._layers = [name for name, _ in recipe.content_layers]
         self._tiles = tiles.grid(c.shape[-2], c.shape[-1], side, cut(vgg.layers, compared(recipe)))
+        self._places: dict[str, Tensor] = {}
+        if recipe.content_floor < 1:
+            W = detail_weights(c, recipe.content_floor)
+            self._places = {name: of_features(W, vgg.layers[name].stride) for name in self._layers}
         self._kept: list[dict[str, Tensor]] = []
         measured: tiles.Measured = {}
         for number in range(len(self._tiles)):
@@ -98,6 +103,14 @@ class Content:
                 self._kept.append({name: F if len(self._tiles) == 1 else F.clone() for name, F in P.items()})
         scale = {name: float(losses.content_scale(moments)) for name, (moments, _) in measured.items()}
         self.weights = {name: alpha * w / scale.get(name, 1.0) for name, w in recipe.content_layers}
+
+    def places(self, name: str, number: int) -> Tensor | None:
+        """W (1, 1, h, w): the weight of each place in a layer, in the core of tile `number`; None: 1 everywhere."""
+        if name not in self._places:
+            return None
+        tile, stride = self._tiles[number], self._vgg.layers[name].stride
+        rows, columns = (slice(side.start // stride, side.stop // stride) for side in (tile.rows, tile.columns))
+        return self._places[name][..., rows, columns]
 
     def features(self, number: int) -> dict[str, Tensor]:
         """{layer: P (1, N, h, w)} of the core of tile `number`."""
@@ -154,7 +167,8 @@ class Level:
         for number, tile in enumerate(self._tiles):
             P, cut = self._content.features(number), tile.cut(x)
             F = tiles.features(self._vgg, cut, tile, list(P), self._recipe)
-            terms = {f"content {k}": float(losses.content(F[k], P[k])) * self._content_weight(k, P[k]) for k in P}
+            W = {k: self._content.places(k, number) for k in P}
+            terms = {f"content {k}": float(losses.content(F[k], P[k], W[k])) * self._content_weight(k, P[k]) for k in P}
             if self._tv:
                 terms["total variation"] = float(self._vary(x.new_zeros(()), cut, torch.zeros_like(cut), tile))
             found = {name: found.get(name, 0.0) + terms.get(name, 0.0) for name in (*found, *terms)}
@@ -185,7 +199,8 @@ class Level:
         P = self._content.features(number)
         cores = {name: tile.core(F[name], self._vgg.layers[name].stride) for name in P}
         for name, core in cores.items():
-            L = torch.add(L, losses.content(core, P[name]), alpha=self._content_weight(name, core))
+            error = losses.content(core, P[name], self._content.places(name, number))
+            L = torch.add(L, error, alpha=self._content_weight(name, core))
 
         def add(name: str, g: Tensor | None) -> Tensor | None:
             if name not in F:
@@ -197,7 +212,9 @@ class Level:
                 add_product(here, core, *losses.slope(G[name].mean, dG[name], self._pixels(name)))
             if name in P:
                 scale = 2 * self._content.weights[name] / (self._pixels(name) * core.shape[1])
-                if here.dtype == torch.bfloat16:  # scaled before, the difference would be lost
+                if (W := self._content.places(name, number)) is not None:
+                    here.add_((core - P[name]).mul_(W), alpha=scale)
+                elif here.dtype == torch.bfloat16:  # scaled before, the difference would be lost
                     here.add_(core - P[name], alpha=scale)
                 else:
                     here.add_(core, alpha=scale).sub_(P[name], alpha=scale)

@@ -26,14 +26,14 @@ def level_weights(recipe: Recipe, shape: Sequence[int], least: int = SMALLEST) -
 
     `shape`: (H, W) of the canvas in px. `least`: px, the short side that the network needs. A canvas of BASE px has
     `recipe.pyramid` levels; each doubling adds a level, so that strokes keep their proportion to the picture. Between
-    two doublings the smallest level has a smaller weight.
+    two doublings the smallest level has a smaller weight. The full size weighs `recipe.finest` times as much.
     """
     if recipe.pyramid == 1:
         return [1.0]
     wanted = recipe.pyramid + math.log2(max(max(shape) - 2 * recipe.margin, 1) / BASE)
     possible = 1 + math.log2(max(min(shape) / max(least, SMALLEST), 1))
     count = max(1, min(math.ceil(wanted - LEAST_PART), math.floor(possible)))
-    weights = [min(1.0, max(wanted - level, LEAST_PART)) for level in range(count)]
+    weights = [recipe.finest, *(min(1.0, max(wanted - level, LEAST_PART)) for level in range(1, count))]
     return [weight / sum(weights) for weight in weights]
 
 

@@ -40,6 +40,8 @@ class Recipe:
     history: int  # m, the curvature pairs that L-BFGS keeps
     pyramid: int = 1  # sizes that each evaluation sees at once, in a painting of BASE px; see pyramid.level_weights
     content_levels: tuple[float, ...] = (1.0,)  # the content's share at each of these sizes, the smallest first
+    content_floor: float = 1.0  # the content's share where the photo is smooth, 0 to 1; 1: as everywhere; see detail.py
+    finest: float = 1.0  # the weight of the full size in each evaluation, over the weight of each smaller size
     finer: tuple[int, ...] = ()  # evaluations at each doubling of BASE; (): `scales` alone, whatever the size
     recolor: float | None = None  # the photo takes the style's colours first; the floor of colors.color_map
     achromatic: float = 0.0  # a black-and-white style is painted in luminance; `most` of colors.tint; 0: never
@@ -72,36 +74,51 @@ class Recipe:
         return max(1, round(painting * preset * self.style_scale))
 
 
-# Chosen by eye and in blind rankings, among some 800 paintings of 30 pairs. At half the size first, and with style
-# pictures of 1.5 times the painting's size, strokes get larger and calmer; with a quarter of the size before, bridges
-# and roofs blur. Without total variation the deeper features of ImageNet leave specks; with average pooling, smooth
-# places show a grid. Gram matrices paint paler. Without content at the smaller sizes, light and shade of the photo
-# break up. Content that counts less in smooth places gives skies large swirls and faces blotches. Without grain, flat
-# areas show rows of equal dots.
+# Chosen by eye and in blind comparisons, among some 1,000 paintings of 30 pairs. A quarter of the size first lays in
+# large shapes; content that counts more at the smaller sizes keeps faces and bridges whole under them. Content counts
+# half in smooth places, so that a sky takes the style's swirls; with less, the sky gets dark or glaring blotches; with
+# more, faces do. The full size counts most in each evaluation, and the style is compared in five layers, so that tiles
+# and panes get closed, crisp edges. Average pooling draws these edges finer, but smooth places show a grid; with less
+# total variation they do, too, and the deeper features of ImageNet leave specks. Gram matrices paint paler. Without
+# grain, flat areas show rows of equal dots.
 _FINE: Final = Recipe(
     preset="fine",
-    style_layers=tuple((name, 1 / 3) for name in ("relu1_1", "relu2_1", "relu3_1")),
+    style_layers=tuple((name, 0.2) for name in ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1")),
     content_layers=(("relu2_1", 0.5), ("relu3_1", 0.5)),
     pooling="max",
     border="edge",
     statistic="covariance",
     normalized=True,
-    alpha=30.0,
+    alpha=25.0,
     beta=100.0,
     tv=30.0,
-    scales=((0.5, 30), (1.0, 16)),
+    scales=((0.25, 40), (0.5, 30), (1.0, 24)),
     history=20,
     pyramid=4,
-    content_levels=(0.4, 0.2, 0.1, 0.2),
+    content_levels=(0.8, 0.4, 0.2, 0.2),
+    content_floor=0.5,
+    finest=6.0,
     finer=(12, 8),
     recolor=0.05,
     achromatic=0.04,
     grain=0.03,
-    style_size=1.5,
+    style_size=1.2,
     margin=8,
 )
-# With most evaluations at a quarter of the size, the strokes are laid in large, cheaply.
-_DRAFT: Final = dataclasses.replace(_FINE, preset="draft", scales=((0.25, 24), (0.5, 14), (1.0, 2)), finer=(2,))
+# With most evaluations at a quarter of the size, the strokes are laid in large, cheaply. What makes `fine` crisp needs
+# more evaluations at the full size than two.
+_DRAFT: Final = dataclasses.replace(
+    _FINE,
+    preset="draft",
+    style_layers=tuple((name, 1 / 3) for name in ("relu1_1", "relu2_1", "relu3_1")),
+    alpha=30.0,
+    scales=((0.25, 24), (0.5, 14), (1.0, 2)),
+    content_levels=(0.4, 0.2, 0.1, 0.2),
+    content_floor=1.0,
+    finest=1.0,
+    finer=(2,),
+    style_size=1.5,
+)
 _TUTORIAL: Final = Recipe(
     preset="tutorial",
     style_layers=tuple((name, 1.0) for name in ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")),

@@ -14,7 +14,7 @@ Frame = tuple[int, int, bytes]  # of a film: width, height, RGB with 8 bits, row
 
 NEARLY: Final = 0.1  # part of a doubling of BASE that may be missing
 MOST_HALF: Final = 24  # evaluations of the last scale in bfloat16, in which its loss still falls as in float32
-LEAST_FULL: Final = 16  # evaluations in float32 after them; the first of these only measures the same picture again
+LEAST_FULL: Final = 20  # evaluations in float32 after them; the first of these only measures the same picture again
 LEAST_LAST: Final = 8  # evaluations of the last scale; with fewer, the coarser scales are in float32, too
 COARSEST: Final = 32  # px, the short side below which a coarse scale is left out: it has too little detail
 

@@ -20,7 +20,7 @@ from daemon.transfer.optimizers.lbfgs import LBFGS
 from daemon.transfer.plan import Plan, fitting, needed
 from daemon.transfer.pyramid import level_weights
 from daemon.transfer.recipe import PRESETS, Recipe, recipe
-from daemon.transfer.steps import Level, Step
+from daemon.transfer.steps import LEAST_FULL, Level, Step
 from daemon.transfer.targets import Picture, by_level
 from tests.support import pretend_device
 from tests.support.objectives import random_weights
@@ -118,9 +118,9 @@ def test_no_look_at_the_loss_lets_the_device_idle_and_each_has_the_loss_of_its_s
 @pytest.mark.slow
 def test_so_has_a_painting_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "computes_in_half", lambda device: True)
-    how = replace(short("fine"), scales=((1.0, 18),))
+    how = replace(short("fine"), scales=((1.0, LEAST_FULL + 2),))
     (here, steps), (there, _) = (painted(where, how, (40, 48)) for where in (str(DEVICE), "cpu"))
-    assert [(run.half, run.evaluations) for run in steps[-1].stretches] == [(True, 2), (False, 16)]
+    assert [(run.half, run.evaluations) for run in steps[-1].stretches] == [(True, 2), (False, LEAST_FULL)]
     np.testing.assert_array_equal(here, there)
 
 
@@ -210,9 +210,9 @@ def test_no_step_with_its_evaluation_waits_for_the_device(
 MOST = [  # launches of an evaluation; the picture's size decides how many levels `fine` looks at
     pytest.param("tutorial", (48, 56), False, 1, 66, id="tutorial"),
     pytest.param("tutorial", (48, 56), True, 1, 98, id="tutorial eased"),
-    pytest.param("fine", (48, 56), False, 1, 102, id="fine, one level"),
-    pytest.param("fine in half", (48, 56), False, 1, 116, id="fine in half precision, one level"),
-    pytest.param("fine", (400, 528), False, 4, 400, id="fine, 512 px"),
+    pytest.param("fine", (48, 56), False, 1, 126, id="fine, one level"),
+    pytest.param("fine in half", (48, 56), False, 1, 146, id="fine in half precision, one level"),
+    pytest.param("fine", (400, 528), False, 4, 497, id="fine, 512 px"),
 ]
 
 

@@ -17,10 +17,10 @@ from daemon.transfer.network.vgg import VGG
 from daemon.transfer.objective import Objective
 from daemon.transfer.plan import FallbackObjective, Plan
 from daemon.transfer.recipe import PRESETS, Recipe, recipe
-from daemon.transfer.steps import EvaluationRun, Step, evaluations_in_half, levels
+from daemon.transfer.steps import LEAST_FULL, EvaluationRun, Step, evaluations_in_half, levels
 from tests.support.scenes import Picture, scene
 
-SHORT = replace(PRESETS["fine"], scales=((0.7, 2), (1.0, 20)), finer=())
+SHORT = replace(PRESETS["fine"], scales=((0.7, 2), (1.0, 24)), finer=())
 
 
 def on_a_machine(patch: pytest.MonkeyPatch, has_half: bool) -> None:
@@ -51,9 +51,9 @@ def ways(step: Step) -> list[tuple[int, bool, int]]:
 
 def test_a_painting_begins_in_half_precision_and_ends_in_full_nearly_as_low(stylizer: Stylizer) -> None:
     half, last = painted(stylizer)
-    assert ways(last) == [(1, True, 2), (2, True, 4), (2, False, 16)]
+    assert ways(last) == [(1, True, 2), (2, True, 4), (2, False, LEAST_FULL)]
     full, exact = painted(stylizer, replace(SHORT, precision="full"))
-    assert ways(exact) == [(1, False, 2), (2, False, 20)]
+    assert ways(exact) == [(1, False, 2), (2, False, 24)]
     assert not np.array_equal(half, full)
     assert last.loss == pytest.approx(exact.loss, rel=0.1), "few evaluations, and one of them measures again"
     assert sum(loss for _, loss in last.terms) == pytest.approx(last.loss, rel=1e-5), "a loss in full precision"
@@ -63,7 +63,7 @@ def test_it_is_in_full_precision_where_the_machine_has_no_half(
     stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_a_machine(monkeypatch, False)
-    assert ways(painted(stylizer)[1]) == [(1, False, 2), (2, False, 20)]
+    assert ways(painted(stylizer)[1]) == [(1, False, 2), (2, False, 24)]
 
 
 def failing(real: type[Objective], error: type[Exception]) -> type[Objective]:
@@ -88,7 +88,7 @@ def test_what_the_device_cannot_compute_in_half_it_computes_in_full_and_says_why
 ) -> None:
     monkeypatch.setattr(FallbackObjective, "half_failure", "")
     monkeypatch.setattr(module, "Objective", failing(Objective, RuntimeError))
-    full = [(1, False, 2), (2, False, 20)]
+    full = [(1, False, 2), (2, False, 24)]
     assert ways(painted(stylizer)[1]) == full
     assert ways(painted(stylizer)[1]) == full
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == ["CUBLAS_STATUS_NOT_SUPPORTED"]
@@ -126,9 +126,9 @@ def test_a_painting_that_was_made_in_full_is_made_again_in_full(
 @pytest.mark.parametrize("plan", [Plan(None, True, 0), Plan(32, False, 4)], ids=["without pairs", "in tiles"])
 def test_so_it_does_where_memory_is_short(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
     monkeypatch.setattr(module, "fitting", lambda *_: iter([plan]))
-    how = replace(SHORT, scales=((1.0, 17),))
+    how = replace(SHORT, scales=((1.0, LEAST_FULL + 1),))
     painting, last = painted(stylizer, how)
-    assert ways(last) == [(1, True, 1), (1, False, 16)]
+    assert ways(last) == [(1, True, 1), (1, False, LEAST_FULL)]
     assert np.isfinite(painting).all()
     assert np.array_equal(painted(stylizer, how, last.stretches)[0], painting)
 

@@ -73,7 +73,7 @@ def test_layers_and_scales_replace_those_of_the_preset() -> None:
     assert own.style_layers == (("relu1_1", 0.5), ("conv3_1", 0))
     assert own.content_layers == (("relu2_1", 1),)
     assert [level.evaluations for level in levels(own, 2048, 2048)] == [9], "no doublings of the preset's"
-    assert len(levels(recipe("fine"), 2048, 2048)) == 4
+    assert len(levels(recipe("fine"), 2048, 2048)) == 5
     own = recipe("draft", scales=((0.5, 40), (1.0, 100)))
     assert [level[1:4] for level in levels(own, 600, 800)] == [(300, 400, 40), (600, 800, 100)]
 
@@ -120,9 +120,9 @@ def test_a_scale_too_small_is_left_out_and_its_work_goes_to_the_full_size() -> N
 
 def test_style_pictures_keep_their_proportion_to_the_painting_until_they_grow_too_large() -> None:
     fine = PRESETS["fine"]
-    assert [fine.style_side(side) for side in (100, 512, 2048)] == [150, 768, 3072]
-    assert [fine.style_side(side) for side in (5000, 6144, 9000)] == [6144, 6144, 9000], "never below the painting's"
-    assert replace(fine, style_scale=0.5).style_side(512) == 384
+    assert [fine.style_side(side) for side in (100, 512, 2048)] == [120, 614, 2458]
+    assert [fine.style_side(side) for side in (6000, 6144, 9000)] == [6144, 6144, 9000], "never below the painting's"
+    assert replace(fine, style_scale=0.5).style_side(512) == 307
     assert PRESETS["tutorial"].style_side(512) == 512
     assert replace(fine, style_scale=1e-9).style_side(512) == 1
 
