@@ -51,7 +51,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Your folder; by default th
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="A new folder, or of an earlier demo.")] = Path("styled-demo"),
-    size: Annotated[int, typer.Option(min=16, help="Long side of the paintings, in pixels.")] = 448,
+    size: Annotated[int, typer.Option(min=16, help="Long side of the paintings, in pixels.")] = 384,
 ) -> None:
     """Run the daemon on pictures that ship with it.
 
