@@ -84,7 +84,7 @@ def evaluations_in_half(plan: Sequence[Level], scale: int) -> int:
     """How many evaluations, the first at plan[scale] (scale from 0), bfloat16 computes where the device has it.
 
     The last scale ends in float32, so that the loss ends as low as if all were float32: `fine` on six pairs at 90 px
-    within 0.1 % on average and 3 % each, where another last bit of the photo alone moves it by 1 %; `tutorial` within
+    within 1 % on average and 5 % each, where another last bit of the photo alone moves it by 1 %; `tutorial` within
     1 %. Where the last scale is too short for this (`draft`), all is float32.
     """
     if plan[-1].evaluations < LEAST_LAST:
