@@ -89,10 +89,11 @@ class Content:
         self.shape = c.shape[2:]
         self._layers = [name for name, _ in recipe.content_layers]
         self._tiles = tiles.grid(c.shape[-2], c.shape[-1], side, cut(vgg.layers, compared(recipe)))
-        self._places: dict[str, Tensor] = {}
+        self._places: list[dict[str, Tensor]] = []
         if recipe.content_floor < 1:
             W = detail_weights(c, recipe.content_floor)
-            self._places = {name: of_features(W, vgg.layers[name].stride) for name in self._layers}
+            cores = [tile.core(tile.cut(W)) for tile in self._tiles]
+            self._places = [{k: of_features(core, vgg.layers[k].stride) for k in self._layers} for core in cores]
         self._kept: list[dict[str, Tensor]] = []
         measured: tiles.Measured = {}
         for number in range(len(self._tiles)):
@@ -106,11 +107,7 @@ class Content:
 
     def places(self, name: str, number: int) -> Tensor | None:
         """W (1, 1, h, w): the weight of each place in a layer, in the core of tile `number`; None: 1 everywhere."""
-        if name not in self._places:
-            return None
-        tile, stride = self._tiles[number], self._vgg.layers[name].stride
-        rows, columns = (slice(side.start // stride, side.stop // stride) for side in (tile.rows, tile.columns))
-        return self._places[name][..., rows, columns]
+        return self._places[number][name] if self._places else None
 
     def features(self, number: int) -> dict[str, Tensor]:
         """{layer: P (1, N, h, w)} of the core of tile `number`."""

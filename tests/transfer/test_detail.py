@@ -18,9 +18,7 @@ def test_the_energy_is_the_squared_gradient_averaged_by_hand() -> None:
     down = np.diff(y, axis=0, append=y[-1:]) ** 2
     wide = np.pad(across + down, WINDOW // 2, mode="edge")
     expected = np.array([[wide[r : r + WINDOW, c : c + WINDOW].mean() for c in range(30)] for r in range(21)])
-    np.testing.assert_allclose(
-        energy(tensor(x.astype(np.float32)).double())[0, 0].numpy(), expected, rtol=1e-5, atol=1e-9
-    )
+    np.testing.assert_allclose(energy(tensor(x).double())[0, 0].numpy(), expected, rtol=1e-5, atol=1e-9)
 
 
 def test_the_content_counts_in_full_at_edges_and_by_the_floor_where_the_photo_is_smooth() -> None:
