@@ -34,8 +34,8 @@ CURVE = 60  # losses that a record keeps at most
 MOST_DPI = 65_535  # that JPEG holds
 MOST_EVALUATIONS = 100_000  # of one scale; no recipe of ours has more
 # settings of `fine` that were removed before 0.1, each with the value that had no effect
-GONE: Mapping[str, float] = MappingProxyType({"palette": 0.0, "contours": 0.0, "chroma": 1.0})
-PYRAMID = ("pyramid", "content_levels", "content_floor", "finest", "finer")
+GONE: Mapping[str, float] = MappingProxyType({"palette": 0.0, "contours": 0.0, "chroma": 1.0, "content_floor": 1.0})
+PYRAMID = ("pyramid", "content_levels", "style_floor", "finest", "finer")
 START = ("recolor", "achromatic", "grain", "style_size", "margin")
 # settings that older records lack, each with the value that has no effect
 NEWEST_RECIPE = {name: getattr(PRESETS["tutorial"], name) for name in PYRAMID + START} | {"precision": "full"}

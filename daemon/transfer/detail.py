@@ -1,24 +1,35 @@
-"""How much the content counts in each place: in full at the photo's edges, less where the photo is smooth.
+"""How much the style counts in each place: in full where the photo is smooth, less at its edges.
 
-A sky or still water may then take on the style's own shapes, while houses and faces stay as they are.
+The style loss compares sums over the whole picture. Without weights, houses and trees alone can give the sums the
+style's texture, and the sky beside them stays an unpainted photo. With weights, the sky has to take the style's own
+shapes, and houses and faces stay what they are.
 """
+
+from typing import NamedTuple
 
 import torch.nn.functional as nn_f
 from torch import Tensor
 
 WINDOW = 9  # px, the side of the square in which the edges are averaged
-HALF = 0.5  # part of the picture's mean energy at which a place counts half
+HALF = 0.5  # part of the picture's mean energy at which a place counts half way between 1 and the floor
 SPECK = 1e-12  # added, so that a picture of one colour is smooth
 
 
-def detail_weights(c: Tensor, floor: float) -> Tensor:
-    """W (1, 1, H, W) of a picture c (1, 3, H, W) in [0, 1]: from `floor`, where c is smooth, to nearly 1 at its edges.
+class Places(NamedTuple):
+    """How much the pixels of a tile's core count in the statistics of one layer."""
 
-    The energy e of the edges is the squared gradient of the brightness, averaged over WINDOW; W grows with
+    p: Tensor  # (1, 1, h, w), the weight of each pixel; the weights add up to 1
+    pixels: float  # how many pixels of the layer the core counts as; all cores together count as all pixels
+
+
+def style_weights(c: Tensor, floor: float) -> Tensor:
+    """W (1, 1, H, W) of a photo c (1, 3, H, W) in [0, 1]: 1 where c is smooth, down to nearly `floor` at its edges.
+
+    The energy e of the edges is the squared gradient of the brightness, averaged over WINDOW; 1 - W grows with
     e / (e + HALF·ē), where ē is the mean of e.
     """
     e = energy(c)
-    return (e / (e + HALF * e.mean() + SPECK)).mul_(1 - floor).add_(floor)
+    return (e / (e + HALF * e.mean() + SPECK)).mul_(floor - 1).add_(1)
 
 
 def energy(c: Tensor) -> Tensor:

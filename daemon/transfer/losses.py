@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from .detail import detail_weights, of_features
+from .detail import of_features, style_weights
 from .network.kernels import fitting
 from .pyramid import content_weights, level_weights, pyramid
 from .recipe import Recipe
@@ -40,7 +40,7 @@ def total(recipe: Recipe, x: Tensor, c: Tensor, s: Tensor, features: Features) -
     x and c (1, 3, H, W), s (1, 3, h, w), all in [0, 1]. With a pyramid (preset `fine`), L_content and L_style are
     weighted sums over several sizes of the three pictures; L_tv is of the full size. Differentiable by autograd.
     """
-    statistic = covariance if recipe.statistic == "covariance" else gram
+    of = covariance if recipe.statistic == "covariance" else gram
     E = relative_style if recipe.normalized else style
     content_layers, style_layers = dict(recipe.content_layers), dict(recipe.style_layers)
     L_content = L_style = x.new_zeros(())
@@ -48,12 +48,14 @@ def total(recipe: Recipe, x: Tensor, c: Tensor, s: Tensor, features: Features) -
     u, levels = content_weights(recipe, len(v)), (pyramid(picture, len(v)) for picture in (x, c, s))
     for v_k, u_k, x_k, c_k, s_k in zip(v, u, *levels, strict=True):
         F, P = features(x_k, content_layers), features(c_k, content_layers)
-        W = detail_weights(c_k, recipe.content_floor)  # departure: less content where the photo is smooth
-        at = {name: of_features(W, W.shape[2] // f.shape[2]) for name, f in P.items()}
-        errors = (w * content(F[k], P[k], at[k]) / scale(P[k], recipe) for k, w in content_layers.items())
+        errors = (w * content(F[k], P[k]) / scale(P[k], recipe) for k, w in content_layers.items())
         L_content = L_content + v_k * u_k * sum(errors)
         F, S = features(x_k, style_layers), features(s_k, style_layers)
-        L_style = L_style + v_k * sum(w * E(statistic(F[k]), statistic(S[k])) for k, w in style_layers.items())
+        W = style_weights(c_k, recipe.style_floor)  # departure: more style where the photo is smooth
+        for name, w in style_layers.items():
+            p = of_features(W, W.shape[2] // F[name].shape[2])
+            G, A = of(F[name], p / p.sum()), of(S[name])
+            L_style = L_style + v_k * w * E(G, A)
     alpha, beta = recipe.alpha * recipe.content_weight, recipe.beta * recipe.style_weight
     return alpha * L_content + beta * L_style + recipe.tv * recipe.smoothness * total_variation(x)
 
@@ -63,33 +65,45 @@ def maps(F: Tensor) -> Tensor:
     return F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
 
 
-def gram(F: Tensor) -> Moments:
-    """Eq. 3, G_ij = Σ_k F_ik F_jk, divided by the number of pixels."""
-    return Moments(products(F), None)  # departure: / M, so that pictures of any size compare
+def gram(F: Tensor, p: Tensor | None = None) -> Moments:
+    """Eq. 3, G_ij = Σ_k F_ik F_jk, divided by the number of pixels.
+
+    `p` (1, 1, H, W): the weight of each pixel; the weights add up to 1. None: all pixels count the same.
+    """
+    return Moments(products(F, None, p), None)  # departure: / M, so that pictures of any size compare
 
 
-def covariance(F: Tensor) -> Moments:
-    """The Gram matrix of F minus the mean of F, and the mean."""
+def covariance(F: Tensor, p: Tensor | None = None) -> Moments:
+    """The Gram matrix of F minus the mean of F, and the mean; `p` as in `gram`."""
     # departure: with the mean apart, the matrix describes texture more than brightness
-    mean = maps(F).mean(0, dtype=sum_type(F.dtype))
-    return Moments(products(F, mean), mean)
+    f, kind = maps(F), sum_type(F.dtype)
+    if p is None:
+        mean = f.mean(0, dtype=kind)
+    elif f.dtype == kind:
+        mean = f.T @ p.view(-1)
+    else:
+        mean = (f * p.view(-1, 1)).sum(0, dtype=kind)
+    return Moments(products(F, mean, p), mean)
 
 
-def products(F: Tensor, mean: Tensor | None = None) -> Tensor:
-    """Σ_k F_ik F_jk / M (N, N) of F, or of F - mean if the mean (N,) is given; of F in bfloat16 summed in float32."""
-    M = F[0, 0].numel()
-    if F.dtype == torch.bfloat16 and F.is_cuda and MIXED:
-        f = maps(F)
-        total = torch.mm(f.T, f, out_dtype=torch.float32)
-        return total / M if mean is None else total.addr_(mean, mean, beta=1 / M, alpha=-1)
-    F = F.to(sum_type(F.dtype))
+def products(F: Tensor, mean: Tensor | None = None, p: Tensor | None = None) -> Tensor:
+    """Σ_k p_k F_ik F_jk (N, N) of F, or of F - mean if the mean (N,) is given; of F in bfloat16 summed in float32.
+
+    `p` (1, 1, H, W): as in `gram`; None: 1/M everywhere.
+    """
+    mixed = F.dtype == torch.bfloat16 and F.is_cuda and MIXED
+    if not mixed:
+        F = F.to(sum_type(F.dtype))
+        p = None if p is None else p.to(F.dtype)
+    M = F[0, 0].numel() if p is None else 1
     if kernels := fitting(F):
-        return kernels.products(F, mean) / M
+        return kernels.products(F, mean, p).div_(M)
     f = maps(F)
     if mean is not None and copies(F.device):
         f, mean = f - mean, None
-    total = f.T @ f
-    return total / M if mean is None else total.addr_(mean, mean, beta=1 / M, alpha=-1)
+    weighted = f if p is None else f * p.view(-1, 1)
+    total = torch.mm(f.T, weighted, out_dtype=torch.float32) if mixed else f.T @ weighted
+    return total.div_(M) if mean is None else total.addr_(mean, mean, beta=1 / M, alpha=-1)
 
 
 def copies(device: torch.device) -> bool:
@@ -113,18 +127,20 @@ def share(part: Moments, mean: Tensor | None, weight: float) -> Moments:
     return Moments((part.second + off[:, None] * off) * weight, part.mean * weight)
 
 
-def slope(mean: Tensor | None, derivative: Moments, M: int) -> tuple[Tensor, Tensor | None]:
-    """S (N, N) and r (N,) of dL/dF_k = S F_k + r in each of M pixels k, from `derivative`, dL/d(moments of the pixels).
+def slope(mean: Tensor | None, derivative: Moments, weight: float) -> tuple[Tensor, Tensor | None]:
+    """S (N, N) and r (N,) of dL/dF_k = S F_k + r in each pixel k, from the derivatives by the moments of the pixels.
 
-    `derivative.second` (N, N) is symmetric. r is None for Gram matrices.
+    `derivative`: 2 dL/d(second), symmetric, and dL/d(mean). `weight`: of each pixel in the moments, 1/M if all count
+    the same. If they do not, what all weights p_k are multiplied with, and dL/dF_k = p_k (S F_k + r). r is None for
+    Gram matrices.
     """
-    S = derivative.second * (2 / M)
+    S = derivative.second if weight == 1 else derivative.second * weight
     if mean is None or derivative.mean is None:
         return S, None
-    return S, torch.addmv(derivative.mean, S, mean, beta=1 / M, alpha=-1)  # dL/d(mean in the covariance) is 0
+    return S, torch.addmv(derivative.mean, S, mean, beta=weight, alpha=-1)  # dL/d(mean in the covariance) is 0
 
 
-def pooled(a: Moments, n: int, b: Moments, m: int) -> Moments:
+def pooled(a: Moments, n: float, b: Moments, m: float) -> Moments:
     """The moments of n + m pixels, from the moments a of n and b of m."""
     v, w = n / (n + m), m / (n + m)
     mean = None if a.mean is None or b.mean is None else a.mean * v + b.mean * w
@@ -163,13 +179,8 @@ def relative_weights(A: Moments) -> tuple[Tensor, Tensor]:
     return 1 / (A.second.square().sum() + N * floor**2), 1 / (trace + N * floor)
 
 
-def content(F: Tensor, P: Tensor, W: Tensor | None = None) -> Tensor:
-    """Eq. 1, L_content = ½ Σ (F_ij - P_ij)², with the tutorial's constants.
-
-    `W` (1, 1, H, W): the weight of each place, see detail.py; None: 1 everywhere.
-    """
-    if W is not None:
-        return (F - P).square().mul(W).mean(dtype=sum_type(F.dtype))  # departure
+def content(F: Tensor, P: Tensor) -> Tensor:
+    """Eq. 1, L_content = ½ Σ (F_ij - P_ij)², with the tutorial's constants."""
     if F.dtype == torch.bfloat16:
         return (F - P).square().mean(dtype=torch.float32)
     return mse_loss(F, P)  # departure: the mean, no ½

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from . import losses, tiles
-from .detail import detail_weights, of_features
 from .network.kernels import fitting
 from .network.layers import cut
 from .network.own import Add, Extractor
@@ -61,13 +60,13 @@ class Objective:
         """The loss () and its gradient (1, 3, H, W) at x."""
         with torch.no_grad():
             pictures = pyramid(x.detach(), len(self._levels))
-            L, g = x.new_zeros(()), None
+            found: tuple[Tensor, Tensor] | None = None  # loss and gradient of the levels so far
             for level in reversed(self._levels):  # the smallest first, to hold little beside the largest
-                loss, gradient = level(pictures.pop())
-                if g is not None:
-                    add_adjoint(g, gradient)
-                L, g = L + loss, gradient
-            assert g is not None
+                L, g = level(pictures.pop())
+                if found is not None:
+                    L = L + found[0]
+                    add_adjoint(found[1], g)
+                found = L, g
             return L, g.copy_(g.mean(1, keepdim=True).expand_as(g)) if self._grey else g
 
     def terms(self, x: Tensor) -> dict[str, float]:
@@ -82,22 +81,17 @@ class Objective:
 
 
 class Content:
-    """α L_content at one level: the weight of each content layer and place, and the content's features P by tile."""
+    """α L_content at one level: the weight of each content layer, and the content's features P in each tile."""
 
     def __init__(self, vgg: Extractor, recipe: Recipe, c: Tensor, side: int | None, keep: bool, alpha: float) -> None:
-        self._vgg, self._recipe, self._c = vgg, recipe, c
-        self.shape = c.shape[2:]
+        self._vgg, self._recipe, self.c = vgg, recipe, c
         self._layers = [name for name, _ in recipe.content_layers]
         self._tiles = tiles.grid(c.shape[-2], c.shape[-1], side, cut(vgg.layers, compared(recipe)))
-        self._places: list[dict[str, Tensor]] = []
-        if recipe.content_floor < 1:
-            W = detail_weights(c, recipe.content_floor)
-            cores = [tile.core(tile.cut(W)) for tile in self._tiles]
-            self._places = [{k: of_features(core, vgg.layers[k].stride) for k in self._layers} for core in cores]
         self._kept: list[dict[str, Tensor]] = []
         measured: tiles.Measured = {}
         for number in range(len(self._tiles)):
             P = self.features(number)
+            self.dtype = P[self._layers[0]].dtype  # of features
             if recipe.normalized:
                 measured = tiles.pooled(measured, tiles.measured(P, "covariance"))
             if keep:
@@ -105,16 +99,12 @@ class Content:
         scale = {name: float(losses.content_scale(moments)) for name, (moments, _) in measured.items()}
         self.weights = {name: alpha * w / scale.get(name, 1.0) for name, w in recipe.content_layers}
 
-    def places(self, name: str, number: int) -> Tensor | None:
-        """W (1, 1, h, w): the weight of each place in a layer, in the core of tile `number`; None: 1 everywhere."""
-        return self._places[number][name] if self._places else None
-
     def features(self, number: int) -> dict[str, Tensor]:
         """{layer: P (1, N, h, w)} of the core of tile `number`."""
         if number < len(self._kept):
             return self._kept[number]
         tile = self._tiles[number]
-        return tiles.features(self._vgg, tile.cut(self._c), tile, self._layers, self._recipe)
+        return tiles.features(self._vgg, tile.cut(self.c), tile, self._layers, self._recipe)
 
 
 class Level:
@@ -129,9 +119,11 @@ class Level:
         self, vgg: Extractor, recipe: Recipe, style: StyleLoss, content: Content, tv: float, side: int | None
     ) -> None:
         self._vgg, self._recipe, self._style, self._content, self._tv = vgg, recipe, style, content, tv
-        self._height, self._width = content.shape
+        self._height, self._width = content.c.shape[2:]
         self._side = side
         self._tiles = tiles.grid(self._height, self._width, side, cut(vgg.layers, compared(recipe)))
+        strides = {name: vgg.layers[name].stride for name, _ in recipe.style_layers}
+        self._places = tiles.places(content.c, recipe.style_floor, self._tiles, strides, content.dtype)
         self._layers = list(dict.fromkeys([*(name for name, _ in recipe.style_layers), *content.weights]))
 
     @property
@@ -142,11 +134,12 @@ class Level:
         """The loss () and its gradient at x (1, 3, H, W). The gradient is a new tensor: the caller may change it."""
         if self.is_whole:
             F, back = self._vgg.forward(x, self._layers, self._recipe.pooling, self._recipe.border)
-            G = tiles.moments(tiles.measured(self._of_style(F), self._recipe.statistic))
+            at = self._places[0] if self._places else None
+            G = tiles.moments(tiles.measured(self._of_style(F), self._recipe.statistic, at))
             L, dG = self._style(G)
             L, gradient = self._local(L, F, back, G, dG, 0)
             return self._vary(L, x, gradient, self._tiles[0]), gradient
-        G = tiles.statistics(self._vgg, x, self._recipe, self._side)
+        G = self._statistics(x)
         L, dG = self._style(G)
         gradient = torch.zeros_like(x)
         for number, tile in enumerate(self._tiles):
@@ -159,13 +152,12 @@ class Level:
 
     def terms(self, x: Tensor) -> dict[str, float]:
         """{name: value} of the terms that add up to this level's loss at x."""
-        G = tiles.statistics(self._vgg, x, self._recipe, self._side)
+        G = self._statistics(x)
         found = {f"style {name}": float(L) for name, L in self._style.terms(G).items()}
         for number, tile in enumerate(self._tiles):
             P, cut = self._content.features(number), tile.cut(x)
             F = tiles.features(self._vgg, cut, tile, list(P), self._recipe)
-            W = {k: self._content.places(k, number) for k in P}
-            terms = {f"content {k}": float(losses.content(F[k], P[k], W[k])) * self._content_weight(k, P[k]) for k in P}
+            terms = {f"content {k}": float(losses.content(F[k], P[k])) * self._content_weight(k, P[k]) for k in P}
             if self._tv:
                 terms["total variation"] = float(self._vary(x.new_zeros(()), cut, torch.zeros_like(cut), tile))
             found = {name: found.get(name, 0.0) + terms.get(name, 0.0) for name in (*found, *terms)}
@@ -173,6 +165,9 @@ class Level:
 
     def _of_style(self, F: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: F[name] for name, _ in self._recipe.style_layers}
+
+    def _statistics(self, x: Tensor) -> Statistics:
+        return tiles.statistics(self._vgg, x, self._recipe, self._side, self._places)
 
     def _pixels(self, layer: str) -> int:
         """The number of pixels of the whole picture in a layer, over which statistics are averaged."""
@@ -196,8 +191,7 @@ class Level:
         P = self._content.features(number)
         cores = {name: tile.core(F[name], self._vgg.layers[name].stride) for name in P}
         for name, core in cores.items():
-            error = losses.content(core, P[name], self._content.places(name, number))
-            L = torch.add(L, error, alpha=self._content_weight(name, core))
+            L = torch.add(L, losses.content(core, P[name]), alpha=self._content_weight(name, core))
 
         def add(name: str, g: Tensor | None) -> Tensor | None:
             if name not in F:
@@ -206,12 +200,12 @@ class Level:
             g = torch.zeros_like(whole) if g is None else g
             core, here = (tile.core(v, self._vgg.layers[name].stride) for v in (whole, g))
             if name in dG:
-                add_product(here, core, *losses.slope(G[name].mean, dG[name], self._pixels(name)))
+                p, count = self._places[number][name] if self._places else (None, 1)
+                weight = count / self._pixels(name)
+                add_product(here, core, *losses.slope(G[name].mean, dG[name], weight), p)
             if name in P:
                 scale = 2 * self._content.weights[name] / (self._pixels(name) * core.shape[1])
-                if (W := self._content.places(name, number)) is not None:
-                    here.add_((core - P[name]).mul_(W), alpha=scale)
-                elif here.dtype == torch.bfloat16:  # scaled before, the difference would be lost
+                if here.dtype == torch.bfloat16:  # scaled before, the difference would be lost
                     here.add_(core - P[name], alpha=scale)
                 else:
                     here.add_(core, alpha=scale).sub_(P[name], alpha=scale)
@@ -238,19 +232,28 @@ class Level:
         return L
 
 
-def add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
-    """g += S F + row at each pixel, in place. g and F (1, N, h, w), S (N, N) symmetric, row (N,) or None.
+def add_product(g: Tensor, F: Tensor, S: Tensor, row: Tensor | None, p: Tensor | None = None) -> None:
+    """g += p (S F + row) at each pixel, in place. g and F (1, N, h, w), S (N, N) symmetric, row (N,) or None.
 
-    Without a copy if g is contiguous as channels_last.
+    `p` (1, 1, h, w): the weight of each pixel; None: 1. Without a copy of g if it is contiguous as channels_last.
     """
     if kernels := fitting(g, F):
-        kernels.add_product(g, F, S, row)
+        kernels.add_product(g, F, S, row, p)
         return
     here, f = g.permute(0, 2, 3, 1), losses.maps(F)
     S = S.to(f.dtype)
+    if p is not None:
+        f = f * p.view(-1, 1)
     if here.is_contiguous():
         here.view(f.shape).addmm_(f, S)
     else:
         here += (f @ S).view(here.shape)
-    if row is not None:
-        here += row.to(f.dtype)
+    if row is None:
+        return
+    row = row.to(f.dtype)
+    if p is None:
+        here += row
+    elif here.is_contiguous():
+        here.view(f.shape).addr_(p.view(-1), row)
+    else:
+        here += p.permute(0, 2, 3, 1) * row

@@ -40,7 +40,7 @@ class Recipe:
     history: int  # m, the curvature pairs that L-BFGS keeps
     pyramid: int = 1  # sizes that each evaluation sees at once, in a painting of BASE px; see pyramid.level_weights
     content_levels: tuple[float, ...] = (1.0,)  # the content's share at each of these sizes, the smallest first
-    content_floor: float = 1.0  # the content's share where the photo is smooth, 0 to 1; 1: as everywhere; see detail.py
+    style_floor: float = 1.0  # the style's share at the photo's edges, 0 to 1; 1: as where it is smooth; see detail.py
     finest: float = 1.0  # the weight of the full size in each evaluation, over the weight of each smaller size
     finer: tuple[int, ...] = ()  # evaluations at each doubling of BASE; (): `scales` alone, whatever the size
     recolor: float | None = None  # the photo takes the style's colours first; the floor of colors.color_map
@@ -74,29 +74,30 @@ class Recipe:
         return max(1, round(painting * preset * self.style_scale))
 
 
-# Chosen by eye and in blind comparisons, among some 1,000 paintings of 30 pairs. A quarter of the size first lays in
-# large shapes; content that counts more at the smaller sizes keeps faces and bridges whole under them. Content counts
-# half in smooth places, so that a sky takes the style's swirls; with less, the sky gets dark or glaring blotches; with
-# more, faces do. The full size counts most in each evaluation, and the style is compared in five layers, so that tiles
-# and panes get closed, crisp edges. Average pooling draws these edges finer, but smooth places show a grid; with less
-# total variation they do, too, and the deeper features of ImageNet leave specks. Gram matrices paint paler. Without
-# grain, flat areas show rows of equal dots.
+# Chosen by eye and in blind comparisons, among some 1,200 paintings of 40 pairs. A quarter of the size first lays in
+# large shapes; content that counts more at the smaller sizes keeps faces and bridges whole under them. The style counts
+# most in smooth places, so that a sky takes the style's stars and swirls, and a face its colours and no more. With half
+# as much content, faces are smeared; where all places count alike, skies stay photos. The full size counts most in each
+# evaluation, and the style is compared in two layers at full resolution, so that tiles and panes get closed, crisp
+# edges. Average pooling draws these edges finer, but smooth places show a grid; with less total variation they do, too,
+# and the deeper features of ImageNet leave specks. Gram matrices paint paler. Without grain, flat areas show rows of
+# equal dots.
 _FINE: Final = Recipe(
     preset="fine",
-    style_layers=tuple((name, 0.2) for name in ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1")),
+    style_layers=tuple((name, 0.25) for name in ("relu1_1", "relu1_2", "relu2_1", "relu3_1")),
     content_layers=(("relu2_1", 0.5), ("relu3_1", 0.5)),
     pooling="max",
     border="edge",
     statistic="covariance",
     normalized=True,
-    alpha=25.0,
+    alpha=12.0,
     beta=100.0,
     tv=30.0,
     scales=((0.25, 40), (0.5, 30), (1.0, 24)),
     history=20,
     pyramid=4,
     content_levels=(0.8, 0.4, 0.2, 0.2),
-    content_floor=0.5,
+    style_floor=0.3,
     finest=6.0,
     finer=(12, 8),
     recolor=0.05,
@@ -114,7 +115,7 @@ _DRAFT: Final = dataclasses.replace(
     alpha=30.0,
     scales=((0.25, 24), (0.5, 14), (1.0, 2)),
     content_levels=(0.4, 0.2, 0.1, 0.2),
-    content_floor=1.0,
+    style_floor=1.0,
     finest=1.0,
     finer=(2,),
     style_size=1.5,

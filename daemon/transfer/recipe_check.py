@@ -43,8 +43,8 @@ def problems_of_the_algorithm(recipe: Any) -> list[str]:
     for name in ("style_size", "finest"):
         if not _is_number(getattr(recipe, name)) or not getattr(recipe, name):
             problems.append(f"{name}: {getattr(recipe, name)!r} is not a number above 0")
-    if not _is_number(recipe.content_floor) or recipe.content_floor > 1:
-        problems.append(f"content_floor: {recipe.content_floor!r} is not a number from 0 to 1")
+    if not _is_number(recipe.style_floor) or not 0 < recipe.style_floor <= 1:
+        problems.append(f"style_floor: {recipe.style_floor!r} is not a number above 0, at most 1")
     if not _is_count(recipe.pyramid):
         problems.append(f"pyramid: {recipe.pyramid!r} is not a whole number of at least 1")
     return problems

@@ -2,6 +2,9 @@
 
 All statistics lie in one vector: L = Σ w off², off = G - A, dL/dG = 2 w off. A few GPU launches suffice, and autograd
 is not needed. `Objective` adds up one StyleLoss for each level of the pyramid.
+
+A second moment Σ p_k F_k F_kᵀ has each feature F_k twice, so that dL/dF_k = p_k (2 dL/dG) F_k. The 2 is multiplied in
+here, once for all layers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +28,15 @@ class StyleLoss:
         self._shapes = {name: (len(A[name].second), A[name].mean is not None) for name in weights}
         self._A = _flat([A[name] for name in weights])
         self._w = torch.cat([_weights(A[name], w, normalized) for name, w in weights.items()])
+        self._factors = torch.cat([_filled(A[name], 4.0, 2.0) for name in weights])  # of w off in the derivative
         self._eases = [Ease(A[name], w) for name, w in weights.items()] if eased else []
 
     def __call__(self, G: Statistics) -> tuple[Tensor, Statistics]:
-        """L (), and {layer: dL/dG} in the shapes of G; the derivatives by second moments are symmetric."""
+        """L (), and {layer: (2 dL/d(second moments), symmetric; dL/d(mean))} in the shapes of G."""
         off = self._off(G)
         slope = off * self._w
         L = slope @ off
-        return L, self._moments(self._turned_back(slope.mul_(2)))
+        return L, self._moments(self._turned_back(slope.mul_(self._factors)))
 
     def terms(self, G: Statistics) -> dict[str, Tensor]:
         """{layer: w_l E_l}, which add up to L."""
@@ -92,12 +96,14 @@ class Ease:
 
 def _weights(A: Moments, weight: float, normalized: bool) -> Tensor:
     """The weight of each squared difference of a layer's statistics, as one vector."""
-    n = len(A.second)
-    by_second, by_mean = relative_weights(A) if normalized else (1 / n**4, 0.0)
-    parts = [torch.full_like(A.second, 1.0).flatten().mul_(by_second)]
-    if A.mean is not None:
-        parts.append(torch.full_like(A.mean, 1.0).mul_(by_mean))
-    return torch.cat(parts).mul_(weight)
+    by_second, by_mean = relative_weights(A) if normalized else (1 / len(A.second) ** 4, 0.0)
+    return _filled(A, by_second, by_mean).mul_(weight)
+
+
+def _filled(like: Moments, second: Tensor | float, mean: Tensor | float) -> Tensor:
+    """Moments in the shapes of `like`, all of `second` and all of `mean`, as one vector."""
+    of_mean = None if like.mean is None else torch.ones_like(like.mean).mul_(mean)
+    return _flat([Moments(torch.ones_like(like.second).mul_(second), of_mean)])
 
 
 def _flat(moments: Sequence[Moments]) -> Tensor:

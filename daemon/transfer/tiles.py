@@ -4,20 +4,23 @@ Each tile is computed with a margin as wide as a feature sees. Only the features
 counts once. The grid is aligned to the pooling, so that every pooled pixel lies in exactly one core.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from . import losses
+from .detail import Places, of_features, style_weights
 from .losses import Moments
 from .network.layers import Cut, cut
 from .network.own import Extractor
 from .recipe import Recipe, compared
 from .style_loss import Statistics
 
-Measured = Mapping[str, tuple[Moments, int]]  # (moments, number of their pixels), by layer
+Measured = Mapping[str, tuple[Moments, float]]  # (moments, number of their pixels), by layer
+PlacesByTile = Sequence[Mapping[str, Places]]  # by tile and layer; (): all pixels count the same
 
 
 class Span(NamedTuple):
@@ -70,9 +73,35 @@ def features(vgg: Extractor, cut: Tensor, tile: Tile, layers: Collection[str], r
     return {name: tile.core(F, vgg.layers[name].stride) for name, F in found.items()}
 
 
-def measured(F: Mapping[str, Tensor], statistic: str) -> Measured:
-    """{layer: (moments, number of pixels)} of features F; `statistic`: "gram" or "covariance"."""
+def places(
+    c: Tensor, floor: float, tiles: Sequence[Tile], strides: Mapping[str, int], dtype: torch.dtype
+) -> PlacesByTile:
+    """How much each pixel of a layer counts in the style's statistics, by the photo c (1, 3, H, W): see detail.py.
+
+    `floor`: Recipe.style_floor. `strides`: of each layer that the style is compared in. `dtype`: of the features.
+    """
+    if floor == 1:
+        return ()
+    W = style_weights(c, floor)
+    cores = [tile.core(tile.cut(W)) for tile in tiles]
+    found: list[dict[str, Places]] = [{} for _ in tiles]
+    for name, stride in strides.items():
+        weights = [of_features(core, stride) for core in cores]
+        sums = [float(w.sum()) for w in weights]
+        pixels = sum(w.numel() for w in weights)
+        for at, w, total in zip(found, weights, sums, strict=True):
+            at[name] = Places((w / total).to(dtype), pixels * (total / sum(sums)))
+    return found
+
+
+def measured(F: Mapping[str, Tensor], statistic: str, at: Mapping[str, Places] | None = None) -> Measured:
+    """{layer: (moments, number of pixels)} of features F; `statistic`: "gram" or "covariance".
+
+    `at`: how much the pixels count; None or {}: all the same.
+    """
     of = losses.covariance if statistic == "covariance" else losses.gram
+    if at:
+        return {name: (of(f, at[name].p), at[name].pixels) for name, f in F.items()}
     return {name: (of(f), f.shape[-2] * f.shape[-1]) for name, f in F.items()}
 
 
@@ -81,16 +110,16 @@ def moments(found: Measured) -> Statistics:
     return {name: pair for name, (pair, _) in found.items()}
 
 
-def statistics(vgg: Extractor, x: Tensor, recipe: Recipe, side: int | None) -> Statistics:
+def statistics(vgg: Extractor, x: Tensor, recipe: Recipe, side: int | None, at: PlacesByTile = ()) -> Statistics:
     """The statistics that the recipe's style loss compares, of a picture x (1, 3, H, W), on x's device.
 
-    `side`: px of a tile; None: the whole picture at once.
+    `side`: px of a tile; None: the whole picture at once. `at`: how much the pixels count.
     """
     layers = [name for name, _ in recipe.style_layers]
     total: Measured = {}
-    for tile in grid(x.shape[-2], x.shape[-1], side, cut(vgg.layers, compared(recipe))):
+    for number, tile in enumerate(grid(x.shape[-2], x.shape[-1], side, cut(vgg.layers, compared(recipe)))):
         found = features(vgg, tile.cut(x), tile, layers, recipe)
-        total = pooled(total, measured(found, recipe.statistic))
+        total = pooled(total, measured(found, recipe.statistic, at[number] if at else None))
     return moments(total)
 
 

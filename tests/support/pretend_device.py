@@ -150,6 +150,8 @@ class Pretend(TorchDispatchMode):
             kwargs["device"] = torch.device("cpu" if self._values or to_host else "meta")
         call = torch.ops.aten._conj_physical.default if name == "_conj" else func  # a lazy one would stay unresolved
         out = call(*tree_map(self._inside, args), **tree_map(self._inside, kwargs))
+        if name == "convolution" and args[0].is_contiguous(memory_format=torch.channels_last):
+            out = out.contiguous(memory_format=torch.channels_last)  # as cuDNN returns it; not so if it has no values
         if to_host:
             return out
         if name not in VIEWS:

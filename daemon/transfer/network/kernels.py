@@ -38,8 +38,8 @@ class Kernels:
         self._library, self._parallel = library, ctypes.cast(openmp.GOMP_parallel, pointer)
         team = (pointer, whole)  # GOMP_parallel, and the number of threads
         library.convolve.argtypes = (*[pointer] * 7, *[long] * 5, whole, whole, long, *team)
-        library.gram.argtypes = (*[pointer] * 4, *[long] * 5, *team)
-        library.add_product.argtypes = (*[pointer] * 4, *[long] * 5, *team)
+        library.gram.argtypes = (*[pointer] * 5, *[long] * 5, *team)
+        library.add_product.argtypes = (*[pointer] * 5, *[long] * 5, *team)
         library.pool.argtypes = (*[pointer] * 2, *[long] * 3, *team)
         library.unpool.argtypes = (*[pointer] * 3, *[long] * 3, *team)
         self._scratch = Scratch()
@@ -67,22 +67,29 @@ class Kernels:
         self._library.convolve(*map(_address, arrays), *numbers, self._parallel, threads)
         return y
 
-    def products(self, F: Tensor, mean: Tensor | None) -> Tensor:
-        """F (1, n, H, W) → Σ f fᵀ (n, n) over all pixels, of F or, if the mean (n,) is given, of F - mean."""
+    def products(self, F: Tensor, mean: Tensor | None, p: Tensor | None = None) -> Tensor:
+        """F (1, n, H, W) → Σ p f fᵀ (n, n) over all pixels, of F or, if the mean (n,) is given, of F - mean.
+
+        `p` (1, 1, H, W): the weight of each pixel, at least 0; None: 1.
+        """
         n, threads = F.shape[1], torch.get_num_threads()
         rows, columns, pitch = _rows(F)
         parts = F.new_zeros(threads, n, n)
-        arrays = (F, mean, parts, self._scratch.room(threads * CHUNK * n))
+        roots = None if p is None else p.sqrt().contiguous()
+        arrays = (F, mean, roots, parts, self._scratch.room(threads * CHUNK * n))
         self._library.gram(*map(_address, arrays), rows, columns, pitch, n, threads, self._parallel, threads)
         upper = parts.sum(0).triu()
         return upper + upper.triu(1).T
 
-    def add_product(self, g: Tensor, F: Tensor, S: Tensor, row: Tensor | None) -> None:
-        """g (1, n, H, W) += S F + row at each pixel; S (n, n) symmetric, row (n,) or None."""
+    def add_product(self, g: Tensor, F: Tensor, S: Tensor, row: Tensor | None, p: Tensor | None = None) -> None:
+        """g (1, n, H, W) += p (S F + row) at each pixel; S (n, n) symmetric, row (n,) or None.
+
+        `p` (1, 1, H, W): the weight of each pixel; None: 1.
+        """
         n, threads = F.shape[1], torch.get_num_threads()
         s = S.reshape(n, n // GROUP, GROUP).permute(1, 0, 2).contiguous()
         rows, columns, g_pitch, f_pitch = _rows(g, F)
-        arrays = (g, F, s, row)
+        arrays = (g, F, s, row, None if p is None else p.contiguous())
         self._library.add_product(*map(_address, arrays), rows, columns, g_pitch, f_pitch, n, self._parallel, threads)
 
     def pool(self, x: Tensor) -> Tensor:

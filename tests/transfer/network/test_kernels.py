@@ -135,15 +135,19 @@ def test_sums_over_pixels_are_matrix_products(compiled: Kernels, n: int, cut: bo
         F, g = F[..., 2:-3, 4:-1], g[..., 2:-3, 4:-1]
     f = losses.maps(F).double()
     mean, S, row = f.mean(0), torch.randn(n, n), torch.randn(n)
-    S = S + S.T
+    S, p = S + S.T, torch.rand(1, 1, *F.shape[2:])
+    weight = p.view(-1, 1).double()
     assert distance(compiled.products(F, None), f.T @ f) < 1e-6
     assert distance(compiled.products(F, mean.float()), (f - mean).T @ (f - mean)) < 1e-6
-    expected = losses.maps(g).double() + f @ S.double() + row
-    around = g.clone()
+    assert distance(compiled.products(F, mean.float(), p), (f - mean).T @ ((f - mean) * weight)) < 1e-6
+    expected, weighted = losses.maps(g).double() + f @ S.double() + row, losses.maps(g).double()
+    around, by_weight = g.clone(), g.clone()
     compiled.add_product(g, F, S, row)
     assert distance(losses.maps(g), expected) < 1e-6
     compiled.add_product(around, F, S, None)
     assert distance(losses.maps(around), expected - row) < 1e-6
+    compiled.add_product(by_weight, F, S, row, p)
+    assert distance(losses.maps(by_weight), weighted + (f @ S.double() + row) * weight) < 1e-6
 
 
 @needs_kernels
