@@ -54,7 +54,7 @@ class Objective:
             style = StyleLoss(A_k, {k: beta * v_k * w for k, w in recipe.style_layers}, recipe.normalized, eased)
             content = Content(vgg, recipe, c_k, side, keep, alpha * v_k * u_k)
             tv = 0.0 if self._levels else recipe.tv * recipe.smoothness
-            self._levels.append(Level(vgg, recipe, style, content, tv, side))
+            self._levels.append(Level(vgg, recipe, style, content, tv, side, keep))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The loss () and its gradient (1, 3, H, W) at x."""
@@ -116,14 +116,21 @@ class Level:
     """
 
     def __init__(
-        self, vgg: Extractor, recipe: Recipe, style: StyleLoss, content: Content, tv: float, side: int | None
+        self,
+        vgg: Extractor,
+        recipe: Recipe,
+        style: StyleLoss,
+        content: Content,
+        tv: float,
+        side: int | None,
+        keep: bool,
     ) -> None:
         self._vgg, self._recipe, self._style, self._content, self._tv = vgg, recipe, style, content, tv
         self._height, self._width = content.c.shape[2:]
         self._side = side
         self._tiles = tiles.grid(self._height, self._width, side, cut(vgg.layers, compared(recipe)))
         strides = {name: vgg.layers[name].stride for name, _ in recipe.style_layers}
-        self._places = tiles.places(content.c, recipe.style_floor, self._tiles, strides, content.dtype)
+        self._places = tiles.StylePlaces(content.c, recipe.style_floor, self._tiles, strides, content.dtype, keep)
         self._layers = list(dict.fromkeys([*(name for name, _ in recipe.style_layers), *content.weights]))
 
     @property
@@ -134,8 +141,7 @@ class Level:
         """The loss () and its gradient at x (1, 3, H, W). The gradient is a new tensor: the caller may change it."""
         if self.is_whole:
             F, back = self._vgg.forward(x, self._layers, self._recipe.pooling, self._recipe.border)
-            at = self._places[0] if self._places else None
-            G = tiles.moments(tiles.measured(self._of_style(F), self._recipe.statistic, at))
+            G = tiles.moments(tiles.measured(self._of_style(F), self._recipe.statistic, self._places[0]))
             L, dG = self._style(G)
             L, gradient = self._local(L, F, back, G, dG, 0)
             return self._vary(L, x, gradient, self._tiles[0]), gradient
@@ -189,6 +195,7 @@ class Level:
         """
         tile = self._tiles[number]
         P = self._content.features(number)
+        places = self._places[number]
         cores = {name: tile.core(F[name], self._vgg.layers[name].stride) for name in P}
         for name, core in cores.items():
             L = torch.add(L, losses.content(core, P[name]), alpha=self._content_weight(name, core))
@@ -200,8 +207,8 @@ class Level:
             g = torch.zeros_like(whole) if g is None else g
             core, here = (tile.core(v, self._vgg.layers[name].stride) for v in (whole, g))
             if name in dG:
-                p, count = self._places[number][name] if self._places else (None, 1)
-                weight = count / self._pixels(name)
+                p, pixels = places.get(name, (None, 1))
+                weight = pixels / self._pixels(name)
                 add_product(here, core, *losses.slope(G[name].mean, dG[name], weight), p)
             if name in P:
                 scale = 2 * self._content.weights[name] / (self._pixels(name) * core.shape[1])

@@ -88,8 +88,8 @@ def needed(plan: Plan, recipe: Recipe, level: Level, layers: Mapping[str, Layer]
     pixels = level.height * level.width
     largest = _largest(level.height, level.width, plan.side, cut(layers, compared(recipe)))
     kept = sum(size(layers[name]) for name, _ in recipe.content_layers) if plan.keep else 0.0
-    if recipe.style_floor < 1:  # the weight of each place
-        kept += sum(FLOAT / layers[name].stride ** 2 for name, _ in recipe.style_layers)
+    if recipe.style_floor < 1 and plan.keep:  # the weight of each place
+        kept += sum(FLOAT / stride**2 for stride in {layers[name].stride for name, _ in recipe.style_layers})
     pictures = vectors(plan.history) + (PYRAMID if recipe.pyramid > 1 else 0)
     return FIXED + round(pixels * (3 * FLOAT * pictures + kept) + largest * activations(recipe, layers))
 

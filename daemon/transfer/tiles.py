@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import losses
-from .detail import Places, of_features, style_weights
+from .detail import REACH, Places, energy, of_features, weights
 from .losses import Moments
 from .network.layers import Cut, cut
 from .network.own import Extractor
@@ -20,7 +20,6 @@ from .recipe import Recipe, compared
 from .style_loss import Statistics
 
 Measured = Mapping[str, tuple[Moments, float]]  # (moments, number of their pixels), by layer
-PlacesByTile = Sequence[Mapping[str, Places]]  # by tile and layer; (): all pixels count the same
 
 
 class Span(NamedTuple):
@@ -73,25 +72,50 @@ def features(vgg: Extractor, cut: Tensor, tile: Tile, layers: Collection[str], r
     return {name: tile.core(F, vgg.layers[name].stride) for name, F in found.items()}
 
 
-def places(
-    c: Tensor, floor: float, tiles: Sequence[Tile], strides: Mapping[str, int], dtype: torch.dtype
-) -> PlacesByTile:
-    """How much each pixel of a layer counts in the style's statistics, by the photo c (1, 3, H, W): see detail.py.
+class StylePlaces:
+    """How much each pixel counts in the style's statistics, by the photo c (1, 3, H, W): see detail.py."""
 
-    `floor`: Recipe.style_floor. `strides`: of each layer that the style is compared in. `dtype`: of the features.
-    """
-    if floor == 1:
-        return ()
-    W = style_weights(c, floor)
-    cores = [tile.core(tile.cut(W)) for tile in tiles]
-    found: list[dict[str, Places]] = [{} for _ in tiles]
-    for name, stride in strides.items():
-        weights = [of_features(core, stride) for core in cores]
-        sums = [float(w.sum()) for w in weights]
-        pixels = sum(w.numel() for w in weights)
-        for at, w, total in zip(found, weights, sums, strict=True):
-            at[name] = Places((w / total).to(dtype), pixels * (total / sum(sums)))
-    return found
+    def __init__(
+        self, c: Tensor, floor: float, tiles: Sequence[Tile], strides: Mapping[str, int], dtype: torch.dtype, keep: bool
+    ) -> None:
+        """`floor`: Recipe.style_floor. `strides`: of each layer that the style is compared in. `dtype`: of features.
+
+        `keep`: keep the weights; False: compute those of a tile when they are asked for.
+        """
+        self._c, self._floor, self._tiles, self._strides, self._dtype = c, floor, tiles, strides, dtype
+        self._kept: list[Mapping[str, Places]] = []
+        if floor == 1:
+            return
+        self._mean = sum(float(self._energy(tile).sum()) for tile in tiles) / c[0, 0].numel()
+        found = [{n: (float(w.sum()), w.numel()) for n, w in self._weights(tile).items()} for tile in tiles]
+        sums, pixels = ({n: sum(part[n][which] for part in found) for n in found[0]} for which in (0, 1))
+        self._pixels = [{n: pixels[n] * (part[n][0] / sums[n]) for n in part} for part in found]  # by tile and stride
+        if keep:
+            self._kept = [self._of(number) for number in range(len(tiles))]
+
+    def __getitem__(self, number: int) -> Mapping[str, Places]:
+        """By layer, of the core of tile `number`; {}: all pixels of the picture count the same."""
+        if self._floor == 1:
+            return {}
+        return self._kept[number] if self._kept else self._of(number)
+
+    def _of(self, number: int) -> Mapping[str, Places]:
+        found = {
+            stride: Places((w / w.sum()).to(self._dtype), self._pixels[number][stride])
+            for stride, w in self._weights(self._tiles[number]).items()
+        }
+        return {name: found[stride] for name, stride in self._strides.items()}
+
+    def _weights(self, tile: Tile) -> dict[int, Tensor]:
+        """(1, 1, h, w) of the tile's core, by stride; they do not add up to 1 yet."""
+        W = weights(self._energy(tile), self._mean, self._floor)
+        return {stride: of_features(W, stride) for stride in dict.fromkeys(self._strides.values())}
+
+    def _energy(self, tile: Tile) -> Tensor:
+        (top, bottom), (left, right) = ((side.start, side.stop) for side in (tile.rows, tile.columns))
+        above, before = max(0, top - REACH), max(0, left - REACH)
+        e = energy(self._c[..., above : bottom + REACH, before : right + REACH])
+        return e[..., top - above : bottom - above, left - before : right - before]
 
 
 def measured(F: Mapping[str, Tensor], statistic: str, at: Mapping[str, Places] | None = None) -> Measured:
@@ -110,16 +134,18 @@ def moments(found: Measured) -> Statistics:
     return {name: pair for name, (pair, _) in found.items()}
 
 
-def statistics(vgg: Extractor, x: Tensor, recipe: Recipe, side: int | None, at: PlacesByTile = ()) -> Statistics:
+def statistics(
+    vgg: Extractor, x: Tensor, recipe: Recipe, side: int | None, places: StylePlaces | None = None
+) -> Statistics:
     """The statistics that the recipe's style loss compares, of a picture x (1, 3, H, W), on x's device.
 
-    `side`: px of a tile; None: the whole picture at once. `at`: how much the pixels count.
+    `side`: px of a tile; None: the whole picture at once. `places`: how much the pixels count; None: all the same.
     """
     layers = [name for name, _ in recipe.style_layers]
     total: Measured = {}
     for number, tile in enumerate(grid(x.shape[-2], x.shape[-1], side, cut(vgg.layers, compared(recipe)))):
         found = features(vgg, tile.cut(x), tile, layers, recipe)
-        total = pooled(total, measured(found, recipe.statistic, at[number] if at else None))
+        total = pooled(total, measured(found, recipe.statistic, places[number] if places else None))
     return moments(total)
 
 

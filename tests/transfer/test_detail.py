@@ -35,13 +35,14 @@ def test_the_style_counts_in_full_where_the_photo_is_smooth_and_by_the_floor_at_
     assert of_features(W[..., :61, :], 4).shape == (1, 1, 15, 16)
 
 
+@pytest.mark.parametrize("keep", [True, False], ids=["kept", "computed each time"])
 @pytest.mark.parametrize("side", [None, 32], ids=["whole", "in tiles"])
-def test_the_weights_of_all_tiles_are_those_of_the_whole_picture(side: int | None) -> None:
+def test_the_weights_of_all_tiles_are_those_of_the_whole_picture(side: int | None, keep: bool) -> None:
     """Each feature once, in proportion to its weight; and moments with equal weights are those without."""
     c, strides = tensor(scene(75, 90, 1)), {"relu1_1": 1, "relu3_1": 4}
     grid = tiles.grid(75, 90, side, cut(VGG19, list(strides)))
     assert len(grid) == (9 if side else 1)
-    found = tiles.places(c, 0.25, grid, strides, torch.float64)
+    found = [tiles.StylePlaces(c, 0.25, grid, strides, torch.float64, keep)[number] for number in range(len(grid))]
     for name, stride in strides.items():
         W, pixels = of_features(style_weights(c, 0.25), stride), (75 // stride) * (90 // stride)
         here = [at[name] for at in found]
@@ -50,7 +51,7 @@ def test_the_weights_of_all_tiles_are_those_of_the_whole_picture(side: int | Non
         assert sum(count for _, count in here) == pytest.approx(pixels)
         values = torch.cat([(p * count).flatten() for p, count in here]).sort().values
         torch.testing.assert_close(values, (W / W.mean()).flatten().sort().values.double(), rtol=1e-5, atol=0)
-    assert tiles.places(c, 1.0, grid, strides, torch.float64) == ()
+    assert tiles.StylePlaces(c, 1.0, grid, strides, torch.float64, keep)[0] == {}
     F = torch.rand(1, 8, 5, 7)
     for one, other in zip(losses.covariance(F), losses.covariance(F, torch.full((1, 1, 5, 7), 1 / 35)), strict=True):
         torch.testing.assert_close(one, other)
