@@ -56,7 +56,8 @@ def test_a_file_that_exists_is_replaced_only_after_a_yes(root: Path, key: str, c
     sheet.write_bytes(b"mine")
     command = [*STYLED, "styles", "--config", root / "config.yaml", "--sheet", sheet]
     shown = OnTerminal(command, columns=300, environment={})
-    shown.wait_for("sheet.png exists already. Replace this file? [y/N]")
+    shown.wait_for("sheet.png exists already. Replace this file? [y/N]: ")
+    shown.wait_until_it_sleeps()
     shown.press(key if key in "\n\x03" else f"{key}\n")
     assert shown.end() == code, shown.text
     assert (sheet.read_bytes() == b"mine") == (code != 0)

@@ -10,6 +10,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]")
 
@@ -38,6 +39,13 @@ class OnTerminal:
     def press(self, keys: str) -> None:
         os.write(self._fd, keys.encode())
 
+    def wait_until_it_sleeps(self, seconds: float = 60.0) -> None:
+        """Until the process waits for a key: Python loses a ^C that comes between its prompt and its reading."""
+        stat, deadline = Path(f"/proc/{self._process.pid}/stat"), time.monotonic() + seconds
+        while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline, self.text
+            time.sleep(0.01)
+
     def wait_for(self, text: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while text not in self.text:
@@ -54,7 +62,10 @@ class OnTerminal:
     def _read(self, deadline: float) -> bool:
         """False: the process has closed its terminal."""
         ready, _, _ = select.select([self._fd], [], [], max(0.0, deadline - time.monotonic()))
-        assert ready, f"it did not happen in time: {self.text}"
+        if not ready:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"it did not happen in time: {self.text}")
         try:
             data = os.read(self._fd, 65536)
         except OSError:  # Linux says so at the end
