@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from . import losses, tiles
+from .detail import REACH
 from .network.kernels import fitting
 from .network.layers import cut
 from .network.own import Add, Extractor
@@ -128,9 +129,11 @@ class Level:
         self._vgg, self._recipe, self._style, self._content, self._tv = vgg, recipe, style, content, tv
         self._height, self._width = content.c.shape[2:]
         self._side = side
-        self._tiles = tiles.grid(self._height, self._width, side, cut(vgg.layers, compared(recipe)))
+        by = cut(vgg.layers, compared(recipe))
+        self._tiles = tiles.grid(self._height, self._width, side, by)
         strides = {name: vgg.layers[name].stride for name, _ in recipe.style_layers}
-        self._places = tiles.StylePlaces(content.c, recipe.style_floor, self._tiles, strides, content.dtype, keep)
+        near = tiles.grid(self._height, self._width, side, by._replace(halo=REACH))  # the same cores
+        self._places = tiles.StylePlaces(content.c, recipe.style_floor, near, strides, content.dtype, keep)
         self._layers = list(dict.fromkeys([*(name for name, _ in recipe.style_layers), *content.weights]))
 
     @property

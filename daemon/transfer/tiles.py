@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import losses
-from .detail import REACH, Places, energy, of_features, weights
+from .detail import Places, energy, of_features, weights
 from .losses import Moments
 from .network.layers import Cut, cut
 from .network.own import Extractor
@@ -78,9 +78,9 @@ class StylePlaces:
     def __init__(
         self, c: Tensor, floor: float, tiles: Sequence[Tile], strides: Mapping[str, int], dtype: torch.dtype, keep: bool
     ) -> None:
-        """`floor`: Recipe.style_floor. `strides`: of each layer that the style is compared in. `dtype`: of features.
-
-        `keep`: keep the weights; False: compute those of a tile when they are asked for.
+        """`floor`: Recipe.style_floor. `tiles`: whose margin is at least REACH. `strides`: of each layer that the style
+        is compared in. `dtype`: of features. `keep`: keep the weights; False: compute those of a tile when they are
+        asked for.
         """
         self._c, self._floor, self._tiles, self._strides, self._dtype = c, floor, tiles, strides, dtype
         self._kept: list[Mapping[str, Places]] = []
@@ -112,10 +112,7 @@ class StylePlaces:
         return {stride: of_features(W, stride) for stride in dict.fromkeys(self._strides.values())}
 
     def _energy(self, tile: Tile) -> Tensor:
-        (top, bottom), (left, right) = ((side.start, side.stop) for side in (tile.rows, tile.columns))
-        above, before = max(0, top - REACH), max(0, left - REACH)
-        e = energy(self._c[..., above : bottom + REACH, before : right + REACH])
-        return e[..., top - above : bottom - above, left - before : right - before]
+        return tile.core(energy(tile.cut(self._c)))
 
 
 def measured(F: Mapping[str, Tensor], statistic: str, at: Mapping[str, Places] | None = None) -> Measured:

@@ -15,7 +15,7 @@ from daemon.errors import ConfigError, JobError, WorkerDied
 from daemon.processes.child import Child
 from daemon.processes.shared_array import SharedArray
 from daemon.storage.files import Handle
-from tests.support.daemon import wait_until
+from tests.support.daemon import process_state, wait_until
 from tests.support.residents import Resident
 
 
@@ -119,12 +119,4 @@ def test_children_end_when_their_parent_is_killed() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    wait_until(lambda: not _alive(pid), 60)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    wait_until(lambda: process_state(pid) in ("Z", ""), 60)

@@ -13,6 +13,14 @@ from typing import Any, Self
 from daemon.events import Event
 
 
+def process_state(pid: int) -> str:
+    """Of a process on Linux: R runs, S waits, Z has ended and was not waited for …; "" if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 180.0, what: Callable[[], str] | None = None) -> None:
     """Poll until true; the bound is for a machine that is busy with other things."""
     deadline = time.monotonic() + seconds

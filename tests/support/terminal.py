@@ -10,7 +10,8 @@ import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+
+from tests.support.daemon import process_state, wait_until
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]")
 
@@ -41,10 +42,7 @@ class OnTerminal:
 
     def wait_until_it_sleeps(self, seconds: float = 60.0) -> None:
         """Until the process waits for a key: Python loses a ^C that comes between its prompt and its reading."""
-        stat, deadline = Path(f"/proc/{self._process.pid}/stat"), time.monotonic() + seconds
-        while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "S":
-            assert time.monotonic() < deadline, self.text
-            time.sleep(0.01)
+        wait_until(lambda: process_state(self._process.pid) in ("S", ""), seconds, lambda: self.text)
 
     def wait_for(self, text: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from daemon.transfer import losses, tiles
-from daemon.transfer.detail import WINDOW, energy, of_features, style_weights
+from daemon.transfer.detail import REACH, WINDOW, energy, of_features, style_weights
 from daemon.transfer.errors import RecipeError
 from daemon.transfer.network.layers import VGG19, cut
 from daemon.transfer.recipe import PRESETS
@@ -40,7 +40,7 @@ def test_the_style_counts_in_full_where_the_photo_is_smooth_and_by_the_floor_at_
 def test_the_weights_of_all_tiles_are_those_of_the_whole_picture(side: int | None, keep: bool) -> None:
     """Each feature once, in proportion to its weight; and moments with equal weights are those without."""
     c, strides = tensor(scene(75, 90, 1)), {"relu1_1": 1, "relu3_1": 4}
-    grid = tiles.grid(75, 90, side, cut(VGG19, list(strides)))
+    grid = tiles.grid(75, 90, side, cut(VGG19, list(strides))._replace(halo=REACH))
     assert len(grid) == (9 if side else 1)
     found = [tiles.StylePlaces(c, 0.25, grid, strides, torch.float64, keep)[number] for number in range(len(grid))]
     for name, stride in strides.items():
