@@ -24,6 +24,7 @@ from pathlib import Path
 from daemon.config.load import load
 from daemon.jobs.audit import examine
 from tests.support.daemon import Daemon
+from tests.support.folders import below
 from tests.support.samples import CONFIG, jpeg
 
 SETTINGS = CONFIG.replace("settle_seconds: 0.3", "settle_seconds: 0.1")
@@ -46,7 +47,7 @@ class Soak:
     def top_up(self, most: int) -> None:
         """Keep some waiting, each like no other, in both styles and a subfolder, in two manners."""
         inbox = self.root / "inbox"
-        waiting = sum(1 for path in inbox.rglob("*.jpg"))
+        waiting = len(below(inbox))
         for _ in range(min(AHEAD - waiting, most - len(self.dropped))):
             number = len(self.dropped)
             name = f"{('alpha', 'beta', 'alpha/trip')[number % 3]}/{number}.jpg"
@@ -70,7 +71,7 @@ class Soak:
         return 0
 
     def left(self) -> bool:
-        return self.claimed() or any((self.root / "inbox").rglob("*.jpg"))
+        return self.claimed() or bool(below(self.root / "inbox"))
 
     def verdict(self) -> dict[str, int]:
         """What the folders say when all is still."""

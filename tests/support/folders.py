@@ -1,5 +1,6 @@
 """The five folders as a user sees them: files dropped, files found, and whether everything adds up."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +17,14 @@ def drop(root: Path, *names: str, style: str = "alpha", content: bytes = b"", en
         path.write_bytes((content or jpeg(seed=number)) + end)
 
 
+def below(folder: Path) -> list[Path]:
+    """Every file below, while a daemon works there: a folder that goes meanwhile is passed over; rglob fails at it."""
+    return [Path(parent, name) for parent, _, found in os.walk(folder) for name in found]
+
+
 def files(root: Path, *folders: str) -> set[str]:
     """Paths below `root` of every file in these folders, except the gallery's."""
-    paths = (path for folder in folders for path in (root / folder).rglob("*") if not path.is_dir())
-    found = {str(path.relative_to(root)) for path in paths}
+    found = {str(path.relative_to(root)) for folder in folders for path in below(root / folder)}
     return {path for path in found if not path.startswith("outbox/.gallery/") and path != "outbox/index.html"}
 
 

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from daemon.config.load import load
 from daemon.jobs.audit import examine
 from tests.support.daemon import Daemon, wait_until
+from tests.support.folders import below
 from tests.support.samples import CONFIG, jpeg
 
 pytestmark = pytest.mark.slow
@@ -162,7 +163,7 @@ class RandomLife(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            for path in (self.root / "inbox").rglob("*.*"):
+            for path in below(self.root / "inbox"):
                 with contextlib.suppress(FileNotFoundError):
                     path.chmod(0o644)
             self.daemon.ready()
@@ -173,8 +174,8 @@ class RandomLife(RuleBasedStateMachine):
             assert report.adds_up, report
             assert not report.findings
             assert not report.in_work
-            assert not list((self.root / "failed").rglob("*.jpg")), self.daemon.text()
-            originals = [path.read_bytes() for path in (self.root / "done").rglob("*") if path.is_file()]
+            assert not below(self.root / "failed"), self.daemon.text()
+            originals = [path.read_bytes() for path in below(self.root / "done")]
             assert len(originals) == len(set(originals)), "painted twice"
         finally:
             if self.daemon.process.poll() is None:
@@ -204,15 +205,14 @@ class RandomLife(RuleBasedStateMachine):
     def _contents(self) -> set[bytes]:
         found = set()
         for folder in ("inbox", "work", "failed", "done"):
-            for path in (self.root / folder).rglob("*"):
+            for path in below(self.root / folder):
                 with contextlib.suppress(OSError):
-                    if path.is_file():
-                        found.add(path.read_bytes())
+                    found.add(path.read_bytes())
         return found
 
     def _waiting(self) -> list[Path]:
         folders = [path for path in (self.root / "work").iterdir() if path.is_dir()]
-        return folders + [path for path in (self.root / "inbox").rglob("*.*") if path.is_file()]
+        return folders + below(self.root / "inbox")
 
 
 def _memory() -> str | None:
