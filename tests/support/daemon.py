@@ -17,7 +17,7 @@ def process_state(pid: int) -> str:
     """Of a process on Linux: R runs, S waits, Z has ended and was not waited for …; "" if there is none."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter: it went after the file was opened
         return ""
 
 
